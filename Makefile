@@ -1,0 +1,24 @@
+# Two commands do everything: `make run` and `make test`. Both set up .venv from the locked requirements first.
+PYTHON ?= python3
+pip = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps
+
+.PHONY: run test lock
+run: .venv/run.done
+	.venv/bin/python -m app.cli demo
+
+test: .venv/test.done
+	.venv/bin/python tests/check.py
+
+.venv/run.done: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(pip) --require-hashes -r requirements.lock
+	$(pip) --no-build-isolation --editable .
+	touch $@
+
+.venv/test.done: requirements-test.lock .venv/run.done
+	$(pip) --require-hashes -r requirements-test.lock
+	touch $@
+
+lock: # needs uv; writes no index addresses
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --group build -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group test -c requirements.lock -o requirements-test.lock

@@ -1,0 +1,91 @@
+"""Bodies: read once, bounded, as JSON whatever the Content-Type says, checked by one compiled validator."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from app.api.parts import PartsOf
+from app.api.schemas import PredictRequest, TrainRequest
+from app.engine.network import Architecture
+from app.engine.preprocessing import Scaling
+from app.engine.training import TrainingConfig
+from app.errors import BodyTooLarge, Fault, InvalidRequest, MalformedBody
+from app.tables.cells import closest, describe
+
+M = TypeVar("M", bound=BaseModel)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LARGE_BODY = 64 * 2**10  # bytes from which reading one would be felt by everybody else on the event loop
+SETTINGS = {field.name for config in (Architecture, TrainingConfig, Scaling) for field in fields(config)}
+FIELDS = SETTINGS | set(TrainRequest.model_fields) | set(PredictRequest.model_fields)
+
+
+async def read_body(request: Request, parts: PartsOf) -> bytes:
+    """Read a body, giving up as soon as it proves too long."""
+    limit = parts.limits.body_bytes
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise BodyTooLarge(limit)
+    chunks, length = [], 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length > limit:
+            raise BodyTooLarge(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+Body = Annotated[bytes, Depends(read_body)]
+
+
+async def off_the_loop(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do work in a thread if what it works on has so many bytes that others would feel it on the event loop."""
+    if size < LARGE_BODY:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
+
+
+def parse(schema: type[M], body: bytes) -> M:
+    """Validate a body; raise MalformedBody if it is no JSON, InvalidRequest if it is not what the route takes."""
+    try:
+        return schema.model_validate_json(body)
+    except ValidationError as error:
+        raise in_our_words(error) from None
+
+
+def in_our_words(error: ValidationError) -> MalformedBody | InvalidRequest:
+    """Say what Pydantic found, by field, with the remedy."""
+    details = error.errors(include_url=False, include_context=False)
+    if details[0]["type"] == "json_invalid":
+        return MalformedBody(f"The body is not JSON: {details[0]['msg'].removeprefix('Invalid JSON: ')}.")
+    faults: dict[str, Fault] = {}
+    for detail in details:
+        fault = _fault(detail)
+        faults.setdefault(str(fault.field), fault)
+    if all(detail["type"] == "finite_number" for detail in details):
+        return MalformedBody("JSON has no NaN and no Infinity; send a finite number.", list(faults.values()))
+    message = "The request is not what this route takes."
+    return InvalidRequest(message, list(faults.values()))
+
+
+def _fault(detail: ErrorDetails) -> Fault:
+    path = [part for part in detail["loc"] if isinstance(part, int) or part in FIELDS]
+    last = str(detail["loc"][-1]) if detail["loc"] else ""
+    match detail["type"]:
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            path = [part for part in detail["loc"][:-1] if part in FIELDS]
+            return Fault("no such setting", field=_dotted([*path, last]), instead=closest(last, sorted(FIELDS)))
+        case "missing":
+            return Fault("a value", got="nothing", field=_dotted(path))
+    expected = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return Fault(expected, got=describe(detail["input"]), field=_dotted(path))
+
+
+def _dotted(path: list[Any]) -> str:
+    return ".".join(map(str, path)) or "body"

@@ -1,0 +1,48 @@
+"""What wraps every request: an id, a log line, and headers that keep browsers from guessing."""
+
+import logging
+import re
+import secrets
+from time import perf_counter
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+log = logging.getLogger("netlet.requests")
+
+
+class EveryRequest:
+    """Gives each request an id (its own `X-Request-Id` if it brings one), which every answer carries."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection; anything but HTTP passes through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        brought = Headers(scope=scope).get("x-request-id", "")
+        request_id = brought if REQUEST_ID.fullmatch(brought) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        began = perf_counter()
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                headers["x-content-type-options"] = "nosniff"
+                _log(scope, message["status"], request_id, perf_counter() - began)
+            await send(message)
+
+        await self.app(scope, receive, answer)
+
+
+def _log(scope: Scope, status: int, request_id: str, seconds: float) -> None:
+    if log.isEnabledFor(logging.INFO):
+        log.info(
+            "%s %s %d", scope["method"], scope["path"], status,
+            extra={"request_id": request_id, "milliseconds": round(seconds * 1000, 2)},
+        )  # fmt: skip

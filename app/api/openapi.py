@@ -1,0 +1,38 @@
+"""OpenAPI for what FastAPI does not see: bodies that the routes read themselves, and problems."""
+
+from copy import deepcopy
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from app.api.schemas import PredictRequest, Problem, TrainRequest
+
+NameInPath = Annotated[str, Path(description="The model's name.", examples=["exam"])]
+VersionInPath = Annotated[str, Path(description="The version's number.", examples=["1"])]
+
+
+def body_of(schema: type[BaseModel], *left_out: str) -> dict[str, Any]:
+    """Describe a JSON body of this schema; its example goes without the fields that the path already gives."""
+    example = deepcopy(schema.model_json_schema()["examples"][0])
+    for field in left_out:
+        del example[field]
+    content = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}, "example": example}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def describe(app: FastAPI) -> None:
+    """Make the application's OpenAPI document complete; it is made once, when first asked for."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            models = [(TrainRequest, "validation"), (PredictRequest, "validation"), (Problem, "serialization")]
+            _, added = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # the literals are modes
+            document["components"]["schemas"] = added["$defs"] | document["components"]["schemas"]
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it

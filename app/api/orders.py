@@ -1,0 +1,69 @@
+"""From a training request to an order: presets merged, the table read, the budget checked."""
+
+from dataclasses import replace
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
+
+from app.api.bodies import in_our_words, parse
+from app.api.parts import Limits
+from app.api.schemas import PredictRequest, TrainRequest
+from app.engine.learning import estimate
+from app.engine.network import Architecture
+from app.engine.recipe import PRESETS, Recipe
+from app.engine.training import TrainingConfig
+from app.errors import BudgetExceeded
+from app.jobs.work import Order
+from app.store.references import new_name, require_name
+from app.tables.reading import Sent, training_rows
+
+RECIPE = TypeAdapter(Recipe)
+
+
+def read_order(body: bytes, limits: Limits) -> Order:
+    """Turn the body of a training request into an order; raise InputError for what cannot be trained."""
+    request = parse(TrainRequest, body)
+    name = new_name() if request.name is None else request.name
+    require_name(name)
+    recipe = _recipe(request, body)
+    rows = training_rows(sent(request), wants_labels=recipe.wants_labels)
+    cost = estimate(rows, recipe)
+    for what, taken, limit in zip(cost._fields, cost, (limits.parameters, limits.numbers, limits.operations), strict=True):
+        if taken > limit:
+            message = (
+                f"This training would take {taken:.3g} {what}; the service allows {limit:.3g}. Use fewer epochs, "
+                "a smaller network, smaller batches or fewer rows."
+            )
+            raise BudgetExceeded(message)
+    return Order(name=name, rows=rows, recipe=recipe, tags=request.tags, description=request.description)
+
+
+def sent(request: TrainRequest | PredictRequest) -> Sent:
+    """Take the table out of a request."""
+    target = request.target if isinstance(request, TrainRequest) else None
+    return Sent(
+        rows=request.rows,
+        columns=None if request.columns is None else tuple(request.columns),
+        target=tuple(target) if isinstance(target, list) else target,
+        X=request.X,
+        y=request.y if isinstance(request, TrainRequest) else None,
+    )
+
+
+def _recipe(request: TrainRequest, body: bytes) -> Recipe:
+    if request.preset is None:
+        return Recipe(
+            task=request.task,
+            network=Architecture() if request.network == "auto" else request.network,
+            training=TrainingConfig() if request.training == "auto" else request.training,
+            scaling=request.scaling,
+        )
+    given = from_json(body)  # what was sent, without the defaults: only that wins over the preset
+    settings = {
+        part: preset | (given[part] if isinstance(given.get(part), dict) else {})
+        for part, preset in PRESETS[request.preset].items()
+    }
+    try:
+        return replace(RECIPE.validate_json(to_json(settings)), task=request.task)
+    except ValidationError as error:  # each part was valid alone; together they may not be
+        raise in_our_words(error) from None

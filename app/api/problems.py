@@ -1,0 +1,165 @@
+"""Problems: every error as RFC 9457 `application/problem+json`, bounded in size."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import NamedTuple
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from app import errors
+from app.api.schemas import FaultAnswer, Problem
+
+MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 20
+MOST_ECHOED = 140  # bytes of what was sent that the faults may repeat; with the message's, below 200
+MOST_BYTES = 4000
+LONGEST_ECHO = 48
+
+log = logging.getLogger(__name__)
+
+
+class Kind(NamedTuple):
+    """What a kind of error is in HTTP."""
+
+    status: int
+    slug: str
+    title: str
+    retry_after: int | None = None
+
+
+KINDS: dict[type[errors.NetletError], Kind] = {
+    errors.MalformedBody: Kind(400, "malformed-json", "The body is not JSON"),
+    errors.NonFiniteNumber: Kind(400, "not-a-number", "Some numbers are not finite"),
+    errors.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
+    errors.InvalidRequest: Kind(422, "validation", "The request does not fit"),
+    errors.BadTable: Kind(422, "table", "The rows do not fit"),
+    errors.UnsuitableTarget: Kind(422, "target", "The target cannot be learnt as set"),
+    errors.BudgetExceeded: Kind(422, "budget", "The training is too large"),
+    errors.Diverged: Kind(422, "diverged", "The training diverged"),
+    errors.TrainingTooLong: Kind(422, "too-long", "The training took too long"),
+    errors.ModelNotFound: Kind(404, "model-not-found", "No such model"),
+    errors.VersionNotFound: Kind(404, "version-not-found", "No such version"),
+    errors.JobNotFound: Kind(404, "job-not-found", "No such job"),
+    errors.SnapshotDamaged: Kind(503, "corrupt", "The model's file is damaged", 3600),
+    errors.SnapshotFormatNewer: Kind(409, "format-newer", "The model's file is too new"),
+    errors.StorageFull: Kind(507, "storage-full", "The disk is full"),
+    errors.StorageError: Kind(503, "storage", "The disk refuses", 10),
+    errors.Busy: Kind(429, "busy", "Too many trainings are waiting", 5),
+    errors.WorkerLost: Kind(503, "worker-lost", "The training's process was lost", 1),
+}
+"""Each concrete error and what it is in HTTP; the slug is the end of the problem's type."""
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """Describe for OpenAPI the problems that a route may answer with."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Make an application answer every error as a problem."""
+    app.add_exception_handler(errors.NetletError, _netlet_error)
+    app.add_exception_handler(RequestValidationError, _unfit_parameters)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def render(request: Request, kind: Kind, error: errors.NetletError) -> Response:
+    """Write a problem as a response of less than 4 KB that repeats at most 200 bytes of what was sent."""
+    faults = list(getattr(error, "faults", ()))[:MOST_ERRORS]
+    echo = _Echo()
+    problem = Problem(
+        type=f"/problems/{kind.slug}",
+        title=kind.title,
+        status=kind.status,
+        detail=str(error)[:1000],
+        instance=request.url.path[:LONGEST_ECHO],
+        request_id=request.state.request_id,
+        errors=[echo.fault(fault) for fault in faults] or None,
+        total_errors=getattr(error, "total", None) if faults else None,
+    )
+    body = to_json(problem, exclude_none=True)
+    while len(body) > MOST_BYTES and problem.errors:
+        problem.errors.pop()
+        body = to_json(problem, exclude_none=True)
+    headers = {} if kind.retry_after is None else {"retry-after": str(kind.retry_after)}
+    return Response(body, kind.status, headers, MEDIA_TYPE)
+
+
+class _Echo:
+    """Repeats what was sent as long as the budget lasts; the same words again cost nothing."""
+
+    def __init__(self) -> None:
+        self.left = MOST_ECHOED
+        self.said: dict[str, str] = {}
+
+    def fault(self, fault: errors.Fault) -> FaultAnswer:
+        return FaultAnswer(
+            row=fault.row,
+            column=self.text(fault.column),
+            field=self.text(fault.field),
+            got=self.text(fault.got or None),
+            expected=fault.expected[:200] + (f"; is it {self.text(fault.instead)}?" if fault.instead else ""),
+        )
+
+    def text(self, text: str | None) -> str | None:
+        if text is None or text in self.said:
+            return None if text is None else self.said[text]
+        cut = text.encode(errors="replace")[: min(LONGEST_ECHO, self.left)].decode(errors="ignore")
+        self.left -= len(cut.encode())
+        self.said[text] = cut if cut == text else cut + "…"
+        return self.said[text]
+
+
+def kind_of(error: errors.NetletError) -> Kind:
+    """Look an error up by its class, else by the nearest class above it."""
+    return next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
+
+
+async def _netlet_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.NetletError)  # noqa: S101 - what it is installed for
+    return render(request, kind_of(error), error)
+
+
+async def _unfit_parameters(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is installed for
+    faults = [
+        errors.Fault(str(detail["msg"]), field=".".join(map(str, detail["loc"]))[:LONGEST_ECHO])
+        for detail in error.errors()
+    ]
+    message = "A parameter of the address is not what this route takes."
+    return render(request, KINDS[errors.InvalidRequest], errors.InvalidRequest(message, faults))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is installed for
+    headers: Mapping[str, str] = error.headers or {}
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = f"{phrase}. GET /docs lists what can be asked."
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"allow": ", ".join(_allowed(request))}
+        detail = f"This path takes {headers['allow']}."
+    kind = Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
+    response = render(request, kind, errors.InputError(detail))
+    response.headers.update(headers)
+    return response
+
+
+def _allowed(request: Request) -> list[str]:
+    """All methods of a path: the router itself tells only those of the first route that fits."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return sorted(methods)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("request %s failed unexpectedly", request.state.request_id, exc_info=error)
+    kind = Kind(500, "internal", "Something went wrong here")
+    return render(request, kind, errors.NetletError("This is a fault of the service; its log has this request's id."))

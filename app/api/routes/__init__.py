@@ -1,0 +1,1 @@
+"""Routes: each takes typed things, delegates, and returns."""

@@ -1,0 +1,50 @@
+"""Whether the service runs, whether it can work, and what its problems mean."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from app.api.parts import PartsOf
+from app.api.problems import KINDS, documented
+from app.errors import StorageError
+
+router = APIRouter(tags=["run"])
+
+
+class Health(BaseModel):
+    """The answer to a probe."""
+
+    status: Literal["ok"] = "ok"
+
+
+@router.get("/livez", response_model=Health)
+async def livez() -> Health:
+    """Tell that the process runs and its event loop turns."""
+    return Health()
+
+
+@router.get("/readyz", response_model=Health, responses=documented(503))
+async def readyz(parts: PartsOf) -> Health:
+    """Tell that models can be trained, saved and asked."""
+    if not parts.store.writable():
+        message = "The store cannot be written."
+        raise StorageError(message)
+    return Health()
+
+
+@router.get("/", include_in_schema=False)
+async def home() -> Response:
+    """Lead to the documentation."""
+    return RedirectResponse("docs")
+
+
+@router.get("/problems/{slug}", include_in_schema=False)
+async def problem(slug: str) -> Response:
+    """Explain a kind of problem, for whoever follows its `type`."""
+    for error, kind in KINDS.items():
+        if kind.slug == slug:
+            return PlainTextResponse(f"{kind.title} ({kind.status})\n\n{error.__doc__}\n")
+    raise HTTPException(404)

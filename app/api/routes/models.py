@@ -1,0 +1,88 @@
+"""The models there are: list, look inside, delete."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from app.api.answers import as_json, detail, history, summary, weights, with_versions
+from app.api.openapi import NameInPath, VersionInPath
+from app.api.parts import Parts, PartsOf
+from app.api.problems import documented
+from app.api.schemas import HistoryAnswer, ModelDetail, ModelList, ModelVersions, WeightsAnswer
+from app.store.references import Reference
+
+READ = documented(404, 409, 422, 503)
+DELETED = documented(404, 503)
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+MostPoints = Annotated[int, Query(ge=1, le=100_000, description="Most epochs to give.")]
+
+
+@router.get("", response_model=ModelList, responses=documented(422))
+async def models(
+    parts: PartsOf,
+    prefix: Annotated[str, Query(max_length=63)] = "",
+    after: Annotated[str, Query(max_length=63)] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """List models by name, a page at a time."""
+    return as_json(await asyncio.to_thread(_page, parts, prefix, after, limit))
+
+
+def _page(parts: Parts, prefix: str, after: str, limit: int) -> ModelList:
+    names = parts.store.names(prefix=prefix, after=after, limit=limit + 1)
+    listed = [parts.store.listed(name) for name in names[:limit]]
+    return ModelList(models=[summary(model) for model in listed], next=names[limit - 1] if len(names) > limit else None)
+
+
+@router.get("/{name}", response_model=ModelVersions, responses=READ)
+async def model(parts: PartsOf, name: NameInPath) -> Response:
+    """Describe the newest version of a model, and list them all."""
+    stored = await parts.loaded.find(Reference.parse(name))
+    return as_json(with_versions(stored, parts.store.versions(name)))
+
+
+@router.delete("/{name}", status_code=204, responses=DELETED)
+async def delete_model(parts: PartsOf, name: NameInPath) -> None:
+    """Delete a model with all its versions, for good."""
+    await asyncio.to_thread(parts.store.delete, Reference.parse(name))
+
+
+@router.get("/{name}/versions/{version}", response_model=ModelDetail, responses=READ)
+async def model_version(parts: PartsOf, name: NameInPath, version: VersionInPath) -> Response:
+    """Describe one version."""
+    return as_json(detail(await parts.loaded.find(Reference.parse(f"{name}/{version}"))))
+
+
+@router.delete("/{name}/versions/{version}", status_code=204, responses=DELETED)
+async def delete_version(parts: PartsOf, name: NameInPath, version: VersionInPath) -> None:
+    """Delete one version for good; its number is not used again."""
+    await asyncio.to_thread(parts.store.delete, Reference.parse(f"{name}/{version}"))
+
+
+@router.get("/{name}/history", response_model=HistoryAnswer, responses=READ)
+async def model_history(parts: PartsOf, name: NameInPath, max_points: MostPoints = 1000) -> Response:
+    """Give the loss of each epoch of the newest version."""
+    return as_json(history(await parts.loaded.find(Reference.parse(name)), max_points))
+
+
+@router.get("/{name}/versions/{version}/history", response_model=HistoryAnswer, responses=READ)
+async def version_history(
+    parts: PartsOf, name: NameInPath, version: VersionInPath, max_points: MostPoints = 1000
+) -> Response:
+    """Give the loss of each epoch of one version."""
+    return as_json(history(await parts.loaded.find(Reference.parse(f"{name}/{version}")), max_points))
+
+
+@router.get("/{name}/weights", response_model=WeightsAnswer, responses=READ)
+async def model_weights(parts: PartsOf, name: NameInPath) -> Response:
+    """Give every weight and scale of the newest version: enough to compute its answers by hand."""
+    return as_json(weights(await parts.loaded.find(Reference.parse(name))))
+
+
+@router.get("/{name}/versions/{version}/weights", response_model=WeightsAnswer, responses=READ)
+async def version_weights(parts: PartsOf, name: NameInPath, version: VersionInPath) -> Response:
+    """Give every weight and scale of one version."""
+    return as_json(weights(await parts.loaded.find(Reference.parse(f"{name}/{version}"))))

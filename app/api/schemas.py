@@ -1,0 +1,251 @@
+"""What requests hold and answers look like."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from annotated_types import MaxLen
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from app.engine.choices import OneOf
+from app.engine.model import Answer, Label, Report
+from app.engine.network import Architecture
+from app.engine.preprocessing import Scaling
+from app.engine.recipe import PRESETS, TASKS, Recipe
+from app.engine.training import TrainingConfig
+
+STRICT = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+LOOSE = ConfigDict(use_attribute_docstrings=True)
+
+TUTORIAL_ROWS = [
+    {"hours_studied": 2, "hours_slept": 9, "score": 92},
+    {"hours_studied": 1, "hours_slept": 5, "score": 86},
+    {"hours_studied": 3, "hours_slept": 6, "score": 89},
+]
+
+ByKind = Discriminator(lambda value: "text" if isinstance(value, str) else "other")
+
+
+class TrainRequest(BaseModel):
+    """A table to learn from, and how; everything but the table can be left out."""
+
+    model_config = STRICT | {
+        "json_schema_extra": {
+            "examples": [{"name": "exam", "preset": "tutorial", "rows": TUTORIAL_ROWS, "target": "score"}]
+        }
+    }
+
+    name: str | None = None
+    """The model's name; training it again makes its next version. One is made up where it is not given."""
+    rows: list[Any] | None = None
+    """The table: objects by column, or lists in the order of `columns`. Columns are numbers; the target may be text."""
+    columns: list[str] | None = None
+    """Names of the columns, for rows that are lists (the target among them) or for `X`."""
+    target: Annotated[Annotated[str, Tag("text")] | Annotated[list[str], Tag("other")], ByKind] | None = None
+    """The column, or columns, to be learnt. Text and true/false are learnt as classes, numbers as numbers."""
+    X: list[Any] | None = None
+    """Instead of `rows`: the features alone, one list a row."""
+    y: list[Any] | None = None
+    """With `X`: the target of each row; a list for several."""
+    task: Annotated[str, OneOf(TASKS)] | None = None
+    """`classification` learns whole numbers as classes; follows the target where it is not given."""
+    network: Annotated[Annotated[Literal["auto"], Tag("text")] | Annotated[Architecture, Tag("other")], ByKind] = "auto"
+    """Layers and activations."""
+    training: Annotated[Annotated[Literal["auto"], Tag("text")] | Annotated[TrainingConfig, Tag("other")], ByKind] = (
+        "auto"
+    )
+    """Optimizer, epochs, seed and so on."""
+    scaling: Scaling = Scaling()
+    """How numbers are scaled on the way in and un-scaled on the way out."""
+    preset: Annotated[str, OneOf(PRESETS)] | None = None
+    """Settings that a name stands for; what is set beside it wins."""
+    tags: Annotated[dict[str, Annotated[str, MaxLen(200)]], MaxLen(50)] = Field(default_factory=dict)
+    """Words of your own to find the model by."""
+    description: Annotated[str, MaxLen(2000)] = ""
+    """A sentence of your own."""
+
+
+class PredictRequest(BaseModel):
+    """Rows to answer."""
+
+    model_config = STRICT | {
+        "json_schema_extra": {"examples": [{"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}]}
+    }
+
+    model: str | None = None
+    """Which model: `exam` (its newest version) or `exam/1`. Left out where the path names it."""
+    rows: list[Any] | None = None
+    """Objects by column, or lists in the order of `columns`."""
+    columns: list[str] | None = None
+    """Names of the columns of rows that are lists; the model's own order where it is not given."""
+    X: list[Any] | None = None
+    """Instead of `rows`: lists of numbers in the model's column order; one bare list is one row."""
+    proba: bool = False
+    """For classes: also give the probability of each."""
+
+
+class Predictions(BaseModel):
+    """Answers in the order of the rows."""
+
+    model_config = LOOSE
+
+    model: str
+    version: int
+    predictions: list[Answer]
+    """One entry a row: a number, a list of numbers (several targets), or a label."""
+    in_range: list[bool]
+    """For each row, whether every column lies within what the model was trained on."""
+    probabilities: list[dict[str, float]] | None = None
+    """For each row, the probability of each label, if asked for."""
+
+
+class Column(BaseModel):
+    """One column a model takes."""
+
+    name: str
+    lowest: float
+    highest: float
+
+
+class ModelDetail(BaseModel):
+    """One version of a model: what it takes, how it was made and how good it was."""
+
+    model_config = LOOSE | {"from_attributes": True}
+
+    model: str
+    version: int
+    reference: str
+    """What to ask for to get exactly this version."""
+    task: str
+    columns: list[Column]
+    """What the model takes, with the range it was trained on."""
+    target: str | list[str]
+    labels: list[Label] | None
+    """The classes, where the task is classification."""
+    recipe: Recipe
+    """Every setting, those that were chosen for you included."""
+    report: Report
+    tags: dict[str, str]
+    description: str
+    created: datetime
+    sha256: str
+    bytes: int
+
+
+class ModelVersions(ModelDetail):
+    """The version that a model's bare name means, and all there are."""
+
+    versions: list[int]
+
+
+class ModelSummary(BaseModel):
+    """One model in a list."""
+
+    model_config = LOOSE
+
+    model: str
+    versions: list[int]
+    task: str | None
+    columns: list[str] | None
+    target: str | list[str] | None
+    damage: str | None
+    """Why the newest version cannot be read, if it cannot."""
+
+
+class ModelList(BaseModel):
+    """A page of models."""
+
+    model_config = LOOSE
+
+    models: list[ModelSummary]
+    next: str | None
+    """Send as `after` to get the following page; null on the last."""
+
+
+class HistoryAnswer(BaseModel):
+    """How the loss fell, in scaled units."""
+
+    model: str
+    version: int
+    epochs: list[int]
+    loss: list[float]
+    validation_loss: list[float] | None
+
+
+class LayerAnswer(BaseModel):
+    """One layer: activation(inputs · W + b)."""
+
+    activation: str
+    W: list[list[float]]
+    b: list[float] | None
+
+
+class ScalerAnswer(BaseModel):
+    """(value - center) / scale, column by column."""
+
+    center: list[float]
+    scale: list[float]
+
+
+class WeightsAnswer(BaseModel):
+    """Every number of a model: scale the features in, run the layers, scale the target out."""
+
+    model_config = LOOSE
+
+    model: str
+    version: int
+    features: ScalerAnswer
+    layers: list[LayerAnswer]
+    target: ScalerAnswer | None
+    """Null for classes: the last layer gives their probabilities (one number: that of the second label)."""
+
+
+class JobDetail(BaseModel):
+    """A training: `queued`, `running`, `succeeded` or `failed`."""
+
+    model_config = LOOSE
+
+    job: str
+    status: str
+    model: str
+    version: int | None
+    """Once it succeeded."""
+    epoch: int | None
+    epochs: int | None
+    loss: float | None
+    validation_loss: float | None
+    error: str | None
+    """Why it failed."""
+    created: datetime
+    ended: datetime | None
+
+
+class JobList(BaseModel):
+    """The newest jobs."""
+
+    jobs: list[JobDetail]
+
+
+class FaultAnswer(BaseModel):
+    """One thing wrong with what was sent; rows count from 0."""
+
+    row: int | None = None
+    column: str | None = None
+    field: str | None = None
+    got: str | None = None
+    expected: str
+
+
+class Problem(BaseModel):
+    """What went wrong and what to do (RFC 9457)."""
+
+    model_config = LOOSE
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[FaultAnswer] | None = None
+    """The first 20."""
+    total_errors: int | None = None

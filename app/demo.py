@@ -1,0 +1,78 @@
+"""The demonstration behind `make run`: the tutorial's network, trained and asked over plain HTTP."""
+
+import json
+from collections.abc import Callable
+from threading import Thread
+from time import sleep
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from app.api.schemas import TUTORIAL_ROWS
+
+TRAINING = {"name": "exam", "preset": "tutorial", "rows": TUTORIAL_ROWS, "target": "score"}
+QUESTION = {"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}
+SECONDS_BETWEEN_LOOKS = 0.05
+
+
+class Demo(Thread):
+    """A client in a thread of its own; `stop` ends the server if the demonstration fails."""
+
+    def __init__(self, url: str, stop: Callable[[], None]) -> None:
+        super().__init__(name="demo", daemon=True)
+        self.url, self.stop, self.exit_code = url, stop, 0
+        self.console = Console(highlight=False)
+
+    def run(self) -> None:
+        """Train, ask, and say how to go on."""
+        try:
+            with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
+                self.train(client)
+                self.ask(client)
+        except httpx.HTTPError as error:
+            self.console.print(f"The demonstration failed: {error}")
+            self.exit_code = 1
+            self.stop()
+            return
+        self.say_how_to_go_on()
+
+    def train(self, client: httpx.Client) -> None:
+        """Post the table and follow the job."""
+        self.console.print(f"netlet serves at {self.url}\n")
+        self.console.print("Training [bold]exam[/] on three rows: hours studied, hours slept, score.")
+        columns = TextColumn("{task.completed:,}/{task.total:,} epochs"), TextColumn("loss {task.fields[loss]}")
+        with Progress(BarColumn(), *columns, console=self.console) as progress:
+            bar = progress.add_task("training", total=1000, loss="")
+            job = _answer(client.post("/train", params={"wait": 0}, json=TRAINING))
+            while True:
+                epochs, loss = job["epochs"] or 1000, job["loss"]
+                progress.update(bar, total=epochs, completed=job["epoch"] or 0, loss="" if loss is None else f"{loss:.6f}")
+                if job["status"] not in {"queued", "running"}:
+                    break
+                sleep(SECONDS_BETWEEN_LOOKS)
+                job = _answer(client.get(f"/jobs/{job['job']}"))
+
+    def ask(self, client: httpx.Client) -> None:
+        """Ask about the rows it learnt from, and about the one it never saw."""
+        known = _answer(client.post("/predict", json={"model": "exam", "X": [[2, 9], [1, 5], [3, 6]]}))
+        for row, answer in zip(TUTORIAL_ROWS, known["predictions"], strict=True):
+            asked = f"({row['hours_studied']}, {row['hours_slept']})"
+            self.console.print(f"  {asked} was {row['score']}, the network says {answer:.2f}")
+        answer = _answer(client.post("/predict", json=QUESTION))
+        self.console.print(f"\nWhat would (4, 8) score?  [bold]{answer['predictions'][0]:.2f}[/]")
+        if not answer["in_range"][0]:
+            self.console.print("  (outside what it was trained on: nobody studied 4 hours)")
+
+    def say_how_to_go_on(self) -> None:
+        """Show the same question as a command, and where the documentation is."""
+        self.console.print("\nAsk it yourself:", style="bold")
+        self.console.print(f"  curl {self.url}/predict -d '{json.dumps(QUESTION)}'", soft_wrap=True)
+        self.console.print(f"\nDocumentation: {self.url}/docs   (Ctrl-C stops)")
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    response.raise_for_status()
+    answer: dict[str, Any] = response.json()
+    return answer

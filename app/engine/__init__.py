@@ -1,0 +1,1 @@
+"""The neural networks themselves: NumPy in, NumPy out; no web, no files, no settings."""

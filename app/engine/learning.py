@@ -1,0 +1,162 @@
+"""Learning: from rows and a recipe to a model."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from app.engine.activations import ACTIVATIONS
+from app.engine.arrays import Features, Randomness, Targets
+from app.engine.losses import LOSSES
+from app.engine.metrics import classification_metrics, regression_metrics
+from app.engine.model import Label, Model, Report, TrainingRows, in_user_units
+from app.engine.network import BLOCK_ROWS, Network
+from app.engine.preprocessing import Scaler, encode_labels
+from app.engine.recipe import Problem, Recipe, complete, held_out
+from app.engine.training import GENERATORS, Examples, Progress, Trained, fit
+from app.errors import UnsuitableTarget
+
+Indices = npt.NDArray[np.intp]
+
+
+class Prepared(NamedTuple):
+    """Rows in the network's units, and the way back."""
+
+    X: Features
+    y: Targets
+    features: Scaler
+    target: Scaler | None
+    labels: tuple[Label, ...]
+
+
+def learn(
+    rows: TrainingRows, recipe: Recipe, *, on_epoch: Callable[[Progress], None] = lambda _progress: None
+) -> Model:
+    """Train a network on rows; raise UnsuitableTarget or Diverged where that cannot be done."""
+    labels: tuple[Label, ...] = tuple(sorted(set(rows.y))) if isinstance(rows.y, tuple) else ()
+    recipe = complete(recipe, Problem(len(rows.X), len(labels)))
+    prepared = _prepare(rows, recipe, labels)
+    network = network_for(recipe, len(rows.columns), prepared.y.shape[1])
+    rng = GENERATORS[recipe.training.generator](recipe.training.seed)
+    parameters = network.initialize(recipe.network.initializer, rng)
+    learnt, judged = _split(len(rows.X), recipe.training.validation or 0.0, rng)
+    X, y = prepared.X, prepared.y
+    trained = fit(
+        network,
+        LOSSES[str(recipe.training.loss)],
+        Examples(X[learnt], y[learnt], X[judged], y[judged]),
+        recipe.training,
+        parameters=parameters,
+        rng=rng,
+        on_epoch=on_epoch,
+    )
+    return Model(
+        columns=rows.columns,
+        targets=rows.targets,
+        labels=labels,
+        recipe=recipe,
+        network=network,
+        parameters=trained.parameters,
+        features=prepared.features,
+        target=prepared.target,
+        lowest=rows.X.min(axis=0),
+        highest=rows.X.max(axis=0),
+        history=trained.history,
+        report=_report(rows, prepared, network, trained, {"training": learnt, "validation": judged}),
+    )
+
+
+def network_for(recipe: Recipe, inputs: int, outputs: int) -> Network:
+    """Lay out the network of a complete recipe."""
+    architecture = recipe.network
+    sizes = (inputs, *architecture.hidden, outputs)
+    return Network(sizes, architecture.activation, str(architecture.output_activation), architecture.bias)
+
+
+def _prepare(rows: TrainingRows, recipe: Recipe, labels: tuple[Label, ...]) -> Prepared:
+    features = Scaler.fit(recipe.scaling.features, rows.X)
+    X = features.scale_in(rows.X)
+    if isinstance(rows.y, tuple):
+        one_column = recipe.network.output_activation == "sigmoid"
+        return Prepared(X, encode_labels(rows.y, labels, one_column=one_column), features, None, labels)
+    target = Scaler.fit(str(recipe.scaling.target), rows.y)
+    if recipe.scaling.target_maximum is not None:
+        target = Scaler(np.zeros_like(target.center), np.full_like(target.scale, recipe.scaling.target_maximum))
+    y = target.scale_in(rows.y)
+    _require_reachable(y, str(recipe.network.output_activation))
+    return Prepared(X, y, features, target, labels)
+
+
+def _require_reachable(y: Targets, output: str) -> None:
+    low, high = ACTIVATIONS[output].range
+    if y.min() < low or y.max() > high:
+        message = (
+            f"Scaled, the target runs from {y.min():.4g} to {y.max():.4g}, but {output} answers lie between {low:.4g} "
+            f"and {high:.4g}. Leave scaling.target out (or raise target_maximum), or use output_activation identity."
+        )
+        raise UnsuitableTarget(message)
+
+
+def _split(rows: int, share: float, rng: Randomness) -> tuple[Indices, Indices]:
+    """Choose rows to learn from and rows to judge by, each in their old order."""
+    count = held_out(rows, share)
+    if not count:
+        return np.arange(rows), np.arange(0)
+    order = rng.permutation(rows)
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
+def _report(
+    rows: TrainingRows, prepared: Prepared, network: Network, trained: Trained, parts: dict[str, Indices]
+) -> Report:
+    _, a = network.outputs(trained.parameters, prepared.X)
+    scores = in_user_units(a, prepared.target)
+    truth: Targets
+    if isinstance(rows.y, tuple):
+        truth, measure = encode_labels(rows.y, prepared.labels, one_column=False), classification_metrics
+    else:
+        truth, measure = rows.y, regression_metrics
+    return Report(
+        rows=len(scores),
+        rows_held_out=len(parts["validation"]),
+        parameters=network.size,
+        epochs=len(trained.history.loss),
+        kept_epoch=trained.kept_epoch,
+        stopped=trained.stopped,
+        loss=trained.loss,
+        metrics={part: measure(scores[chosen], truth[chosen]) for part, chosen in parts.items() if len(chosen)},
+        warnings=tuple(_warnings(rows)),
+    )
+
+
+def _warnings(rows: TrainingRows) -> list[str]:
+    constant = [name for name, spread in zip(rows.columns, np.ptp(rows.X, axis=0), strict=True) if spread == 0]
+    warnings = [f"Column {name} has one value only: nothing can be learnt from it." for name in constant]
+    if not isinstance(rows.y, tuple):
+        still = [name for name, spread in zip(rows.targets, np.ptp(rows.y, axis=0), strict=True) if spread == 0]
+        warnings += [f"Target {name} has one value only: the answer will be that value." for name in still]
+    return warnings
+
+
+class Cost(NamedTuple):
+    """What a training will take: parameters, numbers held at once, and arithmetic operations."""
+
+    parameters: int
+    numbers: int
+    operations: float
+
+
+def estimate(rows: TrainingRows, recipe: Recipe) -> Cost:
+    """Estimate a training's cost from its shapes alone; raises UnsuitableTarget as `learn` would.
+
+    An epoch multiplies each row with each weight three times (forward, W's gradient, the error passed down), each a
+    multiplication and an addition.
+    """
+    classes = len(set(rows.y)) if isinstance(rows.y, tuple) else 0
+    recipe = complete(recipe, Problem(len(rows.X), classes))
+    outputs = classes or len(rows.targets)
+    network = network_for(recipe, len(rows.columns), outputs)
+    epochs, batch_size, _ = recipe.training.chosen_for(len(rows.X))
+    held = max(rows.X.size, sum(network.sizes) * max(batch_size, min(BLOCK_ROWS, len(rows.X))))
+    return Cost(network.size, held, 6.0 * network.size * len(rows.X) * epochs)

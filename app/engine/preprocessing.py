@@ -1,0 +1,88 @@
+"""Scaling: the user's units on the outside, numbers of about one on the inside, and back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+import numpy as np
+from annotated_types import Gt, Le
+
+from app.engine.arrays import Matrix, Row, Targets
+from app.engine.choices import STRICT, OneOf
+
+Label = TypeVar("Label", str, bool, int)
+
+
+def _maximum(columns: Matrix) -> tuple[Row, Row]:
+    return np.zeros(columns.shape[1]), np.abs(columns).max(axis=0)
+
+
+def _standard(columns: Matrix) -> tuple[Row, Row]:
+    return columns.mean(axis=0), columns.std(axis=0)
+
+
+def _minmax(columns: Matrix) -> tuple[Row, Row]:
+    return columns.min(axis=0), np.ptp(columns, axis=0)
+
+
+def _robust(columns: Matrix) -> tuple[Row, Row]:
+    """Median and interquartile range; the full range where the middle half of a column is one value."""
+    low, middle, high = np.quantile(columns, (0.25, 0.5, 0.75), axis=0)
+    return middle, np.where(high > low, high - low, np.ptp(columns, axis=0))
+
+
+SCALERS: dict[str, Callable[[Matrix], tuple[Row, Row]]] = {
+    # name -> (center, scale) of each column
+    "maximum": _maximum,  # the tutorial's
+    "standard": _standard,
+    "minmax": _minmax,
+    "robust": _robust,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """How numbers are scaled on the way in and un-scaled on the way out, as the user sets it."""
+
+    __pydantic_config__ = STRICT
+
+    features: Annotated[str, OneOf(SCALERS)] = "standard"
+    """How the columns are scaled: by their largest size, to mean 0 and deviation 1, to 0…1, or by median and
+    quartiles."""
+    target: Annotated[str, OneOf(SCALERS)] | None = None
+    """How numbers to be predicted are scaled; chosen where it is not given: standard, or minmax where the output
+    activation is bounded."""
+    target_maximum: Annotated[float, Gt(0), Le(1e100)] | None = None
+    """The largest value the target can take (100 for a score out of 100): the target is divided by it."""
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """(x - center) / scale, column by column."""
+
+    center: Row
+    scale: Row
+
+    @classmethod
+    def fit(cls, scaler: str, columns: Matrix) -> "Scaler":
+        """Measure the columns, shape (rows, columns); a constant column keeps its scale."""
+        center, scale = SCALERS[scaler](columns)
+        smallest = np.finfo(float).tiny + 1e-12 * np.abs(center)  # below it, the spread is rounding
+        return cls(center, np.where(scale > smallest, scale, 1.0))
+
+    def scale_in(self, columns: Matrix) -> Matrix:
+        """Go from the user's units to the network's."""
+        return (columns - self.center) / self.scale
+
+    def scale_out(self, columns: Matrix) -> Matrix:
+        """Go from the network's units to the user's."""
+        return columns * self.scale + self.center
+
+
+def encode_labels(answers: Sequence[Label], labels: Sequence[Label], *, one_column: bool) -> Targets:
+    """Turn class labels into numbers: 0 and 1 in one column, or one column a label with a 1 in its own."""
+    position = {label: index for index, label in enumerate(labels)}
+    indices = np.fromiter((position[answer] for answer in answers), dtype=np.intp, count=len(answers))
+    if one_column:
+        return indices[:, np.newaxis].astype(np.float64)
+    return np.eye(len(labels))[indices]

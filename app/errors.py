@@ -1,0 +1,199 @@
+"""What can go wrong, in the words of the domain; knows no HTTP.
+
+NetletError
+├── InputError                what was sent cannot be used as it is
+│   ├── MalformedBody           not JSON at all
+│   ├── BodyTooLarge            more bytes than the service reads
+│   ├── InvalidRequest          JSON, but not what the route takes
+│   ├── BadTable                cells, rows or columns that do not fit
+│   │   └── NonFiniteNumber       NaN, Infinity, or beyond a float64
+│   ├── UnsuitableTarget        a target that the network cannot learn as set
+│   ├── BudgetExceeded          more work or memory than one training may take
+│   └── Diverged                the loss became non-finite while training
+├── NotFound
+│   ├── ModelNotFound
+│   ├── VersionNotFound
+│   └── JobNotFound
+├── SnapshotError             a file of the store cannot be served
+│   ├── SnapshotDamaged
+│   └── SnapshotFormatNewer
+├── StorageError              the disk refuses
+│   └── StorageFull
+├── Busy                      the queue of trainings is full
+├── TrainingTooLong           a training was stopped at its time limit
+└── WorkerLost                the process of a training died
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class NetletError(Exception):
+    """Base of every error netlet raises on purpose; its text says what to try."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel from a training process with all data, whatever making one takes."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[NetletError], args: tuple[object, ...], data: dict[str, object]) -> NetletError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(data)
+    return error
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with what was sent.
+
+    `row` counts from 0, as the rows do in JSON. `got` may quote the sender and is cut before it is sent back.
+    """
+
+    expected: str
+    got: str = ""
+    row: int | None = None
+    column: str | None = None
+    field: str | None = None
+    """Where in the request, if not in a row: `training.learning_rate`."""
+    instead: str | None = None
+    """What was probably meant."""
+
+
+class InputError(NetletError):
+    """What was sent cannot be used as it is. `faults` are the first ones found of `total`."""
+
+    def __init__(self, message: str, faults: Sequence[Fault] = (), total: int | None = None) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+        self.total = len(self.faults) if total is None else total
+
+
+class MalformedBody(InputError):
+    """The body is not JSON."""
+
+
+class BodyTooLarge(InputError):
+    """The body is longer than the service reads."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is longer than {limit} bytes, the most this service reads. Send fewer rows.")
+        self.limit = limit
+
+
+class InvalidRequest(InputError):
+    """The body is JSON, but not what the route takes."""
+
+
+class BadTable(InputError):
+    """Rows, columns or cells do not form a table of numbers with a target."""
+
+
+class NonFiniteNumber(BadTable):
+    """A cell is NaN, infinite or beyond what a float64 holds."""
+
+
+class UnsuitableTarget(InputError):
+    """The target cannot be learnt with these settings."""
+
+
+class BudgetExceeded(InputError):
+    """One training would take more work or memory than the service allows."""
+
+
+class Diverged(InputError):
+    """The loss became non-finite: training cannot go on."""
+
+    def __init__(self, *, epoch: int, layer: int, learning_rate: float, last_loss: float | None) -> None:
+        last = "no epoch had a finite loss" if last_loss is None else f"the last finite loss was {last_loss:.6g}"
+        super().__init__(
+            f"Training diverged in epoch {epoch}: layer {layer} became non-finite at learning rate "
+            f"{learning_rate:g}; {last}. Try a learning rate ten times smaller, or clip_norm 1."
+        )
+        self.epoch, self.layer, self.learning_rate, self.last_loss = epoch, layer, learning_rate, last_loss
+
+
+class NotFound(NetletError):
+    """Nothing of that name is here."""
+
+
+class ModelNotFound(NotFound):
+    """No model has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("There is no model of that name. GET /models lists those there are; POST /train makes one.")
+        self.name = name
+
+
+class VersionNotFound(NotFound):
+    """The model is there, this version of it is not."""
+
+    def __init__(self, name: str, version: int) -> None:
+        super().__init__(f"Model {name} has no version {version}. GET /models/{name} lists those it has.")
+        self.name, self.version = name, version
+
+
+class JobNotFound(NotFound):
+    """No job has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__("There is no job of that id. Jobs are remembered until the service restarts.")
+        self.job_id = job_id
+
+
+class SnapshotError(NetletError):
+    """A file of the store cannot be served."""
+
+    def __init__(self, name: str, version: int, reason: str) -> None:
+        super().__init__(reason)
+        self.name, self.version, self.reason = name, version, reason
+
+
+class SnapshotDamaged(SnapshotError):
+    """The file is not what was once written."""
+
+    def __init__(self, name: str, version: int, reason: str, *, previous: int | None = None) -> None:
+        remedy = f"Version {previous} is intact on request: {name}/{previous}." if previous else "Train it again."
+        super().__init__(name, version, f"Snapshot {name}/{version} is damaged and is not served: {reason}. {remedy}")
+        self.damage = reason
+
+
+class SnapshotFormatNewer(SnapshotError):
+    """The file was written by a newer netlet than this one."""
+
+    def __init__(self, name: str, version: int, found: int, known: int) -> None:
+        super().__init__(
+            name,
+            version,
+            f"Snapshot {name}/{version} has format {found}; this netlet reads up to {known}. Use a newer netlet.",
+        )
+
+
+class StorageError(NetletError):
+    """The disk refuses to read or write."""
+
+
+class StorageFull(StorageError):
+    """No space is left for another snapshot."""
+
+
+class Busy(NetletError):
+    """As many trainings wait as the service lets wait."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} trainings are waiting already. Try again in a few seconds.")
+        self.waiting = waiting
+
+
+class TrainingTooLong(NetletError):
+    """A training ran into the service's time limit."""
+
+    def __init__(self) -> None:
+        super().__init__("The training took longer than this service allows. Use fewer epochs or a smaller network.")
+
+
+class WorkerLost(NetletError):
+    """The process that ran a training died before it ended."""
+
+    def __init__(self) -> None:
+        super().__init__("The process that ran this training ended before it was done. Nothing was saved; try again.")

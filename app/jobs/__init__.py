@@ -1,0 +1,1 @@
+"""Jobs: trainings that run in processes of their own, followed from the outside."""

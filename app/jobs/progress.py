@@ -1,0 +1,54 @@
+"""Progress that one process writes and another reads: a few numbers at the start of a small file."""
+
+import os
+import struct
+from math import isnan, nan
+from pathlib import Path
+from time import monotonic
+
+from app.engine.training import Progress
+
+LAYOUT = struct.Struct("<qqdd")
+SECONDS_BETWEEN_NOTES = 0.02  # often enough for an eye, too seldom to cost anything
+
+
+class ProgressNote:
+    """The place where a training leaves how far it is."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> Progress | None:
+        """Give what was last written, None before anything was."""
+        try:
+            noted = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if len(noted) < LAYOUT.size:
+            return None
+        epoch, epochs, loss, validation_loss = LAYOUT.unpack(noted)
+        return Progress(epoch, epochs, loss, None if isnan(validation_loss) else validation_loss)
+
+    def remove(self) -> None:
+        """Remove the file."""
+        self.path.unlink(missing_ok=True)
+
+
+class ProgressWriter:
+    """Called with every epoch; writes those that come after a short while, and the last."""
+
+    def __init__(self, note: ProgressNote) -> None:
+        self.descriptor = os.open(note.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.due = monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        """Write how far a training is, if it is time."""
+        if monotonic() < self.due and progress.epoch < progress.epochs:
+            return
+        validation_loss = nan if progress.validation_loss is None else progress.validation_loss
+        os.pwrite(self.descriptor, LAYOUT.pack(*progress[:3], validation_loss), 0)
+        self.due = monotonic() + SECONDS_BETWEEN_NOTES
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.descriptor)

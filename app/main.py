@@ -1,0 +1,51 @@
+"""The composition root: settings become parts, parts become an application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app import __version__
+from app.api import openapi, problems
+from app.api.middleware import EveryRequest
+from app.api.parts import Parts
+from app.api.routes import health, models, predict, train
+from app.jobs.executors import EXECUTORS
+from app.jobs.jobs import Jobs
+from app.serving.loaded import LoadedModels
+from app.settings import Settings
+from app.store.store import ModelStore
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make an application that opens its parts when it starts and closes them when it stops."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        store = ModelStore(settings.models)
+        store.open()
+        at_once = settings.trainings_at_once
+        executor = EXECUTORS[settings.executor](at_once, settings.training_seconds)
+        jobs = Jobs(executor, settings.models, at_once=at_once, most_waiting=settings.most_waiting)
+        app.state.parts = Parts(store, LoadedModels(store, settings.cache_bytes), jobs, settings.limits)
+        try:
+            yield
+        finally:
+            await jobs.close()
+
+    app = FastAPIOffline(
+        title="netlet",
+        version=__version__,
+        description="Post a table, get a neural network.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+    )
+    for routes in (train, predict, models, health):
+        app.include_router(routes.router)
+    problems.install(app)
+    openapi.describe(app)
+    app.add_middleware(EveryRequest)
+    return app

@@ -1,0 +1,1 @@
+"""Serving: loaded models, ready to answer."""

@@ -1,0 +1,45 @@
+"""Every setting of the service: a `NETLET_*` variable each, typed, documented, once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.api.parts import Limits
+
+
+class Settings(BaseSettings):
+    """What an operator can set; the environment variable is the name in capitals after `NETLET_`."""
+
+    model_config = SettingsConfigDict(env_prefix="NETLET_", use_attribute_docstrings=True, frozen=True)
+
+    models: Path = Path("models")
+    """Folder of the snapshots; made if it is missing."""
+    host: str = "127.0.0.1"
+    """Address to listen on. Anyone who reaches it can train and delete models."""
+    port: Annotated[int, Ge(0), Le(65535)] = 8000
+    """Port to listen on; 0 takes any free one."""
+    executor: Literal["process", "thread"] = "process"
+    """Where trainings run; threads are for tests."""
+    trainings_at_once: Annotated[int, Ge(1), Le(1024)] = 2
+    """Trainings that run at the same time, each in a process of its own."""
+    most_waiting: Annotated[int, Ge(0)] = 100
+    """Trainings that may wait for their turn before new ones are refused."""
+    training_seconds: Annotated[float, Gt(0)] = 3600
+    """Longest time one training may take."""
+    body_bytes: Annotated[int, Ge(1)] = 64 * 2**20
+    """Longest body that is read."""
+    parameters: Annotated[int, Ge(1)] = 10_000_000
+    """Most parameters a network may have."""
+    numbers: Annotated[int, Ge(1)] = 100_000_000
+    """Most numbers a training may hold at once: rows x columns, or rows of a batch x units of the network."""
+    operations: Annotated[float, Gt(0)] = 1e14
+    """Most arithmetic operations a training may be estimated to take."""
+    cache_bytes: Annotated[int, Ge(0)] = 512 * 2**20
+    """Most bytes of snapshots kept loaded."""
+
+    @property
+    def limits(self) -> Limits:
+        """What one request may ask for."""
+        return Limits(self.body_bytes, self.parameters, self.numbers, self.operations)

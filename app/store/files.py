@@ -1,0 +1,102 @@
+"""Durable files: written aside, synced, renamed, and the folder synced, before anyone is told."""
+
+import errno
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from stat import S_ISREG
+
+from app.errors import StorageError, StorageFull
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never waits for a planted FIFO
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn what the disk refuses into StorageFull or StorageError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            message = "The disk is full. Delete models that are not needed, or give the store more space."
+            raise StorageFull(message) from error
+        message = f"The store cannot be written ({errno.errorcode.get(error.errno or 0, 'unknown error')})."
+        raise StorageError(message) from error
+
+
+@contextmanager
+def opened(path: str | Path, flags: int = FOLDER, *, within: int | None = None) -> Iterator[int]:
+    """Open a folder (or a file), relative to another open folder if one is given, and close it at the end."""
+    descriptor = os.open(path, flags, 0o600, dir_fd=within)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: int, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold a folder's lock, which dies with the process that holds it."""
+    fcntl.flock(folder, kind)
+    try:
+        yield
+    finally:
+        fcntl.flock(folder, fcntl.LOCK_UN)
+
+
+@contextmanager
+def written_aside(folder: int, data: bytes) -> Iterator[str]:
+    """Write and sync a file under a name of its own, to be renamed away; remove it if it was not.
+
+    A failed fsync is never repeated: the kernel may have dropped the pages, and the second one would say all is well.
+    """
+    name = secrets.token_hex(8)
+    with locked(folder, fcntl.LOCK_SH):
+        try:
+            with opened(name, CREATE, within=folder) as descriptor:
+                _write_all(descriptor, data)
+                os.fsync(descriptor)
+            yield name
+        finally:
+            remove(name, within=folder)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def remove(name: str, *, within: int) -> None:
+    """Remove a file of a folder, if it is there."""
+    try:
+        os.unlink(name, dir_fd=within)
+    except FileNotFoundError:
+        return
+
+
+def sweep(folder: int) -> None:
+    """Remove what writers that died left behind, unless someone is writing right now."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    for name in os.listdir(folder):
+        remove(name, within=folder)
+    fcntl.flock(folder, fcntl.LOCK_UN)
+
+
+def read(name: str, *, within: int, most: int | None = None) -> tuple[bytes, float]:
+    """Read a regular file of a folder (its first `most` bytes) and when it was written; raise OSError if it is none."""
+    with opened(name, READ, within=within) as descriptor:
+        status = os.fstat(descriptor)
+        if not S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read(-1 if most is None else most), status.st_mtime

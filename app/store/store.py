@@ -1,0 +1,188 @@
+"""The folder of models: `<name>/<version>.safetensors`, versions counting up and never used twice."""
+
+import os
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.engine.model import Model
+from app.errors import ModelNotFound, SnapshotDamaged, SnapshotFormatNewer, VersionNotFound
+from app.store import snapshot
+from app.store.files import CREATE, locked, opened, read, remove, storage_errors, sweep, written_aside
+from app.store.references import Reference, is_name, require_name
+
+SNAPSHOT = re.compile(r"([1-9][0-9]{0,8})\.(safetensors|deleted)", re.ASCII)
+INCOMING = ".incoming"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One version as it lies in the store."""
+
+    name: str
+    version: int
+    sha256: str
+    created: datetime
+    bytes: int
+    model: Model
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One model in a list: its versions, and what is wrong with the newest one's header, if anything."""
+
+    name: str
+    versions: tuple[int, ...]
+    newest: snapshot.Document | None
+    damage: str | None
+
+
+class ModelStore:
+    """Models on disk. Safe to use from many threads and processes at once; keeps nothing in memory.
+
+    A deleted version leaves an empty `<version>.deleted`, so that its number is never given to another model.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def open(self) -> None:
+        """Make the folders where they are missing and remove what interrupted writers left behind."""
+        with storage_errors():
+            (self.root / INCOMING).mkdir(mode=0o700, parents=True, exist_ok=True)
+            with opened(self.root / INCOMING) as incoming:
+                sweep(incoming)
+
+    def writable(self) -> bool:
+        """Whether a model could be published now, as far as permissions tell."""
+        return os.access(self.root / INCOMING, os.W_OK | os.X_OK)
+
+    def publish(self, name: str, model: Model) -> int:
+        """Write a model as the next version of a name and return its number once it cannot be lost any more."""
+        require_name(name)
+        data = snapshot.encode(model)
+        snapshot.decode(data)  # what cannot be read again is not written
+        with storage_errors(), opened(self.root / INCOMING) as incoming, written_aside(incoming, data) as aside:
+            self._make_folder(name)
+            with opened(self.root / name) as folder, locked(folder):
+                version = max(_numbers(folder), default=0) + 1
+                os.rename(aside, f"{version}.safetensors", src_dir_fd=incoming, dst_dir_fd=folder)
+                os.fsync(folder)
+        return version
+
+    def names(self, *, prefix: str = "", after: str = "", limit: int) -> list[str]:
+        """List models by name, those that begin with `prefix` and come after `after`."""
+        with os.scandir(self.root) as entries:
+            folders = sorted(
+                entry.name
+                for entry in entries
+                if entry.name.startswith(prefix) and is_name(entry.name) and entry.is_dir(follow_symlinks=False)
+            )
+        found: list[str] = []
+        for name in folders[bisect_right(folders, after) :]:
+            if len(found) == limit:
+                break
+            if self._versions(name):
+                found.append(name)
+        return found
+
+    def versions(self, name: str) -> list[int]:
+        """List the versions of a model, oldest first; raise ModelNotFound if there are none."""
+        found = self._versions(name) if is_name(name) else []
+        if not found:
+            raise ModelNotFound(name)
+        return found
+
+    def resolve(self, reference: Reference) -> tuple[str, int]:
+        """Find the version a reference means: a bare name means the newest."""
+        versions = self.versions(reference.name)
+        if reference.version is None:
+            return reference.name, versions[-1]
+        if reference.version not in versions:
+            raise VersionNotFound(reference.name, reference.version)
+        return reference.name, reference.version
+
+    def load(self, name: str, version: int) -> Stored:
+        """Read a version and check every bit of it.
+
+        Raises VersionNotFound, SnapshotDamaged or SnapshotFormatNewer.
+        """
+        data, written = self._read(name, version)
+        try:
+            model, document = snapshot.decode(data)
+        except snapshot.NewerFormat as error:
+            raise SnapshotFormatNewer(name, version, error.found, snapshot.FORMAT) from error
+        except snapshot.Damage as error:
+            raise self._damaged(name, version, str(error)) from error
+        return Stored(name, version, document.sha256, datetime.fromtimestamp(written, UTC), len(data), model)
+
+    def listed(self, name: str) -> Listed:
+        """Describe a model from the header of its newest version alone."""
+        versions = tuple(self.versions(name))
+        try:
+            length, _ = self._read(name, versions[-1], most=snapshot.LENGTH_BYTES)
+            beginning, _ = self._read(name, versions[-1], most=snapshot.header_end(length))
+            return Listed(name, versions, snapshot.read_document(beginning), None)
+        except (snapshot.Damage, snapshot.NewerFormat, SnapshotDamaged) as error:
+            return Listed(name, versions, None, str(error))
+
+    def delete(self, reference: Reference) -> None:
+        """Remove one version, or all of a model; raise ModelNotFound or VersionNotFound if there is nothing."""
+        versions = self.versions(reference.name)
+        if reference.version is not None:
+            versions = [self.resolve(reference)[1]]
+        with storage_errors(), opened(self.root / reference.name) as folder, locked(folder):
+            for version in versions:
+                _mark_deleted(folder, version)
+            os.fsync(folder)  # from here on the versions are gone, whatever happens to their files
+            for version in versions:
+                remove(f"{version}.safetensors", within=folder)
+            os.fsync(folder)
+
+    def _make_folder(self, name: str) -> None:
+        try:
+            (self.root / name).mkdir(mode=0o700)
+        except FileExistsError:
+            return
+        with opened(self.root) as root:
+            os.fsync(root)
+
+    def _versions(self, name: str) -> list[int]:
+        try:
+            with opened(self.root / name) as folder:
+                return sorted(number for number, deleted in _numbers(folder).items() if not deleted)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _read(self, name: str, version: int, most: int | None = None) -> tuple[bytes, float]:
+        try:
+            with opened(self.root / name) as folder:
+                return read(f"{version}.safetensors", within=folder, most=most)
+        except FileNotFoundError:
+            raise VersionNotFound(name, version) from None
+        except OSError as error:
+            raise self._damaged(name, version, f"it cannot be read ({error.strerror})") from error
+
+    def _damaged(self, name: str, version: int, reason: str) -> SnapshotDamaged:
+        older = [number for number in self._versions(name) if number < version]
+        return SnapshotDamaged(name, version, reason, previous=older[-1] if older else None)
+
+
+def _numbers(folder: int) -> dict[int, bool]:
+    """Map each version number that was ever used in a folder to whether it is deleted."""
+    numbers: dict[int, bool] = {}
+    for name in os.listdir(folder):
+        if match := SNAPSHOT.fullmatch(name):
+            number = int(match[1])
+            numbers[number] = numbers.get(number, False) or match[2] == "deleted"
+    return numbers
+
+
+def _mark_deleted(folder: int, version: int) -> None:
+    try:
+        with opened(f"{version}.deleted", CREATE, within=folder):
+            pass
+    except FileExistsError:
+        return

@@ -1,0 +1,105 @@
+"""Cells: what JSON values may stand in a table, and how the others are named when they may not."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from itertools import islice
+from math import isfinite
+from textwrap import shorten
+
+import numpy as np
+
+from app.engine.arrays import Row
+from app.errors import BadTable, Fault, NonFiniteNumber
+
+MOST_FAULTS = 20
+LARGEST_NUMBER = 1e100  # beyond it, squares overflow
+LONGEST_LIST = 60
+LONGEST_GUESS = 128
+MOST_GUESSES = 1000
+NUMBER = "a number"
+FINITE = "a number between -1e100 and 1e100"
+
+
+class Faults:
+    """Collects what is wrong: the first few in full, the rest as a count."""
+
+    def __init__(self) -> None:
+        self.first: list[Fault] = []
+        self.total = 0
+        self.non_finite = 0
+
+    def add(
+        self, expected: str, *, got: str = "", row: int | None = None, column: str | None = None,
+        instead: str | None = None,
+    ) -> None:
+        """Note one fault."""
+        self.total += 1
+        if len(self.first) < MOST_FAULTS:
+            self.first.append(Fault(expected, got, row, column, instead=instead))
+
+    def add_cell(self, value: object, expected: str, *, row: int, column: str) -> None:
+        """Note a cell that is not what it should be."""
+        if isinstance(value, float) and not isfinite(value):
+            self.non_finite += 1
+        self.add(expected, got=describe(value), row=row, column=column)
+
+    def raise_any(self, message: str) -> None:
+        """Raise BadTable (NonFiniteNumber if that is all there is) with what was collected, if anything was."""
+        if self.total:
+            error = NonFiniteNumber if self.non_finite == self.total else BadTable
+            raise error(message, self.first, self.total)
+
+
+def describe(value: object) -> str:
+    """Name a JSON value in the sender's words, shortly."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f'text "{value[:41]}"'
+        case float() if not isfinite(value):
+            return "NaN" if value != value else "Infinity"  # noqa: PLR0124 - only NaN differs from itself
+        case int() | float():
+            return f"{value:.6g}" if abs(value) < LARGEST_NUMBER else "a number beyond 1e100"
+        case list():
+            return f"a list of {len(value)}"
+    return "an object"
+
+
+def is_number(value: object) -> bool:
+    """Whether a JSON value is a number that the engine takes."""
+    return type(value) in {int, float} and abs(value) <= LARGEST_NUMBER  # type: ignore[operator]  # its type is known
+
+
+def number_column(values: Sequence[object], column: str, faults: Faults) -> Row:
+    """Turn a column of cells into float64, shape (rows,); what is no number goes to `faults` and becomes 0."""
+    if set(map(type, values)) <= {int, float}:
+        try:
+            numbers: Row = np.array(values, dtype=np.float64)
+        except OverflowError:  # a whole number beyond float64
+            return _checked_one_by_one(values, column, faults)
+        if np.all(np.abs(numbers) <= LARGEST_NUMBER):  # false for NaN too
+            return numbers
+    return _checked_one_by_one(values, column, faults)
+
+
+def _checked_one_by_one(values: Sequence[object], column: str, faults: Faults) -> Row:
+    numbers = np.zeros(len(values))
+    for row, value in enumerate(values):
+        if is_number(value):
+            numbers[row] = value  # type: ignore[call-overload]  # is_number says so
+        else:
+            faults.add_cell(value, FINITE if type(value) in {int, float} else NUMBER, row=row, column=column)
+    return numbers
+
+
+def names(values: Iterable[str]) -> str:
+    """List names for a message, as many as fit in a short line."""
+    return shorten(", ".join(islice(values, 10)), LONGEST_LIST, placeholder=" …")
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Guess which of the known names was meant."""
+    return next(iter(get_close_matches(name[:LONGEST_GUESS], list(islice(known, MOST_GUESSES)), n=1)), None)

@@ -1,0 +1,105 @@
+"""A table as it was sent: named columns of cells, from records or from arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.engine.arrays import Features
+from app.errors import BadTable, Fault
+from app.tables.cells import Faults, closest, describe, number_column
+
+LONGEST_NAME = 128
+MOST_COLUMNS = 10_000
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells by column: `cells[i]` belongs to `columns[i]`; all columns are equally long."""
+
+    columns: tuple[str, ...]
+    cells: Sequence[Sequence[object]]
+
+    def column(self, name: str) -> Sequence[object]:
+        """Give the cells of one column."""
+        return self.cells[self.columns.index(name)]
+
+    def without(self, dropped: Sequence[str]) -> "Table":
+        """Give the table less some of its columns."""
+        kept = [index for index, name in enumerate(self.columns) if name not in dropped]
+        return Table(tuple(self.columns[index] for index in kept), [self.cells[index] for index in kept])
+
+    def numbers(self, faults: Faults) -> Features:
+        """Turn all cells into a matrix, shape (rows, columns); what is no number goes to `faults`."""
+        columns = [number_column(cells, name, faults) for name, cells in zip(self.columns, self.cells, strict=True)]
+        return np.stack(columns, axis=1)
+
+
+def from_records(rows: Sequence[Any], columns: tuple[str, ...] | None = None) -> Table:
+    """Read rows that are objects; the first one's keys are the columns where none are given.
+
+    Raises BadTable for a row that is no object, lacks a column or has another one.
+    """
+    require_rows(rows)
+    faults = Faults()
+    if columns is None:
+        columns = tuple(rows[0]) if isinstance(rows[0], dict) else ()
+    known = set(columns)
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            faults.add("an object with one value a column", got=describe(row), row=index)
+        elif row.keys() != known:
+            _compare_keys(index, row, columns, faults)
+    faults.raise_any("Some rows do not have the columns that the others have.")
+    return Table(columns, [[row[name] for row in rows] for name in columns])
+
+
+def _compare_keys(index: int, row: dict[str, object], columns: tuple[str, ...], faults: Faults) -> None:
+    for name in columns:
+        if name not in row:
+            faults.add("a value for this column", got="nothing", row=index, column=name)
+    for name in row:
+        if name not in columns:
+            faults.add("no such column", row=index, column=name, instead=closest(name, columns))
+
+
+def from_arrays(rows: Sequence[Any], columns: tuple[str, ...] | None = None) -> Table:
+    """Read rows that are lists in the order of the columns, which are called x1, x2, … where no names are given.
+
+    One bare list of values is one row. Raises BadTable for a row of another length.
+    """
+    require_rows(rows)
+    if not isinstance(rows[0], list | dict):
+        rows = [rows]
+    faults = Faults()
+    width = len(columns) if columns is not None else (len(rows[0]) if isinstance(rows[0], list) else 0)
+    for index, row in enumerate(rows):
+        if not isinstance(row, list):
+            faults.add(f"a list of {width} values", got=describe(row), row=index)
+        elif len(row) != width:
+            faults.add(f"{width} values", got=f"{len(row)} values", row=index)
+    faults.raise_any(f"Some rows do not have {width} values, one for each column.")
+    return Table(columns or tuple(f"x{index + 1}" for index in range(width)), list(zip(*rows, strict=True)))
+
+
+def require_rows(rows: Sequence[object]) -> None:
+    """Raise BadTable if there is no row at all."""
+    if not rows:
+        message = "There are no rows. Send at least one."
+        raise BadTable(message)
+
+
+def require_names(columns: Sequence[str]) -> None:
+    """Raise BadTable unless the columns have names that can be told apart and printed."""
+    if not columns or len(columns) > MOST_COLUMNS:
+        message = f"A table has 1 to {MOST_COLUMNS} columns beside the target; this one has {len(columns)}."
+        raise BadTable(message)
+    unfit = [name for name in columns if not name or len(name) > LONGEST_NAME or not name.isprintable()]
+    if unfit:
+        message = f"Column names have 1 to {LONGEST_NAME} printable characters."
+        raise BadTable(message, [Fault("a printable name", column=name) for name in unfit[:20]], len(unfit))
+    twice = sorted({name for name in columns if columns.count(name) > 1}) if len(set(columns)) < len(columns) else []
+    if twice:
+        message = "Some columns have the same name."
+        raise BadTable(message, [Fault("a name of its own", column=name) for name in twice[:20]], len(twice))
