@@ -18,7 +18,10 @@ from app.telemetry import log_json_lines
 GRACE_SECONDS = 10
 
 cli = typer.Typer(
-    help="Post a table, get a neural network.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    help="Post a table, get a neural network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 
@@ -55,7 +58,9 @@ def demo() -> None:
     except OSError:
         listener = _listen(settings.host, 0)
     server = _server(settings)
-    show = Demo(f"http://{settings.host}:{listener.getsockname()[1]}", stop=lambda: setattr(server, "should_exit", True))
+    show = Demo(
+        f"http://{settings.host}:{listener.getsockname()[1]}", stop=lambda: setattr(server, "should_exit", True)
+    )
     show.start()
     server.run(sockets=[listener])
     raise typer.Exit(show.exit_code)

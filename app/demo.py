@@ -17,6 +17,10 @@ QUESTION = {"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}
 SECONDS_BETWEEN_LOOKS = 0.05
 
 
+class DemoFailed(Exception):
+    """The service could not do what the demonstration shows."""
+
+
 class Demo(Thread):
     """A client in a thread of its own; `stop` ends the server if the demonstration fails."""
 
@@ -31,7 +35,7 @@ class Demo(Thread):
             with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
                 self.train(client)
                 self.ask(client)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, DemoFailed) as error:
             self.console.print(f"The demonstration failed: {error}")
             self.exit_code = 1
             self.stop()
@@ -48,11 +52,16 @@ class Demo(Thread):
             job = _answer(client.post("/train", params={"wait": 0}, json=TRAINING))
             while True:
                 epochs, loss = job["epochs"] or 1000, job["loss"]
-                progress.update(bar, total=epochs, completed=job["epoch"] or 0, loss="" if loss is None else f"{loss:.6f}")
+                progress.update(
+                    bar, total=epochs, completed=job["epoch"] or 0, loss="" if loss is None else f"{loss:.6f}"
+                )
                 if job["status"] not in {"queued", "running"}:
                     break
                 sleep(SECONDS_BETWEEN_LOOKS)
                 job = _answer(client.get(f"/jobs/{job['job']}"))
+
+        if job["status"] != "succeeded":
+            raise DemoFailed(job["error"])
 
     def ask(self, client: httpx.Client) -> None:
         """Ask about the rows it learnt from, and about the one it never saw."""

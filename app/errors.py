@@ -107,8 +107,8 @@ class Diverged(InputError):
     def __init__(self, *, epoch: int, layer: int, learning_rate: float, last_loss: float | None) -> None:
         last = "no epoch had a finite loss" if last_loss is None else f"the last finite loss was {last_loss:.6g}"
         super().__init__(
-            f"Training diverged in epoch {epoch}: layer {layer} became non-finite at learning rate "
-            f"{learning_rate:g}; {last}. Try a learning rate ten times smaller, or clip_norm 1."
+            f"Training diverged in epoch {epoch}: layer {layer} overflowed first, at learning rate "
+            f"{learning_rate:.6g}; {last}. Try a learning rate ten times smaller, or clip_norm 1."
         )
         self.epoch, self.layer, self.learning_rate, self.last_loss = epoch, layer, learning_rate, last_loss
 

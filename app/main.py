@@ -9,7 +9,7 @@ from fastapi_offline import FastAPIOffline
 from app import __version__
 from app.api import openapi, problems
 from app.api.middleware import EveryRequest
-from app.api.parts import Parts
+from app.api.parts import Limits, Parts
 from app.api.routes import health, models, predict, train
 from app.jobs.executors import EXECUTORS
 from app.jobs.jobs import Jobs
@@ -21,6 +21,7 @@ from app.store.store import ModelStore
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make an application that opens its parts when it starts and closes them when it stops."""
     settings = settings or Settings()
+    limits = Limits(settings.body_bytes, settings.most_parameters, settings.most_numbers, settings.most_operations)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -29,7 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         at_once = settings.trainings_at_once
         executor = EXECUTORS[settings.executor](at_once, settings.training_seconds)
         jobs = Jobs(executor, settings.models, at_once=at_once, most_waiting=settings.most_waiting)
-        app.state.parts = Parts(store, LoadedModels(store, settings.cache_bytes), jobs, settings.limits)
+        app.state.parts = Parts(store, LoadedModels(store, settings.cache_bytes), jobs, limits)
         try:
             yield
         finally:

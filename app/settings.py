@@ -6,8 +6,6 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.api.parts import Limits
-
 
 class Settings(BaseSettings):
     """What an operator can set; the environment variable is the name in capitals after `NETLET_`."""
@@ -30,16 +28,11 @@ class Settings(BaseSettings):
     """Longest time one training may take."""
     body_bytes: Annotated[int, Ge(1)] = 64 * 2**20
     """Longest body that is read."""
-    parameters: Annotated[int, Ge(1)] = 10_000_000
+    most_parameters: Annotated[int, Ge(1)] = 10_000_000
     """Most parameters a network may have."""
-    numbers: Annotated[int, Ge(1)] = 100_000_000
+    most_numbers: Annotated[int, Ge(1)] = 100_000_000
     """Most numbers a training may hold at once: rows x columns, or rows of a batch x units of the network."""
-    operations: Annotated[float, Gt(0)] = 1e14
+    most_operations: Annotated[float, Gt(0)] = 1e14
     """Most arithmetic operations a training may be estimated to take."""
     cache_bytes: Annotated[int, Ge(0)] = 512 * 2**20
     """Most bytes of snapshots kept loaded."""
-
-    @property
-    def limits(self) -> Limits:
-        """What one request may ask for."""
-        return Limits(self.body_bytes, self.parameters, self.numbers, self.operations)

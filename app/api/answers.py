@@ -23,10 +23,12 @@ from app.jobs.jobs import Job
 from app.store.store import Listed, Stored
 
 
-def as_json(answer: BaseModel, status: int = 200, location: str | None = None) -> Response:
+def as_json(
+    answer: BaseModel, status: int = 200, location: str | None = None, *, without_nulls: bool = False
+) -> Response:
     """Write an answer as JSON, in one pass."""
     headers = {} if location is None else {"location": location}
-    return Response(answer.model_dump_json(), status, headers, "application/json")
+    return Response(answer.model_dump_json(exclude_none=without_nulls), status, headers, "application/json")
 
 
 def one_or_all(names: Sequence[str]) -> str | list[str]:
@@ -63,7 +65,9 @@ def detail(stored: Stored) -> ModelDetail:
         columns=[Column(name=name, lowest=lowest, highest=highest) for name, lowest, highest in ranges],
         target=one_or_all(model.targets),
         labels=list(model.labels) or None,
-        recipe=model.recipe,
+        network=model.recipe.network,
+        training=model.recipe.training,
+        scaling=model.recipe.scaling,
         report=model.report,
         tags=model.tags,
         description=model.description,
@@ -109,7 +113,9 @@ def weights(stored: Stored) -> WeightsAnswer:
     """Give every number that an answer is computed from."""
     model = stored.model
     network = model.network
-    layers = zip(network.layers(model.parameters), (*[network.hidden] * (len(network.sizes) - 2), network.output), strict=True)
+    layers = zip(
+        network.layers(model.parameters), (*[network.hidden] * (len(network.sizes) - 2), network.output), strict=True
+    )
     return WeightsAnswer(
         model=stored.name,
         version=stored.version,

@@ -3,6 +3,7 @@
 import logging
 import re
 import secrets
+from http import HTTPStatus
 from time import perf_counter
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -41,8 +42,8 @@ class EveryRequest:
 
 
 def _log(scope: Scope, status: int, request_id: str, seconds: float) -> None:
-    if log.isEnabledFor(logging.INFO):
-        log.info(
-            "%s %s %d", scope["method"], scope["path"], status,
-            extra={"request_id": request_id, "milliseconds": round(seconds * 1000, 2)},
-        )  # fmt: skip
+    """Note what changed something or went wrong; answers in their thousands only when asked for."""
+    level = logging.INFO if status >= HTTPStatus.BAD_REQUEST or scope["method"] == "DELETE" else logging.DEBUG
+    if log.isEnabledFor(level):
+        extra = {"request_id": request_id, "milliseconds": round(seconds * 1000, 2)}
+        log.log(level, "%s %s %d", scope["method"], scope["path"], status, extra=extra)

@@ -12,7 +12,7 @@ from app.store.store import ModelStore
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may ask for: bytes of its body; parameters, numbers held at once and operations of a training."""
+    """What one request may ask for: bytes of a body; parameters, numbers held at once, operations of a training."""
 
     body_bytes: int
     parameters: int

@@ -19,6 +19,7 @@ MOST_ERRORS = 20
 MOST_ECHOED = 140  # bytes of what was sent that the faults may repeat; with the message's, below 200
 MOST_BYTES = 4000
 LONGEST_ECHO = 48
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def render(request: Request, kind: Kind, error: errors.NetletError) -> Response:
         title=kind.title,
         status=kind.status,
         detail=str(error)[:1000],
-        instance=request.url.path[:LONGEST_ECHO],
+        instance=echo.text(request.url.path) or "/",
         request_id=request.state.request_id,
         errors=[echo.fault(fault) for fault in faults] or None,
         total_errors=getattr(error, "total", None) if faults else None,
@@ -152,11 +153,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> list[str]:
     """All methods of a path: the router itself tells only those of the first route that fits."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
-    return sorted(methods)
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

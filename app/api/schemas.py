@@ -7,10 +7,10 @@ from annotated_types import MaxLen
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from app.engine.choices import OneOf
-from app.engine.model import Answer, Label, Report
+from app.engine.model import Answer, Report
 from app.engine.network import Architecture
-from app.engine.preprocessing import Scaling
-from app.engine.recipe import PRESETS, TASKS, Recipe
+from app.engine.preprocessing import Label, Scaling
+from app.engine.recipe import PRESETS, TASKS
 from app.engine.training import TrainingConfig
 
 STRICT = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
@@ -28,11 +28,12 @@ ByKind = Discriminator(lambda value: "text" if isinstance(value, str) else "othe
 class TrainRequest(BaseModel):
     """A table to learn from, and how; everything but the table can be left out."""
 
-    model_config = STRICT | {
-        "json_schema_extra": {
+    model_config = ConfigDict(
+        **STRICT,
+        json_schema_extra={
             "examples": [{"name": "exam", "preset": "tutorial", "rows": TUTORIAL_ROWS, "target": "score"}]
-        }
-    }
+        },
+    )
 
     name: str | None = None
     """The model's name; training it again makes its next version. One is made up where it is not given."""
@@ -67,9 +68,10 @@ class TrainRequest(BaseModel):
 class PredictRequest(BaseModel):
     """Rows to answer."""
 
-    model_config = STRICT | {
-        "json_schema_extra": {"examples": [{"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}]}
-    }
+    model_config = ConfigDict(
+        **STRICT,
+        json_schema_extra={"examples": [{"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}]},
+    )
 
     model: str | None = None
     """Which model: `exam` (its newest version) or `exam/1`. Left out where the path names it."""
@@ -109,7 +111,7 @@ class Column(BaseModel):
 class ModelDetail(BaseModel):
     """One version of a model: what it takes, how it was made and how good it was."""
 
-    model_config = LOOSE | {"from_attributes": True}
+    model_config = LOOSE
 
     model: str
     version: int
@@ -121,8 +123,12 @@ class ModelDetail(BaseModel):
     target: str | list[str]
     labels: list[Label] | None
     """The classes, where the task is classification."""
-    recipe: Recipe
-    """Every setting, those that were chosen for you included."""
+    network: Architecture
+    """Every setting of the network, those that were chosen for you included."""
+    training: TrainingConfig
+    """Every setting of the training; with the same rows they give the same model again."""
+    scaling: Scaling
+    """How numbers were scaled."""
     report: Report
     tags: dict[str, str]
     description: str

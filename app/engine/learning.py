@@ -9,7 +9,7 @@ import numpy.typing as npt
 from app.engine.activations import ACTIVATIONS
 from app.engine.arrays import Features, Randomness, Targets
 from app.engine.losses import LOSSES
-from app.engine.metrics import classification_metrics, regression_metrics
+from app.engine.metrics import Metrics, classification_metrics, regression_metrics
 from app.engine.model import Label, Model, Report, TrainingRows, in_user_units
 from app.engine.network import BLOCK_ROWS, Network
 from app.engine.preprocessing import Scaler, encode_labels
@@ -112,11 +112,8 @@ def _report(
 ) -> Report:
     _, a = network.outputs(trained.parameters, prepared.X)
     scores = in_user_units(a, prepared.target)
-    truth: Targets
-    if isinstance(rows.y, tuple):
-        truth, measure = encode_labels(rows.y, prepared.labels, one_column=False), classification_metrics
-    else:
-        truth, measure = rows.y, regression_metrics
+    truth = encode_labels(rows.y, prepared.labels, one_column=False) if isinstance(rows.y, tuple) else rows.y
+    measure: Callable[[Targets, Targets], Metrics] = classification_metrics if prepared.labels else regression_metrics
     return Report(
         rows=len(scores),
         rows_held_out=len(parts["validation"]),

@@ -1,13 +1,17 @@
 """Metrics: how good answers are, in the user's units."""
 
+from typing import TypeAlias
+
 import numpy as np
 
 from app.engine.arrays import Targets
 
+Metrics: TypeAlias = dict[str, float | None]
+
 SMALLEST_PROBABILITY = 1e-15
 
 
-def regression_metrics(answers: Targets, y: Targets) -> dict[str, float | None]:
+def regression_metrics(answers: Targets, y: Targets) -> Metrics:
     """Measure answers against true values, both (samples, outputs) in the user's units.
 
     `r2` is averaged over the outputs; it is None where an output never varies, since nothing can be explained.
@@ -19,7 +23,7 @@ def regression_metrics(answers: Targets, y: Targets) -> dict[str, float | None]:
     return {"mse": mse, "rmse": mse**0.5, "mae": float(np.mean(np.abs(error))), "r2": r2}
 
 
-def classification_metrics(probabilities: Targets, y: Targets) -> dict[str, float | None]:
+def classification_metrics(probabilities: Targets, y: Targets) -> Metrics:
     """Measure class probabilities, shape (samples, labels), against one-hot true labels of the same shape."""
     likelihood = np.clip((probabilities * y).sum(axis=1), SMALLEST_PROBABILITY, 1.0)
     right = probabilities.argmax(axis=1) == y.argmax(axis=1)

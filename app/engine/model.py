@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.engine.arrays import Features, Parameters, Row, Targets
+from app.engine.metrics import Metrics
 from app.engine.network import Network
 from app.engine.preprocessing import Scaler
 from app.engine.recipe import Recipe
@@ -47,7 +48,7 @@ class Report:
     kept_epoch: int
     stopped: str
     loss: float
-    metrics: dict[str, dict[str, float | None]]
+    metrics: dict[str, Metrics]
     warnings: tuple[str, ...] = ()
 
 
@@ -83,7 +84,9 @@ class Model:
         overflown = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         if len(overflown):
             message = "An answer overflows: the row lies too far outside the trained ranges."
-            raise BadTable(message, [Fault("numbers nearer to the trained ranges", row=int(overflown[0]))], len(overflown))
+            raise BadTable(
+                message, [Fault("numbers nearer to the trained ranges", row=int(overflown[0]))], len(overflown)
+            )
         return scores
 
     def answers(self, scores: Targets) -> list[Answer]:
@@ -95,6 +98,4 @@ class Model:
 
     def in_range(self, X: Features) -> npt.NDArray[np.bool_]:
         """Tell for each row whether every column lies within what was trained on."""
-        inside: npt.NDArray[np.bool_] = ((X >= self.lowest) & (X <= self.highest)).all(axis=1)
-        return inside
-
+        return np.asarray(((self.lowest <= X) & (self.highest >= X)).all(axis=1))

@@ -10,7 +10,7 @@ from app.engine.arrays import Parameters
 
 
 class Coefficients(Protocol):
-    """The settings that the rules read."""
+    """The settings that the rules read; TrainingConfig explains and bounds them."""
 
     @property
     def momentum(self) -> float: ...
@@ -29,11 +29,11 @@ class Coefficients(Protocol):
 class Step(NamedTuple):
     """What one step depends on beside the gradient.
 
-    `count` is 1 at the first step; `is_weight` is 1 where weight decay applies and 0 at biases.
+    `number` is 1 at the first step; `is_weight` is 1 where weight decay applies and 0 at biases.
     """
 
     learning_rate: float
-    count: int
+    number: int
     is_weight: Parameters
     settings: Coefficients
 
@@ -92,8 +92,8 @@ def _adam(parameters: Parameters, gradient: Parameters, memory: Memory, step: St
     mean += (1.0 - step.settings.beta1) * gradient
     square *= step.settings.beta2
     square += (1.0 - step.settings.beta2) * gradient**2
-    unbiased_mean = mean / (1.0 - step.settings.beta1**step.count)
-    unbiased_square = square / (1.0 - step.settings.beta2**step.count)
+    unbiased_mean = mean / (1.0 - step.settings.beta1**step.number)
+    unbiased_square = square / (1.0 - step.settings.beta2**step.number)
     parameters -= step.learning_rate * unbiased_mean / (np.sqrt(unbiased_square) + step.settings.epsilon)
 
 

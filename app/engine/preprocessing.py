@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeAlias
 
 import numpy as np
 from annotated_types import Gt, Le
@@ -10,7 +10,8 @@ from annotated_types import Gt, Le
 from app.engine.arrays import Matrix, Row, Targets
 from app.engine.choices import STRICT, OneOf
 
-Label = TypeVar("Label", str, bool, int)
+Label: TypeAlias = str | bool | int
+"""A class as the user names it."""
 
 
 def _maximum(columns: Matrix) -> tuple[Row, Row]:

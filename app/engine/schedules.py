@@ -30,6 +30,8 @@ SCHEDULES: dict[str, Schedule] = {
     "step": lambda initial, _current, clock, decay, every: initial * decay ** (clock.epoch // every),
     "exponential": lambda initial, _current, clock, decay, every: initial * decay ** (clock.epoch / every),
     # Loshchilov, Hutter 2016, one cycle
-    "cosine": lambda initial, _current, clock, _decay, _every: initial * 0.5 * (1 + cos(pi * clock.epoch / clock.epochs)),
+    "cosine": lambda initial, _current, clock, _decay, _every: (
+        initial * 0.5 * (1 + cos(pi * clock.epoch / clock.epochs))
+    ),
     "plateau": _plateau,
 }

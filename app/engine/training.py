@@ -246,7 +246,9 @@ def fit(
             run.learn(examples.X, examples.y, batch_size)
             run.judge(examples.X_held_out, examples.y_held_out)
             done = len(run.losses)
-            on_epoch(Progress(done, epochs, run.losses[-1], run.validation_losses[-1] if run.validation_losses else None))
+            on_epoch(
+                Progress(done, epochs, run.losses[-1], run.validation_losses[-1] if run.validation_losses else None)
+            )
             stopped = run.ending() or ("epochs" if done >= epochs else None)
             run.rate = run.next_rate(rate, epochs)
         return run.trained(examples, stopped)

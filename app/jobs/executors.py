@@ -39,7 +39,7 @@ class ProcessExecutor(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - the standard signature
         """Kill the processes; a training that was not finished has published nothing."""
-        self.pool.stop()
+        self.pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
         self.pool.join()
 
 

@@ -26,7 +26,9 @@ class LoadedModels:
         key = self.store.resolve(reference)
         with self.lock:
             stored = self.cache.get(key)
-        return stored or await asyncio.to_thread(self._load, key)
+        if stored is None:
+            stored = await asyncio.to_thread(self._load, key)
+        return stored
 
     def _load(self, key: tuple[str, int]) -> Stored:
         stored = self.store.load(*key)

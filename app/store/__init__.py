@@ -1,1 +1,1 @@
-"""The store: one model version, one file, kept so that nothing acknowledged is lost and nothing half-written is seen."""
+"""The store: one model version, one file, kept so that nothing acknowledged is lost or half there."""

@@ -29,7 +29,7 @@ class Reference(NamedTuple):
 
 def is_name(name: str) -> bool:
     """Whether a model can be called this: only such words ever reach the file system."""
-    return bool(NAME.fullmatch(name)) and ".." not in name and name.split(".")[0] not in RESERVED
+    return bool(NAME.fullmatch(name)) and ".." not in name and name.split(".", maxsplit=1)[0] not in RESERVED
 
 
 def require_name(name: str) -> None:

@@ -7,9 +7,8 @@ metadata. Reading one runs nothing that is in it.
 import hashlib
 import json
 import platform
-from dataclasses import asdict
 from importlib.metadata import version as version_of
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge
@@ -20,8 +19,8 @@ from safetensors.numpy import load, save
 from app import __version__
 from app.engine.arrays import Array
 from app.engine.learning import network_for
-from app.engine.model import Label, Model, Report
-from app.engine.preprocessing import Scaler
+from app.engine.model import Model, Report
+from app.engine.preprocessing import Label, Scaler
 from app.engine.recipe import Recipe
 from app.engine.training import History
 
@@ -82,7 +81,7 @@ def encode(model: Model) -> bytes:
 
 
 def decode(data: bytes) -> tuple[Model, Document]:
-    """Read what `encode` wrote; raise Damage if it is not that to the last bit, NewerFormat if it is from the future."""
+    """Read what `encode` wrote; raise Damage if it is not that to the last bit, else NewerFormat."""
     document = read_document(data)
     if hashlib.sha256(data.replace(document.sha256.encode(), BLANK.encode(), 1)).hexdigest() != document.sha256:
         message = "its SHA-256 does not match its bytes"

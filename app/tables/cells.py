@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import islice
-from math import isfinite
+from math import isfinite, isnan
 from textwrap import shorten
 
 import numpy as np
@@ -29,7 +29,12 @@ class Faults:
         self.non_finite = 0
 
     def add(
-        self, expected: str, *, got: str = "", row: int | None = None, column: str | None = None,
+        self,
+        expected: str,
+        *,
+        got: str = "",
+        row: int | None = None,
+        column: str | None = None,
         instead: str | None = None,
     ) -> None:
         """Note one fault."""
@@ -53,24 +58,26 @@ class Faults:
 def describe(value: object) -> str:
     """Name a JSON value in the sender's words, shortly."""
     match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
+        case None | bool():
+            name = {None: "null", True: "true", False: "false"}[value]
         case str():
-            return f'text "{value[:41]}"'
+            name = f'text "{value[:41]}"'
         case float() if not isfinite(value):
-            return "NaN" if value != value else "Infinity"  # noqa: PLR0124 - only NaN differs from itself
+            name = "NaN" if isnan(value) else "Infinity"
         case int() | float():
-            return f"{value:.6g}" if abs(value) < LARGEST_NUMBER else "a number beyond 1e100"
+            name = f"{value:.6g}" if abs(value) <= LARGEST_NUMBER else "a number beyond 1e100"
         case list():
-            return f"a list of {len(value)}"
-    return "an object"
+            name = "a list"
+        case _:
+            name = "an object"
+    return name
 
 
-def is_number(value: object) -> bool:
-    """Whether a JSON value is a number that the engine takes."""
-    return type(value) in {int, float} and abs(value) <= LARGEST_NUMBER  # type: ignore[operator]  # its type is known
+def as_number(value: object) -> float | None:
+    """Give a JSON value as a number that the engine takes, or None."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER:
+        return float(value)
+    return None
 
 
 def number_column(values: Sequence[object], column: str, faults: Faults) -> Row:
@@ -88,11 +95,17 @@ def number_column(values: Sequence[object], column: str, faults: Faults) -> Row:
 def _checked_one_by_one(values: Sequence[object], column: str, faults: Faults) -> Row:
     numbers = np.zeros(len(values))
     for row, value in enumerate(values):
-        if is_number(value):
-            numbers[row] = value  # type: ignore[call-overload]  # is_number says so
-        else:
+        number = as_number(value)
+        if number is None:
             faults.add_cell(value, FINITE if type(value) in {int, float} else NUMBER, row=row, column=column)
+        else:
+            numbers[row] = number
     return numbers
+
+
+def count(number: int, thing: str) -> str:
+    """Say how many: `1 row`, `2 rows`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def names(values: Iterable[str]) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from app.engine.arrays import Features, Targets
-from app.engine.model import Label, TrainingRows
+from app.engine.model import TrainingRows
+from app.engine.preprocessing import Label
 from app.errors import BadTable, Fault, InvalidRequest, UnsuitableTarget
-from app.tables.cells import Faults, closest, describe, names, number_column
+from app.tables.cells import Faults, closest, count, describe, names, number_column
 from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
 
 MOST_CLASSES = 1000
@@ -101,8 +102,8 @@ def _from_X_and_y(sent: Sent) -> tuple[Table, tuple[str, ...]]:  # noqa: N802 - 
     X, y = sent.X or [], sent.y or []
     require_rows(X)
     if len(X) != len(y):
-        message = f"X has {len(X)} rows and y has {len(y)}; each row needs its target."
-        raise BadTable(message, [Fault(f"{len(X)} values in y", got=f"{len(y)} values")])
+        message = f"X has {count(len(X), 'row')} and y has {len(y)}; each row needs its target."
+        raise BadTable(message, [Fault(count(len(X), "value"), got=count(len(y), "value"), field="y")])
     if not isinstance(X[0], list):  # a bare list is one row for predict, but here each row has its own y
         X = [[value] for value in X]
     features = from_arrays(X, sent.columns)
@@ -113,13 +114,13 @@ def _from_X_and_y(sent: Sent) -> tuple[Table, tuple[str, ...]]:  # noqa: N802 - 
     return table, targets
 
 
-def _target_names(target: str | tuple[str, ...] | None, count: int) -> tuple[str, ...]:
+def _target_names(target: str | tuple[str, ...] | None, width: int) -> tuple[str, ...]:
     if target is None:
-        return ("y",) if count == 1 else tuple(f"y{index + 1}" for index in range(count))
+        return ("y",) if width == 1 else tuple(f"y{index + 1}" for index in range(width))
     given = (target,) if isinstance(target, str) else target
-    if len(given) != count:
-        message = f"y has {count} values a row, but target has {len(given)} names."
-        raise BadTable(message, [Fault(f"{count} names", got=f"{len(given)} names", field="target")])
+    if len(given) != width:
+        message = f"y has {count(width, 'value')} a row, but target has {count(len(given), 'name')}."
+        raise BadTable(message, [Fault(count(width, "name"), got=count(len(given), "name"), field="target")])
     return given
 
 
@@ -141,8 +142,7 @@ def _target(
     table: Table, targets: tuple[str, ...], faults: Faults, *, wants_labels: bool
 ) -> Targets | tuple[Label, ...]:
     first = table.column(targets[0])
-    kinds = set(map(type, first))
-    if not (wants_labels or kinds == {str} or kinds == {bool}):
+    if not wants_labels and set(map(type, first)) not in ({str}, {bool}):
         return np.stack([number_column(table.column(name), name, faults) for name in targets], axis=1)
     if len(targets) > 1:
         message = "Classes can be learnt for one target at a time. Train one model for each."

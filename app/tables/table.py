@@ -8,7 +8,7 @@ import numpy as np
 
 from app.engine.arrays import Features
 from app.errors import BadTable, Fault
-from app.tables.cells import Faults, closest, describe, number_column
+from app.tables.cells import Faults, closest, count, describe, names, number_column
 
 LONGEST_NAME = 128
 MOST_COLUMNS = 10_000
@@ -43,15 +43,20 @@ def from_records(rows: Sequence[Any], columns: tuple[str, ...] | None = None) ->
     """
     require_rows(rows)
     faults = Faults()
-    if columns is None:
-        columns = tuple(rows[0]) if isinstance(rows[0], dict) else ()
+    message = "Some rows do not have the columns that the first has."
+    if columns is not None:
+        message = f"Some rows do not have the columns that the model was trained on: {names(columns)}."
+    elif isinstance(rows[0], dict):
+        columns = tuple(rows[0])
+    else:
+        columns = ()
     known = set(columns)
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
             faults.add("an object with one value a column", got=describe(row), row=index)
         elif row.keys() != known:
             _compare_keys(index, row, columns, faults)
-    faults.raise_any("Some rows do not have the columns that the others have.")
+    faults.raise_any(message)
     return Table(columns, [[row[name] for row in rows] for name in columns])
 
 
@@ -76,10 +81,10 @@ def from_arrays(rows: Sequence[Any], columns: tuple[str, ...] | None = None) -> 
     width = len(columns) if columns is not None else (len(rows[0]) if isinstance(rows[0], list) else 0)
     for index, row in enumerate(rows):
         if not isinstance(row, list):
-            faults.add(f"a list of {width} values", got=describe(row), row=index)
+            faults.add(f"a list of {count(width, 'value')}", got=describe(row), row=index)
         elif len(row) != width:
-            faults.add(f"{width} values", got=f"{len(row)} values", row=index)
-    faults.raise_any(f"Some rows do not have {width} values, one for each column.")
+            faults.add(count(width, "value"), got=count(len(row), "value"), row=index)
+    faults.raise_any(f"Some rows do not have {count(width, 'value')}, one for each column.")
     return Table(columns or tuple(f"x{index + 1}" for index in range(width)), list(zip(*rows, strict=True)))
 
 

@@ -20,13 +20,13 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-@router.get("/livez", response_model=Health)
+@router.get("/livez")
 async def livez() -> Health:
     """Tell that the process runs and its event loop turns."""
     return Health()
 
 
-@router.get("/readyz", response_model=Health, responses=documented(503))
+@router.get("/readyz", responses=documented(503))
 async def readyz(parts: PartsOf) -> Health:
     """Tell that models can be trained, saved and asked."""
     if not parts.store.writable():

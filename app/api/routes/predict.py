@@ -8,7 +8,7 @@ from app.api.openapi import NameInPath, VersionInPath, body_of
 from app.api.orders import sent
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
-from app.api.schemas import PredictRequest, Predictions
+from app.api.schemas import Predictions, PredictRequest
 from app.errors import Fault, InvalidRequest
 from app.store.references import Reference
 from app.store.store import Stored
@@ -48,4 +48,4 @@ async def _answer(parts: Parts, body: bytes, in_path: str | None) -> Response:
 
 def _predict(stored: Stored, request: PredictRequest) -> Response:
     X = features_to_answer(sent(request), stored.model.columns, stored.model.targets)
-    return as_json(predictions(stored, X, proba=request.proba))
+    return as_json(predictions(stored, X, proba=request.proba), without_nulls=True)
