@@ -10,10 +10,8 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from app.api.schemas import TUTORIAL_ROWS
+from app.api.schemas import PREDICT_EXAMPLE, TRAIN_EXAMPLE, TUTORIAL_ROWS
 
-TRAINING = {"name": "exam", "preset": "tutorial", "rows": TUTORIAL_ROWS, "target": "score"}
-QUESTION = {"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}
 SECONDS_BETWEEN_LOOKS = 0.05
 
 
@@ -49,7 +47,7 @@ class Demo(Thread):
         columns = TextColumn("{task.completed:,}/{task.total:,} epochs"), TextColumn("loss {task.fields[loss]}")
         with Progress(BarColumn(), *columns, console=self.console) as progress:
             bar = progress.add_task("training", total=1000, loss="")
-            job = _answer(client.post("/train", params={"wait": 0}, json=TRAINING))
+            job = _answer(client.post("/train", params={"wait": 0}, json=TRAIN_EXAMPLE))
             while True:
                 epochs, loss = job["epochs"] or 1000, job["loss"]
                 progress.update(
@@ -69,7 +67,7 @@ class Demo(Thread):
         for row, answer in zip(TUTORIAL_ROWS, known["predictions"], strict=True):
             asked = f"({row['hours_studied']}, {row['hours_slept']})"
             self.console.print(f"  {asked} was {row['score']}, the network says {answer:.2f}")
-        answer = _answer(client.post("/predict", json=QUESTION))
+        answer = _answer(client.post("/predict", json=PREDICT_EXAMPLE))
         self.console.print(f"\nWhat would (4, 8) score?  [bold]{answer['predictions'][0]:.2f}[/]")
         if not answer["in_range"][0]:
             self.console.print("  (outside what it was trained on: nobody studied 4 hours)")
@@ -77,7 +75,7 @@ class Demo(Thread):
     def say_how_to_go_on(self) -> None:
         """Show the same question as a command, and where the documentation is."""
         self.console.print("\nAsk it yourself:", style="bold")
-        self.console.print(f"  curl {self.url}/predict -d '{json.dumps(QUESTION)}'", soft_wrap=True)
+        self.console.print(f"  curl {self.url}/predict -d '{json.dumps(PREDICT_EXAMPLE)}'", soft_wrap=True)
         self.console.print(f"\nDocumentation: {self.url}/docs   (Ctrl-C stops)")
 
 

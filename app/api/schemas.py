@@ -1,10 +1,10 @@
 """What requests hold and answers look like."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from annotated_types import MaxLen
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from app.engine.choices import OneOf
 from app.engine.model import Answer, Report
@@ -22,6 +22,9 @@ TUTORIAL_ROWS = [
     {"hours_studied": 3, "hours_slept": 6, "score": 89},
 ]
 
+TRAIN_EXAMPLE = {"name": "exam", "preset": "tutorial", "rows": TUTORIAL_ROWS, "target": "score"}
+PREDICT_EXAMPLE = {"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}
+
 ByKind = Discriminator(lambda value: "text" if isinstance(value, str) else "other")
 
 
@@ -30,9 +33,7 @@ class TrainRequest(BaseModel):
 
     model_config = ConfigDict(
         **STRICT,
-        json_schema_extra={
-            "examples": [{"name": "exam", "preset": "tutorial", "rows": TUTORIAL_ROWS, "target": "score"}]
-        },
+        json_schema_extra={"examples": [cast("JsonValue", TRAIN_EXAMPLE)]},
     )
 
     name: str | None = None
@@ -70,7 +71,7 @@ class PredictRequest(BaseModel):
 
     model_config = ConfigDict(
         **STRICT,
-        json_schema_extra={"examples": [{"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}]},
+        json_schema_extra={"examples": [cast("JsonValue", PREDICT_EXAMPLE)]},
     )
 
     model: str | None = None

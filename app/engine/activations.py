@@ -32,8 +32,7 @@ class Activation:
 def sigmoid(z: Units) -> Units:
     """Compute S(z) = 1 / (1 + e^-z), from e^-|z| so that nothing overflows."""
     decay = np.exp(-np.abs(z))
-    numerator: Units = np.where(z >= 0, 1.0, decay)
-    return numerator / (1.0 + decay)
+    return np.asarray(np.where(z >= 0, 1.0, decay) / (1.0 + decay))
 
 
 def silu(z: Units) -> Units:
@@ -43,8 +42,8 @@ def silu(z: Units) -> Units:
 
 def softmax(z: Units) -> Units:
     """Compute e^z over its sum along each row, shifted by the row's maximum so that nothing overflows."""
-    powers: Units = np.exp(z - z.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers = np.exp(z - z.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _silu_slope(z: Units, a: Units) -> Units:

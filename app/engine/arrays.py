@@ -14,12 +14,15 @@ else:
 
 Features: TypeAlias = Float64[Array, "samples features"]
 Targets: TypeAlias = Float64[Array, "samples outputs"]
+Scores: TypeAlias = Float64[Array, "samples answers"]
+HeldOutFeatures: TypeAlias = Float64[Array, "held_out features"]
+HeldOutTargets: TypeAlias = Float64[Array, "held_out outputs"]
 Units: TypeAlias = Float64[Array, "samples units"]
 Weights: TypeAlias = Float64[Array, "inputs units"]
 Biases: TypeAlias = Float64[Array, "units"]  # noqa: F821 - a shape, not a name
 Parameters: TypeAlias = Float64[Array, "parameters"]  # noqa: F821 - a shape, not a name
 Matrix: TypeAlias = Float64[Array, "samples columns"]
 Row: TypeAlias = Float64[Array, "columns"]  # noqa: F821 - a shape, not a name
-Curve: TypeAlias = Float64[Array, "epochs"]  # noqa: F821 - a shape, not a name
+Curve: TypeAlias = Float64[Array, "_"]  # noqa: F821 - a shape, not a name
 
 Randomness: TypeAlias = np.random.Generator | np.random.RandomState

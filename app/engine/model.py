@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from app.engine.arrays import Features, Parameters, Row, Targets
+from app.engine.arrays import Features, Parameters, Row, Scores, Targets
 from app.engine.metrics import Metrics
 from app.engine.network import Network
 from app.engine.preprocessing import Scaler
@@ -17,7 +17,7 @@ Label = str | bool | int
 Answer = float | list[float] | Label
 
 
-def in_user_units(a: Targets, target: Scaler | None) -> Targets:
+def in_user_units(a: Targets, target: Scaler | None) -> Scores:
     """Turn what a network's last layer gives into numbers of the target, or without a scaler into probabilities."""
     if target is not None:
         return target.scale_out(a)
@@ -73,7 +73,7 @@ class Model:
     tags: dict[str, str] = field(default_factory=dict)
     description: str = ""
 
-    def scores(self, X: Features) -> Targets:
+    def scores(self, X: Features) -> Scores:
         """Answer rows: numbers in the user's units (samples, targets), or probabilities (samples, labels).
 
         Raises BadTable for a row so far outside the trained ranges that the arithmetic overflows.
@@ -89,7 +89,7 @@ class Model:
             )
         return scores
 
-    def answers(self, scores: Targets) -> list[Answer]:
+    def answers(self, scores: Scores) -> list[Answer]:
         """Put scores as the user asked for them: a number, a list of numbers, or a label for each row."""
         if self.labels:
             return [self.labels[index] for index in scores.argmax(axis=1)]

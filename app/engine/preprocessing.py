@@ -19,7 +19,12 @@ def _maximum(columns: Matrix) -> tuple[Row, Row]:
 
 
 def _standard(columns: Matrix) -> tuple[Row, Row]:
-    return columns.mean(axis=0), columns.std(axis=0)
+    """Mean and standard deviation, the latter from errors near 1 so that no square under- or overflows."""
+    center = columns.mean(axis=0)
+    largest = np.abs(columns - center).max(axis=0)
+    size = np.where(largest > 0, largest, 1.0)
+    deviation = size * np.sqrt(np.mean(((columns - center) / size) ** 2, axis=0))
+    return center, np.where(np.ptp(columns, axis=0) > 0, deviation, 0.0)  # the mean of equal values may be rounded
 
 
 def _minmax(columns: Matrix) -> tuple[Row, Row]:
@@ -66,10 +71,9 @@ class Scaler:
 
     @classmethod
     def fit(cls, scaler: str, columns: Matrix) -> "Scaler":
-        """Measure the columns, shape (rows, columns); a constant column keeps its scale."""
+        """Measure the columns, shape (rows, columns); one that gives no scale, such as a constant one, keeps its own."""
         center, scale = SCALERS[scaler](columns)
-        smallest = np.finfo(float).tiny + 1e-12 * np.abs(center)  # below it, the spread is rounding
-        return cls(center, np.where(scale > smallest, scale, 1.0))
+        return cls(center, np.where(scale > 0, scale, 1.0))
 
     def scale_in(self, columns: Matrix) -> Matrix:
         """Go from the user's units to the network's."""

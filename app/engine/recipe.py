@@ -94,20 +94,18 @@ def _target_scaler(scaling: Scaling, output: str) -> str:
 
 def _require_consistent(output: str, loss: str, classes: int) -> None:
     """Raise UnsuitableTarget unless output activation, loss and classes can go together."""
-    paired_with = LOSSES[loss].paired_with
-    if paired_with and output != paired_with:
-        message = f"Loss {loss} needs output_activation {paired_with}, not {output}. Leave one of the two out."
-        raise UnsuitableTarget(message)
-    if not classes:
-        return
-    if output not in PROBABILITIES:
-        message = f"Classes need output_activation sigmoid or softmax, not {output}. Leave it out."
-        raise UnsuitableTarget(message)
     if classes == 1:
         message = "The target has one class only; a classifier needs rows of at least two."
         raise UnsuitableTarget(message)
-    if output == "sigmoid" and classes > 2:  # noqa: PLR2004 - two classes need one output
+    if classes and output not in PROBABILITIES:
+        message = f"Classes need output_activation sigmoid or softmax, not {output}. Leave it out."
+        raise UnsuitableTarget(message)
+    if classes > 2 and output == "sigmoid":  # noqa: PLR2004 - two classes need one output
         message = f"output_activation sigmoid tells two classes apart; the target has {classes}. Use softmax."
+        raise UnsuitableTarget(message)
+    paired_with = LOSSES[loss].paired_with
+    if paired_with and output != paired_with:
+        message = f"Loss {loss} needs output_activation {paired_with}, not {output}. Leave one of the two out."
         raise UnsuitableTarget(message)
 
 

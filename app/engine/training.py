@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from app.engine.arrays import Curve, Features, Parameters, Randomness, Targets
+from app.engine.arrays import Curve, Features, HeldOutFeatures, HeldOutTargets, Parameters, Randomness, Targets
 from app.engine.choices import STRICT, OneOf
 from app.engine.losses import LOSSES, Loss
 from app.engine.network import LayerPass, Network
@@ -127,8 +127,8 @@ class Examples:
 
     X: Features
     y: Targets
-    X_held_out: Features
-    y_held_out: Targets
+    X_held_out: HeldOutFeatures
+    y_held_out: HeldOutTargets
 
 
 @dataclass

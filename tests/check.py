@@ -1,0 +1,37 @@
+"""Every check of the project, one after the other; `make test` runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+
+TOOLS = Path(sys.executable).parent
+ROOT = Path(__file__).resolve().parent.parent
+
+CHECKS = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["mypy"],
+    "import contracts": ["lint-imports", "--no-logo"],
+    "tests": ["coverage", "run", "-m", "pytest"],
+    "coverage data": ["coverage", "combine", "--quiet"],
+    "coverage of app/engine": ["coverage", "report", "--include=app/engine/*", "--fail-under=100"],
+    "coverage of app": ["coverage", "report", "--fail-under=95"],
+}
+
+
+def main() -> int:
+    """Run the checks and stop at the first that fails."""
+    for name, (tool, *arguments) in CHECKS.items():
+        began = monotonic()
+        print(f"== {name}", flush=True)  # noqa: T201 - a runner prints
+        code = subprocess.run([str(TOOLS / tool), *arguments], cwd=ROOT, check=False).returncode
+        if code:
+            print(f"== {name} failed after {monotonic() - began:.0f} s")  # noqa: T201 - a runner prints
+            return code
+        print(f"== {name}: good, {monotonic() - began:.0f} s", flush=True)  # noqa: T201 - a runner prints
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
