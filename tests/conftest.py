@@ -1,8 +1,4 @@
-"""What all tests share: shapes checked while they run, an application of their own, a real server."""
-
-from jaxtyping import install_import_hook
-
-install_import_hook("app.engine", "beartype.beartype")
+"""What all tests share: an application of their own, a real server."""
 
 import os
 import signal
@@ -10,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -71,6 +66,7 @@ class Server:
         raise AssertionError(message)
 
     def client(self) -> httpx.Client:
+        """Make a client of this server."""
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
@@ -98,17 +94,9 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
         server.end()
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[Callable[[Callable[[], bool]], None]]:
+def wait_until(true: Callable[[], bool], *, seconds: float = 30) -> None:
     """Wait for something to become true, but not longer than this."""
     deadline = time.monotonic() + seconds
-
-    def until(true: Callable[[], bool]) -> None:
-        while not true():
-            assert time.monotonic() < deadline, "it did not become true in time"
-            time.sleep(0.02)
-
-    yield until
-
-
-Within = AbstractContextManager[Callable[[Callable[[], bool]], None]]
+    while not true():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.02)

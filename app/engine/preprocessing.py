@@ -71,7 +71,7 @@ class Scaler:
 
     @classmethod
     def fit(cls, scaler: str, columns: Matrix) -> "Scaler":
-        """Measure the columns, shape (rows, columns); one that gives no scale, such as a constant one, keeps its own."""
+        """Measure the columns, shape (rows, columns); a column that does not vary keeps its own scale."""
         center, scale = SCALERS[scaler](columns)
         return cls(center, np.where(scale > 0, scale, 1.0))
 

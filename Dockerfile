@@ -1,0 +1,24 @@
+FROM python:3.13-slim
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /srv/netlet
+
+# One layer for what others wrote, which changes seldom …
+COPY requirements.lock ./
+RUN pip install --no-deps --require-hashes -r requirements.lock \
+ && useradd --system --uid 10001 --home-dir /srv/netlet netlet \
+ && install -d -o netlet -g netlet -m 700 /var/lib/netlet
+
+# … and one for netlet.
+COPY pyproject.toml README.md LICENSE ./
+COPY app ./app
+RUN pip install --no-deps --no-build-isolation .
+
+USER netlet
+ENV NETLET_MODELS=/var/lib/netlet NETLET_HOST=0.0.0.0
+VOLUME /var/lib/netlet
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
+CMD ["netlet", "serve"]
