@@ -1,8 +1,8 @@
 """The `netlet` command."""
 
 import logging
+import signal
 import socket
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,7 +45,7 @@ def serve(
         typer.echo(f"Cannot listen on {host}:{port} ({error.strerror}). Choose another with --port.", err=True)
         raise typer.Exit(1) from error
     logging.getLogger("netlet").info("listening on http://%s:%d", host, listener.getsockname()[1])
-    _server(settings).run(sockets=[listener])
+    _run(_server(settings), listener)
 
 
 @cli.command()
@@ -62,7 +62,7 @@ def demo() -> None:
         f"http://{settings.host}:{listener.getsockname()[1]}", stop=lambda: setattr(server, "should_exit", True)
     )
     show.start()
-    server.run(sockets=[listener])
+    _run(server, listener)
     raise typer.Exit(show.exit_code)
 
 
@@ -79,12 +79,22 @@ def check() -> None:
             except NetletError as error:
                 damaged += 1
                 typer.echo(str(error), err=True)
-    typer.echo(f"{total} snapshots in {_shown(store.root)}, {damaged} damaged")
+    typer.echo(f"{total} snapshots in {store.root}, {damaged} damaged")
     raise typer.Exit(1 if damaged else 0)
 
 
-def _shown(path: Path) -> str:
-    return str(path)
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve until a signal asks for the end, and then end with exit code 0: that is what was asked.
+
+    uvicorn raises the signal again once it has shut down, for whoever handled it before; here, `_leave`.
+    """
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, _leave)
+    server.run(sockets=[listener])
+
+
+def _leave(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -18,7 +18,7 @@ MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 20
 MOST_ECHOED = 140  # bytes of what was sent that the faults may repeat; with the message's, below 200
 MOST_BYTES = 4000
-LONGEST_ECHO = 48
+LONGEST_ECHO = 40
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def render(request: Request, kind: Kind, error: errors.NetletError) -> Response:
         title=kind.title,
         status=kind.status,
         detail=str(error)[:1000],
-        instance=echo.text(request.url.path) or "/",
+        instance=echo.text(request.url.path),
         request_id=request.state.request_id,
         errors=[echo.fault(fault) for fault in faults] or None,
         total_errors=getattr(error, "total", None) if faults else None,
@@ -93,28 +93,30 @@ def render(request: Request, kind: Kind, error: errors.NetletError) -> Response:
 
 
 class _Echo:
-    """Repeats what was sent as long as the budget lasts; the same words again cost nothing."""
+    """Repeats what was sent as long as the budget lasts; naming the same place again costs nothing."""
 
     def __init__(self) -> None:
         self.left = MOST_ECHOED
-        self.said: dict[str, str] = {}
+        self.places: dict[str, str] = {}
 
     def fault(self, fault: errors.Fault) -> FaultAnswer:
         return FaultAnswer(
             row=fault.row,
-            column=self.text(fault.column),
-            field=self.text(fault.field),
-            got=self.text(fault.got or None),
-            expected=fault.expected[:200] + (f"; is it {self.text(fault.instead)}?" if fault.instead else ""),
+            column=self.place(fault.column),
+            field=self.place(fault.field),
+            got=self.text(fault.got) if fault.got else None,
+            expected=fault.expected[:200] + (f"; is it {self.place(fault.instead)}?" if fault.instead else ""),
         )
 
-    def text(self, text: str | None) -> str | None:
-        if text is None or text in self.said:
-            return None if text is None else self.said[text]
+    def place(self, name: str | None) -> str | None:
+        if name is not None and name not in self.places:
+            self.places[name] = self.text(name)
+        return None if name is None else self.places[name]
+
+    def text(self, text: str) -> str:
         cut = text.encode(errors="replace")[: min(LONGEST_ECHO, self.left)].decode(errors="ignore")
         self.left -= len(cut.encode())
-        self.said[text] = cut if cut == text else cut + "…"
-        return self.said[text]
+        return cut if cut == text else cut + "…"
 
 
 def kind_of(error: errors.NetletError) -> Kind:

@@ -29,12 +29,12 @@ class Recipe:
     scaling: Scaling = Scaling()
 
     @property
-    def wants_labels(self) -> bool:
-        """Whether the target is to be read as classes even if it consists of numbers."""
+    def wants_labels(self) -> bool | None:
+        """Whether the target is to be read as classes, whatever it looks like; None leaves it to the target."""
         if self.task is not None:
             return self.task == "classification"
-        loss = LOSSES[self.training.loss] if self.training.loss else None
-        return self.network.output_activation == "softmax" or (loss is not None and loss.is_cross_entropy)
+        cross_entropy = self.training.loss is not None and LOSSES[self.training.loss].is_cross_entropy
+        return True if cross_entropy or self.network.output_activation == "softmax" else None
 
 
 class Problem(NamedTuple):

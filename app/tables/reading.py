@@ -11,7 +11,7 @@ from app.engine.model import TrainingRows
 from app.engine.preprocessing import Label
 from app.errors import BadTable, Fault, InvalidRequest, UnsuitableTarget
 from app.tables.cells import Faults, closest, count, describe, names, number_column
-from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
+from app.tables.table import LONGEST_NAME, Table, from_arrays, from_records, require_names, require_rows
 
 MOST_CLASSES = 1000
 LABEL_TYPES = ({str}, {bool}, {int})
@@ -31,8 +31,8 @@ class Sent:
     y: list[Any] | None = None
 
 
-def training_rows(sent: Sent, *, wants_labels: bool) -> TrainingRows:
-    """Read the rows to learn from; numbers in the target are classes only where `wants_labels`.
+def training_rows(sent: Sent, *, wants_labels: bool | None) -> TrainingRows:
+    """Read the rows to learn from; the target holds classes if it is all text or all true/false, or as told.
 
     Raises InvalidRequest where parts are missing, BadTable where the cells do not fit.
     """
@@ -139,10 +139,12 @@ def _require_targets(targets: tuple[str, ...], columns: tuple[str, ...]) -> None
 
 
 def _target(
-    table: Table, targets: tuple[str, ...], faults: Faults, *, wants_labels: bool
+    table: Table, targets: tuple[str, ...], faults: Faults, *, wants_labels: bool | None
 ) -> Targets | tuple[Label, ...]:
     first = table.column(targets[0])
-    if not wants_labels and set(map(type, first)) not in ({str}, {bool}):
+    if wants_labels is None:
+        wants_labels = set(map(type, first)) in ({str}, {bool})
+    if not wants_labels:
         return np.stack([number_column(table.column(name), name, faults) for name in targets], axis=1)
     if len(targets) > 1:
         message = "Classes can be learnt for one target at a time. Train one model for each."
@@ -155,7 +157,9 @@ def _labels(cells: Sequence[object], column: str, faults: Faults) -> tuple[Label
     kind = type(cells[0]) if {type(cells[0])} in LABEL_TYPES else None
     labels: list[Label] = []
     for row, cell in enumerate(cells):
-        if kind is not None and type(cell) is kind and isinstance(cell, Label):
+        if isinstance(cell, str) and len(cell) > LONGEST_NAME:
+            faults.add_cell(cell, f"a label of at most {LONGEST_NAME} characters", row=row, column=column)
+        elif kind is not None and type(cell) is kind and isinstance(cell, Label):
             labels.append(cell)
         else:
             expected = "a class: text, true or false, or a whole number" + (", as in row 0" if kind and row else "")

@@ -241,12 +241,13 @@ def test_biases_are_not_decayed() -> None:
 
 def test_several_targets_are_learnt_together() -> None:
     """Each row answers with a list, in the units of each target."""
-    model = learn(wave(outputs=3), Recipe())
+    rows = wave(outputs=3)
+    model = learn(rows, Recipe())
 
-    answers = model.answers(model.scores(wave(outputs=3).X[:2]))
+    answers = model.answers(model.scores(rows.X[:2]))
 
     assert (model.report.metrics["validation"]["r2"] or 0) > 0.95
-    np.testing.assert_allclose(np.array(answers), wave(outputs=3).y[:2], atol=3)
+    np.testing.assert_allclose(np.array(answers), np.array(rows.y)[:2], atol=3)
 
 
 @pytest.mark.parametrize(("classes", "output"), [(2, "sigmoid"), (2, "softmax"), (4, "softmax")])
@@ -374,15 +375,15 @@ def test_settings_that_contradict_the_target_are_refused(
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
-        (Recipe(), False),
+        (Recipe(), None),
         (Recipe(task="classification"), True),
         (Recipe(task="regression", network=Architecture(output_activation="softmax")), False),
         (Recipe(network=Architecture(output_activation="softmax")), True),
         (Recipe(training=TrainingConfig(loss="binary_cross_entropy")), True),
-        (Recipe(training=TrainingConfig(loss="mse")), False),
+        (Recipe(training=TrainingConfig(loss="mse")), None),
     ],
 )
-def test_settings_tell_whether_numbers_are_classes(given: Recipe, wanted: bool) -> None:
+def test_settings_tell_whether_numbers_are_classes(given: Recipe, wanted: bool | None) -> None:
     """The task decides; else softmax or a cross entropy do."""
     assert given.wants_labels is wanted
 

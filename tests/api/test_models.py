@@ -1,0 +1,295 @@
+"""Looking at what is there: models, versions, curves, weights, jobs, health, documentation."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from app.engine.activations import ACTIVATIONS
+from app.main import create_app
+from app.settings import Settings
+from tests.conftest import ROWS, TUTORIAL
+
+QUICK: dict[str, Any] = {"X": [[1], [2]], "y": [1, 2], "training": {"epochs": 1}}
+
+
+async def trained(client: httpx.AsyncClient, **request: Any) -> dict[str, Any]:
+    response = await client.post("/train", json=request)
+    response.raise_for_status()
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+async def test_models_are_listed_a_page_at_a_time(client: httpx.AsyncClient) -> None:
+    """By name, with prefix, limit and a place to go on from; null ends the list."""
+    for name in ("exam", "exam-2", "other"):
+        await trained(client, name=name, **QUICK)
+
+    everything = (await client.get("/models")).json()
+    page = (await client.get("/models", params={"prefix": "exam", "limit": 1})).json()
+    rest = (await client.get("/models", params={"prefix": "exam", "limit": 1, "after": page["next"]})).json()
+
+    assert [model["model"] for model in everything["models"]] == ["exam", "exam-2", "other"]
+    assert everything["next"] is None
+    assert everything["models"][0] == {
+        "model": "exam",
+        "versions": [1],
+        "task": "regression",
+        "columns": ["x1"],
+        "target": "y",
+        "damage": None,
+    }
+    assert [model["model"] for model in (*page["models"], *rest["models"])] == ["exam", "exam-2"]
+    assert rest["next"] is None
+
+
+async def test_a_model_is_described_by_its_newest_version(client: httpx.AsyncClient) -> None:
+    """With all versions listed; each version can be described alone."""
+    await trained(client, name="exam", description="first", **QUICK)
+    await trained(client, name="exam", tags={"class": "5b"}, **QUICK)
+
+    model = (await client.get("/models/exam")).json()
+    first = (await client.get("/models/exam/versions/1")).json()
+
+    assert (model["version"], model["versions"], model["tags"]) == (2, [1, 2], {"class": "5b"})
+    assert (first["version"], first["description"], "versions" in first) == (1, "first", False)
+
+
+async def test_versions_and_models_can_be_deleted(client: httpx.AsyncClient) -> None:
+    """204; then the next older version is the newest; then nothing is there, and numbers go on."""
+    await trained(client, name="exam", **QUICK)
+    await trained(client, name="exam", **QUICK)
+
+    assert (await client.delete("/models/exam/versions/2")).status_code == 204
+    assert (await client.get("/models/exam")).json()["versions"] == [1]
+    assert (await client.post("/predict", json={"model": "exam/2", "X": [1]})).status_code == 404
+    assert (await client.delete("/models/exam")).status_code == 204
+    assert (await client.get("/models/exam")).status_code == 404
+    assert (await client.post("/predict", json={"model": "exam", "X": [1]})).status_code == 404
+    assert (await trained(client, name="exam", **QUICK))["version"] == 3
+
+
+async def test_a_damaged_version_is_named_and_the_rest_is_served(client: httpx.AsyncClient, settings: Settings) -> None:
+    """503 with the reason and the version to use instead; other models and versions answer."""
+    await trained(client, **TUTORIAL)
+    await trained(client, name="other", **QUICK)
+    (settings.models / "exam" / "2.safetensors").write_bytes(b"not a snapshot")
+
+    damaged = await client.post("/predict", json={"model": "exam", "X": [4, 8]})
+    listed = (await client.get("/models")).json()["models"]
+
+    assert damaged.status_code == 503
+    assert damaged.json()["type"] == "/problems/corrupt"
+    assert "exam/2 is damaged" in damaged.json()["detail"]
+    assert "exam/1" in damaged.json()["detail"]
+    assert damaged.headers["retry-after"]
+    assert [bool(model["damage"]) for model in listed] == [True, False]
+    for reference in ("exam/1", "other"):
+        columns = 2 if reference == "exam/1" else 1
+        answer = await client.post("/predict", json={"model": reference, "X": [1] * columns})
+        assert answer.status_code == 200
+
+
+async def test_history_has_a_loss_for_every_epoch(client: httpx.AsyncClient) -> None:
+    """Thinned to so many points, first and last always there; validation where rows were held out."""
+    await trained(client, **TUTORIAL)
+    rows = [[value] for value in range(40)]
+    await trained(client, name="long", X=rows, y=[1] * 20 + [2] * 20, training={"epochs": 7, "validation": 0.5})
+
+    whole = (await client.get("/models/exam/history")).json()
+    thin = (await client.get("/models/exam/versions/1/history", params={"max_points": 3})).json()
+    one = (await client.get("/models/exam/history", params={"max_points": 1})).json()
+    held_out = (await client.get("/models/long/history")).json()
+
+    assert whole["epochs"] == list(range(1, 1001))
+    assert all(later < earlier for earlier, later in zip(whole["loss"], whole["loss"][1:], strict=False))
+    assert whole["validation_loss"] is None
+    assert thin["epochs"] == [1, 501, 1000]
+    assert thin["loss"] == [whole["loss"][epoch - 1] for epoch in thin["epochs"]]
+    assert one["epochs"] == [1]
+    assert len(held_out["validation_loss"]) == len(held_out["loss"]) == 7
+
+
+@pytest.mark.parametrize("table", [TUTORIAL, {"name": "exam", "rows": ROWS, "target": "score"}])
+async def test_answers_can_be_computed_by_hand_from_the_weights(table: Any, client: httpx.AsyncClient) -> None:
+    """Scale in, layers, scale out: the served answer."""
+    await trained(client, **table)
+    weights = (await client.get("/models/exam/weights")).json()
+
+    a = (np.array([[4.0, 8.0]]) - weights["features"]["center"]) / weights["features"]["scale"]
+    for layer in weights["layers"]:
+        a = ACTIVATIONS[layer["activation"]].apply(a @ np.array(layer["W"]) + np.array(layer["b"] or 0.0))
+    by_hand = a * weights["target"]["scale"] + weights["target"]["center"]
+
+    answer = (await client.post("/predict", json={"model": "exam", "X": [4, 8]})).json()
+    assert answer["predictions"] == pytest.approx(by_hand[0], rel=1e-12)
+    assert (await client.get("/models/exam/versions/1/weights")).json() == weights
+
+
+async def test_weights_of_a_classifier_have_no_target_scaler(client: httpx.AsyncClient) -> None:
+    """Its last layer gives probabilities."""
+    await trained(client, name="pass", X=[[1], [2]], y=["no", "yes"], training={"epochs": 1})
+
+    assert (await client.get("/models/pass/weights")).json()["target"] is None
+
+
+async def test_a_training_that_takes_longer_is_a_job(client: httpx.AsyncClient) -> None:
+    """202 with a Location; the job tells how far it is, then which version it became."""
+    response = await client.post("/train", params={"wait": 0}, json=TUTORIAL)
+    assert response.status_code == 202
+    location = response.headers["location"]
+    assert location == f"/jobs/{response.json()['job']}"
+
+    job = response.json()
+    while job["status"] in {"queued", "running"}:
+        job = (await client.get(location)).json()
+
+    assert (job["status"], job["model"], job["version"]) == ("succeeded", "exam", 1)
+    assert (job["epoch"], job["epochs"]) == (1000, 1000)
+    assert job["loss"] == pytest.approx(0.000322, abs=1e-6)
+    assert job["ended"] > job["created"]
+    assert (await client.get("/jobs")).json()["jobs"] == [job]
+
+
+async def test_a_training_that_fails_later_tells_why_in_its_job(client: httpx.AsyncClient) -> None:
+    """What would have been the problem is the job's error."""
+    wild = {"optimizer": "gradient_descent", "learning_rate": 1e6}
+    body = TUTORIAL | {"preset": None, "training": wild, "network": {"activation": "identity"}}
+    response = await client.post("/train", params={"wait": 0}, json=body)
+
+    job = response.json()
+    while job["status"] in {"queued", "running"}:
+        job = (await client.get(f"/jobs/{job['job']}")).json()
+
+    assert job["status"] == "failed"
+    assert "diverged in epoch" in job["error"]
+    assert job["version"] is None
+
+
+async def test_jobs_are_listed_newest_first(client: httpx.AsyncClient) -> None:
+    """As many as asked for."""
+    for name in ("a", "b", "c"):
+        await trained(client, name=name, **QUICK)
+
+    assert [job["model"] for job in (await client.get("/jobs", params={"limit": 2})).json()["jobs"]] == ["c", "b"]
+
+
+async def test_health(client: httpx.AsyncClient, settings: Settings) -> None:
+    """Live as long as the process runs, ready as long as the store can be written."""
+    assert (await client.get("/livez")).json() == {"status": "ok"}
+    assert (await client.get("/readyz")).json() == {"status": "ok"}
+
+    (settings.models / ".incoming").rmdir()
+
+    assert (await client.get("/livez")).status_code == 200
+    assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_a_store_that_vanished_is_a_503(client: httpx.AsyncClient, settings: Settings) -> None:
+    """Nothing is acknowledged that was not saved."""
+    (settings.models / ".incoming").rmdir()
+
+    response = await client.post("/train", json=QUICK)
+
+    assert response.status_code == 503
+    assert response.json()["type"] == "/problems/storage"
+
+
+async def test_every_answer_carries_a_request_id(client: httpx.AsyncClient) -> None:
+    """The caller's own if it is a plain word, else a new one."""
+    own = await client.get("/livez", headers={"x-request-id": "abc-1"})
+    odd = await client.get("/nothing", headers={"x-request-id": "a b\tc"})
+
+    assert own.headers["x-request-id"] == "abc-1"
+    assert odd.headers["x-request-id"] not in {"", "a b\tc"}
+    assert own.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_the_home_page_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
+    """Whoever opens the address in a browser finds it."""
+    response = await client.get("/", follow_redirects=True)
+
+    assert response.url.path == "/docs"
+    assert "swagger" in response.text.lower()
+
+
+async def test_the_documentation_needs_no_internet(client: httpx.AsyncClient) -> None:
+    """Every file that /docs loads comes from this service."""
+    page = (await client.get("/docs")).text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+
+    assert len(loaded) >= 2
+    for address in loaded:
+        assert address.startswith("/"), address
+        assert (await client.get(address)).status_code == 200
+    assert "http" not in re.sub(r"<!--.*?-->", "", page).replace("http-equiv", "")
+
+
+async def test_every_example_of_the_openapi_document_works(client: httpx.AsyncClient, settings: Settings) -> None:
+    """Pasted in the document's order, each body and path is answered with a documented success."""
+    document = (await client.get("/openapi.json")).json()
+    tried, snapshot = 0, b""
+    operations = [(path, method, op) for path, ops in document["paths"].items() for method, op in ops.items()]
+    for path, method, operation in sorted(operations, key=lambda item: (item[0] != "/train", item[1] == "delete")):
+        if "{job_id}" in path:
+            continue
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "path":
+                path = path.replace("{" + parameter["name"] + "}", parameter["schema"]["examples"][0])  # noqa: PLW2901
+        if (settings.models / "exam" / "1.safetensors").exists():
+            snapshot = (settings.models / "exam" / "1.safetensors").read_bytes()
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        if method == "delete":
+            settings.models.joinpath("exam", "1.deleted").unlink(missing_ok=True)
+            settings.models.joinpath("exam", "1.safetensors").write_bytes(snapshot)
+        response = await client.request(method, path, content=None if body is None else json.dumps(body))
+        assert str(response.status_code) in operation["responses"], (method, path, response.text)
+        assert response.status_code < 300, (method, path, response.text)
+        tried += 1
+    assert tried >= 15
+
+
+async def test_the_openapi_document_is_complete(client: httpx.AsyncClient) -> None:
+    """Every reference leads somewhere; settings show bounds, choices and meanings."""
+    response = await client.get("/openapi.json")
+    schemas = response.json()["components"]["schemas"]
+
+    assert set(re.findall(r'"#/components/schemas/(\w+)"', response.text)) <= set(schemas)
+    rate = schemas["TrainingConfig"]["properties"]["learning_rate"]
+    assert rate["anyOf"][0] == {"exclusiveMinimum": 0, "maximum": 1e6, "type": "number"}
+    assert "adamw" in schemas["TrainingConfig"]["properties"]["optimizer"]["enum"]
+    assert all("description" in field for field in schemas["TrainingConfig"]["properties"].values())
+
+
+async def test_too_many_waiting_trainings_are_refused(tmp_path: Path) -> None:
+    """429 with Retry-After; those accepted are trained."""
+    app = create_app(Settings(models=tmp_path / "models", executor="thread", trainings_at_once=1, most_waiting=1))
+    slow = TUTORIAL | {"training": {"epochs": 20_000}}
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://netlet") as client,
+    ):
+        statuses, refused = [], None
+        for _ in range(3):
+            response = await client.post("/train", params={"wait": 0.01}, json=slow)
+            statuses.append(response.status_code)
+            refused = response
+
+    assert statuses == [202, 202, 429]
+    assert refused is not None
+    assert refused.headers["retry-after"] == "5"
+
+
+async def test_old_jobs_are_forgotten(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many ended jobs are remembered."""
+    monkeypatch.setattr("app.jobs.jobs.MOST_REMEMBERED", 2)
+    ids = []
+    for _ in range(4):
+        await trained(client, **QUICK)
+        ids.append((await client.get("/jobs")).json()["jobs"][0]["job"])
+
+    assert [(await client.get(f"/jobs/{job}")).status_code for job in ids] == [404, 404, 200, 200]

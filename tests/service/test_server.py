@@ -1,0 +1,247 @@
+"""The whole, as a process: durable, killable, polite."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import ROWS, TUTORIAL, StartServer, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+LONG: dict[str, Any] = TUTORIAL | {"name": "long", "training": {"epochs": 10_000_000}}
+
+
+def answer(client: httpx.Client, reference: str = "exam") -> Any:
+    response = client.post("/predict", json={"model": reference, "X": [[4, 8], [2, 9]]})
+    response.raise_for_status()
+    return response.json()["predictions"]
+
+
+def processes_of(group: int) -> list[int]:
+    """All processes that descend from one."""
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(status.parent.name))
+    found, waiting = [], [group]
+    while waiting:
+        found += (born := children.get(waiting.pop(), []))
+        waiting += born
+    return found
+
+
+def is_training(process: int) -> bool:
+    """Whether a process burns processor time."""
+
+    def ticks() -> int:
+        return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11])
+
+    before = ticks()
+    time.sleep(0.3)
+    return ticks() - before > 10
+
+
+def test_a_model_survives_kill_9_right_after_its_201(start_server: StartServer) -> None:
+    """Killed the moment the answer is there; after the restart the same bits come back."""
+    server = start_server()
+    with server.client() as client:
+        client.post("/train", json=TUTORIAL).raise_for_status()
+        before = answer(client)
+        sha256 = client.post("/train", json=TUTORIAL | {"training": {"seed": 5}}).json()["sha256"]
+        server.end(signal.SIGKILL)
+
+    with start_server().client() as client:
+        assert answer(client, "exam/1") == before
+        assert client.get("/models/exam").json()["versions"] == [1, 2]
+        assert client.get("/models/exam/versions/2").json()["sha256"] == sha256
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_acknowledged_model_is_lost_when_killed_under_load(seed: int, start_server: StartServer) -> None:
+    """Four clients train while the server is killed: every 201 is served afterwards, bit for bit."""
+    acknowledged: dict[str, str] = {}
+    server = start_server()
+
+    def train_on(number: int) -> None:
+        with server.client() as client:
+            for version in range(1, 1000):
+                body = TUTORIAL | {"name": f"exam-{number}", "training": {"seed": version, "epochs": 20}}
+                try:
+                    response = client.post("/train", json=body)
+                except httpx.HTTPError:
+                    return
+                assert response.status_code == 201
+                acknowledged[response.json()["reference"]] = response.json()["sha256"]
+
+    clients = [threading.Thread(target=train_on, args=(number,)) for number in range(4)]
+    for thread in clients:
+        thread.start()
+    wait_until(lambda: len(acknowledged) > 5)
+    time.sleep(0.05 * seed)
+    server.end(signal.SIGKILL)
+    for thread in clients:
+        thread.join()
+
+    with start_server().client() as client:
+        for reference, sha256 in acknowledged.items():
+            name, version = reference.split("/")
+            assert client.get(f"/models/{name}/versions/{version}").json()["sha256"] == sha256
+        assert all(model["damage"] is None for model in client.get("/models").json()["models"])
+
+
+def test_training_does_not_happen_in_the_process_that_answers(start_server: StartServer) -> None:
+    """While a training runs, predictions are answered at once."""
+    server = start_server()
+    with server.client() as client:
+        client.post("/train", json=TUTORIAL).raise_for_status()
+        job = client.post("/train", params={"wait": 0}, json=LONG).json()
+        wait_until(lambda: client.get(f"/jobs/{job['job']}").json()["epoch"] is not None)
+
+        assert not is_training(server.process.pid)
+        assert any(is_training(process) for process in processes_of(server.process.pid))
+        assert answer(client)[0] == pytest.approx(90.3533, abs=1e-4)
+
+
+def test_a_lost_training_process_harms_only_its_own_training(start_server: StartServer) -> None:
+    """Killed in the middle: that job fails with a reason, the next one is trained."""
+    server = start_server(NETLET_TRAININGS_AT_ONCE="1")
+    with server.client() as client:
+        job = client.post("/train", params={"wait": 0}, json=LONG).json()
+        wait_until(lambda: client.get(f"/jobs/{job['job']}").json()["epoch"] is not None)
+        for process in processes_of(server.process.pid):
+            if is_training(process):
+                os.kill(process, signal.SIGKILL)
+
+        wait_until(lambda: client.get(f"/jobs/{job['job']}").json()["status"] == "failed")
+
+        assert "ended before it was done" in client.get(f"/jobs/{job['job']}").json()["error"]
+        client.post("/train", json=TUTORIAL).raise_for_status()
+        assert client.get("/models/long").status_code == 404
+
+
+def test_a_training_that_takes_too_long_is_stopped(start_server: StartServer) -> None:
+    """The limit is the operator's; the answer says what to do."""
+    with start_server(NETLET_TRAINING_SECONDS="0.5").client() as client:
+        response = client.post("/train", json=LONG)
+
+        assert response.status_code == 422
+        assert response.json()["type"] == "/problems/too-long"
+        client.post("/train", json=TUTORIAL).raise_for_status()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_politely_and_soon_even_while_training(how: signal.Signals, start_server: StartServer) -> None:
+    """Exit code 0, nobody left behind."""
+    server = start_server()
+    with server.client() as client:
+        job = client.post("/train", params={"wait": 0}, json=LONG).json()
+        wait_until(lambda: client.get(f"/jobs/{job['job']}").json()["epoch"] is not None)
+    processes = processes_of(server.process.pid)
+
+    assert server.end(how) == 0
+
+    wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in processes), seconds=10)
+
+
+def test_nobody_is_left_behind_by_a_kill_9(start_server: StartServer) -> None:
+    """Training processes leave when their server is gone."""
+    server = start_server()
+    with server.client() as client:
+        client.post("/train", params={"wait": 0}, json=LONG)
+    processes = processes_of(server.process.pid)
+    assert len(processes) >= 2
+
+    server.end(signal.SIGKILL)
+
+    wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in processes), seconds=10)
+
+
+def test_two_servers_share_a_store(start_server: StartServer) -> None:
+    """What one trains the other answers at once; what one deletes is gone for both; numbers never collide."""
+    with start_server().client() as one, start_server().client() as other:
+        one.post("/train", json=TUTORIAL).raise_for_status()
+        assert answer(other) == answer(one)
+        other.post("/train", json=TUTORIAL | {"training": {"seed": 1}}).raise_for_status()
+        assert one.get("/models/exam").json()["versions"] == [1, 2]
+        other.delete("/models/exam").raise_for_status()
+
+        assert one.post("/predict", json={"model": "exam", "X": [4, 8]}).status_code == 404
+
+
+def test_same_seed_same_bytes_in_every_process(start_server: StartServer) -> None:
+    """Two servers, two stores' worth of processes, one file content."""
+    body = {"rows": ROWS, "target": "score", "training": {"seed": 3}}
+    with start_server().client() as one, start_server().client() as other:
+        files = {client.post("/train", json=body).json()["sha256"] for client in (one, other, one)}
+
+    assert len(files) == 1
+
+
+def test_the_demonstration_answers_for_4_and_8(tmp_path: Path) -> None:
+    """`make run` trains over HTTP, prints the answer between 88.9 and 93.7, and keeps serving."""
+    environment = os.environ | {"NETLET_MODELS": str(tmp_path / "models"), "NETLET_PORT": "0", "PYTHONUNBUFFERED": "1"}
+    command = ["make", "--no-print-directory", "run"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Documentation: "):
+                break
+        address = lines[-1].split()[1].removesuffix("/docs")
+        with httpx.Client(base_url=address, trust_env=False) as client:
+            served = answer(client)
+        for child in processes_of(process.pid):
+            if "app.cli" in Path(f"/proc/{child}/cmdline").read_text():
+                os.kill(child, signal.SIGINT)
+                break
+
+    said = next(line for line in lines if line.startswith("What would (4, 8) score?"))
+    assert 88.9 < float(said.split()[-1]) < 93.7
+    assert float(said.split()[-1]) == pytest.approx(served[0], abs=0.01)
+    assert any("1,000/1,000 epochs" in line for line in lines)
+
+
+def test_a_taken_port_is_said_so(start_server: StartServer, tmp_path: Path) -> None:
+    """One line that names the remedy, and exit code 1."""
+    port = start_server().url.rsplit(":", 1)[1]
+
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", port]
+    environment = os.environ | {"NETLET_MODELS": str(tmp_path / "other")}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    assert run.returncode == 1
+    assert "Choose another with --port" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_check_verifies_every_snapshot(start_server: StartServer, tmp_path: Path) -> None:
+    """Exit code 0 and a count; with a damaged file, 1 and its name."""
+    with start_server().client() as client:
+        for _ in range(2):
+            client.post("/train", json=TUTORIAL).raise_for_status()
+    command = [sys.executable, "-m", "app.cli", "check"]
+    environment = os.environ | {"NETLET_MODELS": str(tmp_path / "models")}
+
+    good = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    path = tmp_path / "models" / "exam" / "1.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    bad = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    environment["NETLET_MODELS"] = str(tmp_path / "nowhere")
+    empty = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (good.returncode, bad.returncode, empty.returncode) == (0, 1, 0)
+    assert good.stdout.startswith("2 snapshots in")
+    assert "exam/1 is damaged" in bad.stderr
+    assert "1 damaged" in bad.stdout
+    assert empty.stdout.startswith("0 snapshots")
