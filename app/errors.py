@@ -19,7 +19,9 @@ NetletError
 │   └── SnapshotFormatNewer
 ├── StorageError              the disk refuses
 │   └── StorageFull
+├── ForeignSite               a page of another site asks for a change
 ├── Busy                      the queue of trainings is full
+├── OutOfMemory               a training needed more memory than there is
 ├── TrainingTooLong           a training was stopped at its time limit
 └── WorkerLost                the process of a training died
 """
@@ -177,6 +179,13 @@ class StorageFull(StorageError):
     """No space is left for another snapshot."""
 
 
+class ForeignSite(NetletError):
+    """A browser sends this for a page of another site, which must not be able to change anything here."""
+
+    def __init__(self) -> None:
+        super().__init__("Pages of other sites may not change anything here. Use the service's own address.")
+
+
 class Busy(NetletError):
     """As many trainings wait as the service lets wait."""
 
@@ -190,6 +199,13 @@ class TrainingTooLong(NetletError):
 
     def __init__(self) -> None:
         super().__init__("The training took longer than this service allows. Use fewer epochs or a smaller network.")
+
+
+class OutOfMemory(NetletError):
+    """A training needed more memory than its process could have."""
+
+    def __init__(self) -> None:
+        super().__init__("The training ran out of memory. Use a smaller network, smaller batches or fewer rows.")
 
 
 class WorkerLost(NetletError):

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.api import openapi, problems
 from app.api.middleware import EveryRequest
-from app.api.parts import Limits, Parts
+from app.api.parts import Limits, Parts, require_own_site
 from app.api.routes import health, models, predict, train
 from app.jobs.executors import EXECUTORS
 from app.jobs.jobs import Jobs
@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
         redoc_url=None,
+        dependencies=[Depends(require_own_site)],
     )
     for routes in (train, predict, models, health):
         app.include_router(routes.router)

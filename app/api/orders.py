@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 
-from app.api.bodies import in_our_words, parse
+from app.api.bodies import parse
 from app.api.parts import Limits
 from app.api.schemas import PredictRequest, TrainRequest
 from app.engine.learning import estimate
@@ -65,7 +65,4 @@ def _recipe(request: TrainRequest, body: bytes) -> Recipe:
         part: preset | (given[part] if isinstance(given.get(part), dict) else {})
         for part, preset in PRESETS[request.preset].items()
     }
-    try:
-        return replace(RECIPE.validate_json(to_json(settings)), task=request.task)
-    except ValidationError as error:  # each part was valid alone; together they may not be
-        raise in_our_words(error) from None
+    return replace(RECIPE.validate_json(to_json(settings)), task=request.task)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -50,13 +50,15 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.SnapshotFormatNewer: Kind(409, "format-newer", "The model's file is too new"),
     errors.StorageFull: Kind(507, "storage-full", "The disk is full"),
     errors.StorageError: Kind(503, "storage", "The disk refuses", 10),
+    errors.ForeignSite: Kind(403, "cross-origin", "Sent by another site"),
     errors.Busy: Kind(429, "busy", "Too many trainings are waiting", 5),
+    errors.OutOfMemory: Kind(507, "out-of-memory", "The training ran out of memory"),
     errors.WorkerLost: Kind(503, "worker-lost", "The training's process was lost", 1),
 }
 """Each concrete error and what it is in HTTP; the slug is the end of the problem's type."""
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe for OpenAPI the problems that a route may answer with."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
@@ -165,4 +167,8 @@ def _allowed(request: Request) -> list[str]:
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("request %s failed unexpectedly", request.state.request_id, exc_info=error)
     kind = Kind(500, "internal", "Something went wrong here")
-    return render(request, kind, errors.NetletError("This is a fault of the service; its log has this request's id."))
+    response = render(
+        request, kind, errors.NetletError("This is a fault of the service; its log has this request's id.")
+    )
+    response.headers["x-request-id"] = request.state.request_id  # this answer passes by EveryRequest
+    return response

@@ -10,10 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pebble import ProcessExpired
-
 from app.engine.training import Progress
-from app.errors import Busy, JobNotFound, NetletError, TrainingTooLong, WorkerLost
+from app.errors import Busy, JobNotFound, NetletError, OutOfMemory, TrainingTooLong, WorkerLost
 from app.jobs.progress import ProgressNote
 from app.jobs.work import Order, train_and_publish
 
@@ -95,23 +93,17 @@ class Jobs:
         self.notes.cleanup()
 
     async def _run(self, job: Job, order: Order) -> None:
-        """Take a job through its states; the one place where any exception becomes a job's end."""
+        """Take a job through its states."""
         async with self.places:
             job.status = "running"
             try:
                 future = self.executor.submit(train_and_publish, order, self.root, job.note)
                 job.version = await asyncio.wrap_future(future)
                 job.status = "succeeded"
-            except NetletError as error:
-                job.error, job.status = error, "failed"
-            except TimeoutError:
-                job.error, job.status = TrainingTooLong(), "failed"
-            except ProcessExpired as error:
-                log.warning("job %s: its process ended with code %s", job.id, error.exitcode)
-                job.error, job.status = WorkerLost(), "failed"
-            except Exception:
-                log.exception("job %s failed unexpectedly", job.id)
-                job.error, job.status = WorkerLost(), "failed"
+            except Exception as error:
+                job.error, job.status = _in_our_words(error), "failed"
+                if isinstance(job.error, WorkerLost):
+                    log.warning("job %s: its training was lost", job.id, exc_info=error)
             job.progress = job.note.read()
             job.note.remove()
             job.ended = datetime.now(UTC)
@@ -123,3 +115,15 @@ class Jobs:
                 return
             if job.ended:
                 del self.jobs[job_id]
+
+
+def _in_our_words(error: Exception) -> NetletError:
+    """Say what ended a training."""
+    match error:
+        case NetletError():
+            return error
+        case TimeoutError():
+            return TrainingTooLong()
+        case MemoryError():
+            return OutOfMemory()
+    return WorkerLost()

@@ -9,9 +9,13 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from app import errors
 from app.api.problems import KINDS, kind_of
+from app.engine.network import Architecture
+from app.engine.preprocessing import Scaling
+from app.engine.training import TrainingConfig
 from app.main import create_app
 from app.settings import Settings
 from tests.conftest import ROWS, TUTORIAL
@@ -426,3 +430,59 @@ async def test_no_json_gives_a_5xx(body: Any, client: httpx.AsyncClient) -> None
         if response.status_code >= 400:
             assert len(response.content) < 4096
             assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_every_setting_wrong_at_once_is_still_a_small_answer(client: httpx.AsyncClient) -> None:
+    """However long the list of choices that are told."""
+    wrong = {
+        part: dict.fromkeys(TypeAdapter(config).json_schema()["properties"], "?")
+        for part, config in {"network": Architecture, "training": TrainingConfig, "scaling": Scaling}.items()
+    }
+
+    answer = await problem(client, "/train", TABLE | wrong)
+
+    assert answer["total_errors"] > 25
+    assert len(answer["errors"]) >= 10
+
+
+async def test_what_nobody_foresaw_is_a_500_with_an_id_to_quote(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No trace of it leaves the service; the log has it all."""
+    app = create_app(settings)
+
+    @app.get("/boom")
+    async def boom() -> None:
+        message = "secret detail"
+        raise RuntimeError(message)
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://netlet") as client:
+        answer = await problem(client, "/boom", b"", "GET")
+
+    assert answer["status"] == 500
+    assert "secret" not in json.dumps(answer)
+    assert answer["request_id"] in caplog.text
+    assert "secret detail" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "same-origin", "origin": "http://netlet"}, 201),
+        ({"sec-fetch-site": "none"}, 201),
+        ({}, 201),
+    ],
+)
+async def test_pages_of_other_sites_change_nothing(
+    headers: dict[str, str], status: int, client: httpx.AsyncClient
+) -> None:
+    """What a browser sends for a foreign page is refused; everybody else is served."""
+    response = await client.post("/train", json=TABLE | {"training": {"epochs": 1}}, headers=headers)
+
+    assert response.status_code == status
+    assert (await client.get("/models", headers=headers)).status_code == 200

@@ -13,7 +13,7 @@ from app.api.schemas import HistoryAnswer, ModelDetail, ModelList, ModelVersions
 from app.store.references import Reference
 
 READ = documented(404, 409, 422, 503)
-DELETED = documented(404, 503)
+DELETED = documented(403, 404, 503)
 
 router = APIRouter(prefix="/models", tags=["models"])
 

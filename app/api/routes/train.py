@@ -20,7 +20,8 @@ router = APIRouter(tags=["train"])
     "/train",
     status_code=201,
     response_model=ModelDetail,
-    responses=documented(400, 413, 422, 429, 503, 507) | {202: {"model": JobDetail, "description": "Still training"}},
+    responses=documented(400, 403, 413, 422, 429, 503, 507)
+    | {202: {"model": JobDetail, "description": "Still training"}},
     openapi_extra=body_of(TrainRequest),
 )
 async def train(parts: PartsOf, body: Body, wait: Annotated[float, Query(ge=0, le=3600)] = 30) -> Response:
