@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from pydantic import ValidationError
 
 from app.demo import Demo
 from app.errors import NetletError
@@ -37,7 +38,7 @@ def serve(
 ) -> None:
     """Serve models until stopped."""
     log_json_lines()
-    settings = Settings()
+    settings = _settings()
     host, port = host or settings.host, settings.port if port is None else port
     try:
         listener = _listen(host, port)
@@ -52,7 +53,7 @@ def serve(
 def demo() -> None:
     """Serve, train the tutorial's network over HTTP, ask it about (4, 8), and keep serving."""
     log_json_lines(logging.WARNING)
-    settings = Settings()
+    settings = _settings()
     try:
         listener = _listen(settings.host, settings.port)
     except OSError:
@@ -69,7 +70,7 @@ def demo() -> None:
 @cli.command()
 def check() -> None:
     """Verify every snapshot of the store, to the last bit."""
-    store = ModelStore(Settings().models)
+    store = ModelStore(_settings().models)
     damaged = total = 0
     for name in store.names(limit=10**9) if store.root.is_dir() else []:
         for version in store.versions(name):
@@ -81,6 +82,16 @@ def check() -> None:
                 typer.echo(str(error), err=True)
     typer.echo(f"{total} snapshots in {store.root}, {damaged} damaged")
     raise typer.Exit(1 if damaged else 0)
+
+
+def _settings() -> Settings:
+    """Read the settings, or say which variable is wrong and end."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        for detail in error.errors():
+            typer.echo(f"NETLET_{str(detail['loc'][0]).upper()}: {detail['msg']}", err=True)
+        raise typer.Exit(2) from None
 
 
 def _run(server: uvicorn.Server, listener: socket.socket) -> None:

@@ -29,6 +29,9 @@ NetletError
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MOST_FAULTS = 20
+"""How many faults of a request are told; the rest are counted."""
+
 
 class NetletError(Exception):
     """Base of every error netlet raises on purpose; its text says what to try."""

@@ -32,6 +32,8 @@ def describe(app: FastAPI) -> None:
             models = [(TrainRequest, "validation"), (PredictRequest, "validation"), (Problem, "serialization")]
             _, added = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # the literals are modes
             document["components"]["schemas"] = added["$defs"] | document["components"]["schemas"]
+            for operation in [operation for path in document["paths"].values() for operation in path.values()]:
+                operation["summary"] = operation["description"].splitlines()[0].rstrip(".")
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -15,7 +15,6 @@ from app import errors
 from app.api.schemas import FaultAnswer, Problem
 
 MEDIA_TYPE = "application/problem+json"
-MOST_ERRORS = 20
 MOST_ECHOED = 140  # bytes of what was sent that the faults may repeat; with the message's, below 200
 MOST_BYTES = 4000
 LONGEST_ECHO = 40
@@ -74,7 +73,7 @@ def install(app: FastAPI) -> None:
 
 def render(request: Request, kind: Kind, error: errors.NetletError) -> Response:
     """Write a problem as a response of less than 4 KB that repeats at most 200 bytes of what was sent."""
-    faults = list(getattr(error, "faults", ()))[:MOST_ERRORS]
+    faults = list(getattr(error, "faults", ()))[: errors.MOST_FAULTS]
     echo = _Echo()
     problem = Problem(
         type=f"/problems/{kind.slug}",

@@ -10,9 +10,9 @@ from app.engine.activations import ACTIVATIONS
 from app.engine.arrays import Features, Randomness, Targets
 from app.engine.losses import LOSSES
 from app.engine.metrics import Metrics, classification_metrics, regression_metrics
-from app.engine.model import Label, Model, Report, TrainingRows, in_user_units
+from app.engine.model import Model, Report, TrainingRows, in_user_units
 from app.engine.network import BLOCK_ROWS, Network
-from app.engine.preprocessing import Scaler, encode_labels
+from app.engine.preprocessing import Label, Scaler, encode_labels
 from app.engine.recipe import Problem, Recipe, complete, held_out
 from app.engine.training import GENERATORS, Examples, Progress, Trained, fit
 from app.errors import UnsuitableTarget

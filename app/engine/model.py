@@ -1,6 +1,7 @@
 """A model: a trained network with all it takes to answer in the user's own units."""
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -8,13 +9,12 @@ import numpy.typing as npt
 from app.engine.arrays import Features, Parameters, Row, Scores, Targets
 from app.engine.metrics import Metrics
 from app.engine.network import Network
-from app.engine.preprocessing import Scaler
+from app.engine.preprocessing import Label, Scaler
 from app.engine.recipe import Recipe
 from app.engine.training import History
-from app.errors import BadTable, Fault
+from app.errors import MOST_FAULTS, BadTable, Fault
 
-Label = str | bool | int
-Answer = float | list[float] | Label
+Answer: TypeAlias = float | list[float] | Label
 
 
 def in_user_units(a: Targets, target: Scaler | None) -> Scores:
@@ -84,9 +84,8 @@ class Model:
         overflown = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         if len(overflown):
             message = "An answer overflows: the row lies too far outside the trained ranges."
-            raise BadTable(
-                message, [Fault("numbers nearer to the trained ranges", row=int(overflown[0]))], len(overflown)
-            )
+            faults = [Fault("numbers nearer to the trained ranges", row=int(row)) for row in overflown[:MOST_FAULTS]]
+            raise BadTable(message, faults, len(overflown))
         return scores
 
     def answers(self, scores: Scores) -> list[Answer]:

@@ -9,9 +9,8 @@ from textwrap import shorten
 import numpy as np
 
 from app.engine.arrays import Row
-from app.errors import BadTable, Fault, NonFiniteNumber
+from app.errors import MOST_FAULTS, BadTable, Fault, NonFiniteNumber
 
-MOST_FAULTS = 20
 LARGEST_NUMBER = 1e100  # beyond it, squares overflow
 LONGEST_LIST = 60
 LONGEST_GUESS = 128

@@ -9,7 +9,7 @@ import numpy as np
 from app.engine.arrays import Features, Targets
 from app.engine.model import TrainingRows
 from app.engine.preprocessing import Label
-from app.errors import BadTable, Fault, InvalidRequest, UnsuitableTarget
+from app.errors import MOST_FAULTS, BadTable, Fault, InvalidRequest, UnsuitableTarget
 from app.tables.cells import Faults, closest, count, describe, names, number_column
 from app.tables.table import LONGEST_NAME, Table, from_arrays, from_records, require_names, require_rows
 
@@ -77,7 +77,7 @@ def _matching_arrays(rows: list[Any], given: tuple[str, ...], columns: tuple[str
         message = f"The columns are not those of the model: {names(columns)}."
         faults = [Fault("a column of the model", column=name) for name in given if name not in columns]
         faults += [Fault("this column too", got="nothing", column=name) for name in columns if name not in given]
-        raise BadTable(message, faults[:20], len(faults))
+        raise BadTable(message, faults[:MOST_FAULTS], len(faults))
     table = from_arrays(rows, given)
     return Table(columns, [table.column(name) for name in columns])
 
@@ -135,7 +135,7 @@ def _require_targets(targets: tuple[str, ...], columns: tuple[str, ...]) -> None
         faults = [
             Fault("one of the columns", column=name, field="target", instead=closest(name, columns)) for name in unknown
         ]
-        raise BadTable(message, faults[:20], len(faults))
+        raise BadTable(message, faults[:MOST_FAULTS], len(faults))
 
 
 def _target(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.engine.arrays import Features
-from app.errors import BadTable, Fault
+from app.errors import MOST_FAULTS, BadTable, Fault
 from app.tables.cells import Faults, closest, count, describe, names, number_column
 
 LONGEST_NAME = 128
@@ -103,8 +103,8 @@ def require_names(columns: Sequence[str]) -> None:
     unfit = [name for name in columns if not name or len(name) > LONGEST_NAME or not name.isprintable()]
     if unfit:
         message = f"Column names have 1 to {LONGEST_NAME} printable characters."
-        raise BadTable(message, [Fault("a printable name", column=name) for name in unfit[:20]], len(unfit))
+        raise BadTable(message, [Fault("a printable name", column=name) for name in unfit[:MOST_FAULTS]], len(unfit))
     twice = sorted({name for name in columns if columns.count(name) > 1}) if len(set(columns)) < len(columns) else []
     if twice:
         message = "Some columns have the same name."
-        raise BadTable(message, [Fault("a name of its own", column=name) for name in twice[:20]], len(twice))
+        raise BadTable(message, [Fault("a name of its own", column=name) for name in twice[:MOST_FAULTS]], len(twice))

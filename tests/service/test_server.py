@@ -225,6 +225,18 @@ def test_a_taken_port_is_said_so(start_server: StartServer, tmp_path: Path) -> N
     assert "Traceback" not in run.stderr
 
 
+def test_a_setting_that_makes_no_sense_is_named() -> None:
+    """The variable, what is wrong with it, and exit code 2."""
+    command = [sys.executable, "-m", "app.cli", "serve"]
+    environment = os.environ | {"NETLET_PORT": "eighty"}
+
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    assert run.returncode == 2
+    assert run.stderr.startswith("NETLET_PORT: Input should be a valid integer")
+    assert "Traceback" not in run.stderr
+
+
 def test_check_verifies_every_snapshot(start_server: StartServer, tmp_path: Path) -> None:
     """Exit code 0 and a count; with a damaged file, 1 and its name."""
     with start_server().client() as client:
