@@ -190,11 +190,11 @@ class ForeignSite(NetletError):
 
 
 class Busy(NetletError):
-    """As many trainings wait as the service lets wait."""
+    """As many trainings run and wait as the service lets."""
 
-    def __init__(self, waiting: int) -> None:
-        super().__init__(f"{waiting} trainings are waiting already. Try again in a few seconds.")
-        self.waiting = waiting
+    def __init__(self, unfinished: int) -> None:
+        super().__init__(f"{unfinished} trainings are running or waiting already. Try again in a few seconds.")
+        self.unfinished = unfinished
 
 
 class TrainingTooLong(NetletError):

@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import fields
+from itertools import islice
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, from_json, to_json
 
 from app.api.parts import PartsOf
 from app.api.schemas import PredictRequest, TrainRequest
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
 from app.engine.training import TrainingConfig
-from app.errors import BodyTooLarge, Fault, InvalidRequest, MalformedBody
+from app.errors import MOST_FAULTS, BodyTooLarge, Fault, InvalidRequest, MalformedBody
 from app.tables.cells import closest, describe
 
 M = TypeVar("M", bound=BaseModel)
@@ -23,6 +24,9 @@ T = TypeVar("T")
 
 LARGE_BODY = 64 * 2**10  # bytes from which reading one would be felt by everybody else on the event loop
 SETTINGS = {field.name for config in (Architecture, TrainingConfig, Scaling) for field in fields(config)}
+TABLE = ("rows", "X", "y")
+MOST_KEYS = 100
+MOST_ITEMS = 10_001
 FIELDS = SETTINGS | set(TrainRequest.model_fields) | set(PredictRequest.model_fields)
 
 
@@ -51,27 +55,51 @@ async def off_the_loop(size: int, work: Callable[P, T], *args: P.args, **kwargs:
     return await asyncio.to_thread(work, *args, **kwargs)
 
 
-def parse(schema: type[M], body: bytes) -> M:
-    """Validate a body; raise MalformedBody if it is no JSON, InvalidRequest if it is not what the route takes."""
+def parse(schema: type[M], body: bytes) -> tuple[M, dict[str, Any]]:
+    """Validate a body; give the request, and what was sent beside the table as it was sent.
+
+    The table itself is left to app.tables, which names rows and columns. Raises MalformedBody if the body is no JSON,
+    InvalidRequest if it is not what the route takes.
+    """
     try:
-        return schema.model_validate_json(body)
+        sent = from_json(body)
+    except ValueError as error:
+        message = f"The body is not JSON: {error}."
+        raise MalformedBody(message) from None
+    _require_few(sent)
+    table = {name: sent.pop(name) for name in TABLE if name in schema.model_fields and isinstance(sent.get(name), list)}
+    try:
+        request = schema.model_validate_json(to_json(sent, inf_nan_mode="constants"))
     except ValidationError as error:
-        raise in_our_words(error) from None
+        raise _in_our_words(error) from None
+    return request.model_copy(update=table), sent
 
 
-def in_our_words(error: ValidationError) -> MalformedBody | InvalidRequest:
+def _require_few(sent: object) -> None:
+    """Raise InvalidRequest unless this is an object of a size that it takes no time to find all faults of."""
+    if not isinstance(sent, dict):
+        message = "The body is not an object."
+        raise InvalidRequest(message, [Fault("an object", got=describe(sent), field="body")])
+    values = [(name, value) for name, value in sent.items() if name not in TABLE]
+    values += [inner for _, value in values if isinstance(value, dict) for inner in islice(value.items(), MOST_KEYS)]
+    for name, value in [("body", sent), *values]:
+        most = MOST_KEYS if isinstance(value, dict) else MOST_ITEMS
+        if isinstance(value, dict | list) and len(value) > most:
+            message = "A part of the request is too long."
+            raise InvalidRequest(message, [Fault(f"at most {most} entries", got=str(len(value)), field=name)])
+
+
+def _in_our_words(error: ValidationError) -> MalformedBody | InvalidRequest:
     """Say what Pydantic found, by field, with the remedy."""
     details = error.errors(include_url=False, include_context=False)
-    if details[0]["type"] == "json_invalid":
-        return MalformedBody(f"The body is not JSON: {details[0]['msg'].removeprefix('Invalid JSON: ')}.")
     faults: dict[str, Fault] = {}
-    for detail in details:
+    for detail in details[:MOST_FAULTS]:
         fault = _fault(detail)
         faults.setdefault(str(fault.field), fault)
     if all(detail["type"] == "finite_number" for detail in details):
         return MalformedBody("JSON has no NaN and no Infinity; send a finite number.", list(faults.values()))
     message = "The request is not what this route takes."
-    return InvalidRequest(message, list(faults.values()))
+    return InvalidRequest(message, list(faults.values()), len(details))
 
 
 def _fault(detail: ErrorDetails) -> Fault:

@@ -1,9 +1,10 @@
 """From a training request to an order: presets merged, the table read, the budget checked."""
 
 from dataclasses import replace
+from typing import Any
 
 from pydantic import TypeAdapter
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from app.api.bodies import parse
 from app.api.parts import Limits
@@ -22,10 +23,10 @@ RECIPE = TypeAdapter(Recipe)
 
 def read_order(body: bytes, limits: Limits) -> Order:
     """Turn the body of a training request into an order; raise InputError for what cannot be trained."""
-    request = parse(TrainRequest, body)
+    request, given = parse(TrainRequest, body)
     name = new_name() if request.name is None else request.name
     require_name(name)
-    recipe = _recipe(request, body)
+    recipe = _recipe(request, given)
     rows = training_rows(sent(request), wants_labels=recipe.wants_labels)
     cost = estimate(rows, recipe)
     for what, taken, limit in zip(
@@ -52,7 +53,7 @@ def sent(request: TrainRequest | PredictRequest) -> Sent:
     )
 
 
-def _recipe(request: TrainRequest, body: bytes) -> Recipe:
+def _recipe(request: TrainRequest, given: dict[str, Any]) -> Recipe:
     if request.preset is None:
         return Recipe(
             task=request.task,
@@ -60,7 +61,7 @@ def _recipe(request: TrainRequest, body: bytes) -> Recipe:
             training=TrainingConfig() if request.training == "auto" else request.training,
             scaling=request.scaling,
         )
-    given = from_json(body)  # what was sent, without the defaults: only that wins over the preset
+    # What was sent, without the defaults, wins over the preset.
     settings = {
         part: preset | (given[part] if isinstance(given.get(part), dict) else {})
         for part, preset in PRESETS[request.preset].items()

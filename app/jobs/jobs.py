@@ -47,16 +47,15 @@ class Jobs:
         self.executor = executor
         self.root = root
         self.places = asyncio.Semaphore(at_once)
-        self.most_waiting = most_waiting
+        self.most_unfinished = at_once + most_waiting
         self.jobs: OrderedDict[str, Job] = OrderedDict()
         self.tasks: set[asyncio.Task[None]] = set()
         self.notes = TemporaryDirectory(prefix="netlet-")
 
     def submit(self, order: Order) -> Job:
         """Queue a training; raise Busy if too many wait already."""
-        waiting = sum(job.status == "queued" for job in self.jobs.values())
-        if waiting >= self.most_waiting:
-            raise Busy(waiting)
+        if len(self.tasks) >= self.most_unfinished:
+            raise Busy(len(self.tasks))
         job_id = secrets.token_hex(8)
         job = Job(job_id, order.name, ProgressNote(Path(self.notes.name) / job_id))
         self.jobs[job_id] = job

@@ -37,7 +37,7 @@ async def predict_with_version(parts: PartsOf, body: Body, name: NameInPath, ver
 
 
 async def _answer(parts: Parts, body: bytes, in_path: str | None) -> Response:
-    request = await off_the_loop(len(body), parse, PredictRequest, body)
+    request, _ = await off_the_loop(len(body), parse, PredictRequest, body)
     reference = in_path or request.model
     if reference is None or request.model not in {None, reference}:
         message = "Name one model to answer with, in the body or in the path."
