@@ -15,10 +15,10 @@ COPY app ./app
 RUN pip install --no-deps --no-build-isolation .
 
 USER netlet
-ENV NETLET_MODELS=/var/lib/netlet NETLET_HOST=0.0.0.0
+ENV NETLET_MODELS=/var/lib/netlet NETLET_HOST=0.0.0.0 NETLET_PORT=8000
 VOLUME /var/lib/netlet
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
+  CMD python -c "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['NETLET_PORT'] + '/readyz', timeout=2)"
 CMD ["netlet", "serve"]

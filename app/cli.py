@@ -3,15 +3,18 @@
 import logging
 import signal
 import socket
+import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from app.demo import Demo
 from app.errors import NetletError
-from app.main import create_app
+from app.main import create_app, stop_trainings
 from app.settings import Settings
 from app.store.store import ModelStore
 from app.telemetry import log_json_lines
@@ -31,22 +34,42 @@ def main() -> None:
     cli()
 
 
+class Server(uvicorn.Server):
+    """uvicorn, which on a signal waits for requests to end: here, those that wait for trainings are told at once."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+            )
+        )
+        self.app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Handle SIGINT and SIGTERM."""
+        super().handle_exit(sig, frame)
+        stop_trainings(self.app)
+
+
 @cli.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on (default 8000); 0 takes any free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on (default 8000); 0 takes any free one.", min=0, max=65535)
+    ] = None,
 ) -> None:
     """Serve models until stopped."""
     log_json_lines()
     settings = _settings()
     host, port = host or settings.host, settings.port if port is None else port
+    server = _server(settings)
     try:
         listener = _listen(host, port)
     except OSError as error:
         typer.echo(f"Cannot listen on {host}:{port} ({error.strerror}). Choose another with --port.", err=True)
         raise typer.Exit(1) from error
-    logging.getLogger("netlet").info("listening on http://%s:%d", host, listener.getsockname()[1])
-    _run(_server(settings), listener)
+    logging.getLogger("netlet").info("listening on %s", _url(host, listener))
+    _run(server, listener)
 
 
 @cli.command()
@@ -54,14 +77,12 @@ def demo() -> None:
     """Serve, train the tutorial's network over HTTP, ask it about (4, 8), and keep serving."""
     log_json_lines(logging.WARNING)
     settings = _settings()
+    server = _server(settings)
     try:
         listener = _listen(settings.host, settings.port)
     except OSError:
         listener = _listen(settings.host, 0)
-    server = _server(settings)
-    show = Demo(
-        f"http://{settings.host}:{listener.getsockname()[1]}", stop=lambda: setattr(server, "should_exit", True)
-    )
+    show = Demo(_url(settings.host, listener), stop=lambda: setattr(server, "should_exit", True))
     show.start()
     _run(server, listener)
     raise typer.Exit(show.exit_code)
@@ -71,8 +92,11 @@ def demo() -> None:
 def check() -> None:
     """Verify every snapshot of the store, to the last bit."""
     store = ModelStore(_settings().models)
+    if not store.root.is_dir():
+        typer.echo(f"There is no store at {store.root}. NETLET_MODELS names it.", err=True)
+        raise typer.Exit(1)
     damaged = total = 0
-    for name in store.names(limit=10**9) if store.root.is_dir() else []:
+    for name in store.names(limit=sys.maxsize):
         for version in store.versions(name):
             total += 1
             try:
@@ -94,7 +118,17 @@ def _settings() -> Settings:
         raise typer.Exit(2) from None
 
 
-def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+def _server(settings: Settings) -> Server:
+    """Make the server, or say why its store cannot be used and end."""
+    try:
+        ModelStore(settings.models).open()
+    except NetletError as error:
+        typer.echo(f"{settings.models}: {error}", err=True)
+        raise typer.Exit(1) from None
+    return Server(create_app(settings))
+
+
+def _run(server: Server, listener: socket.socket) -> None:
     """Serve until a signal asks for the end, and then end with exit code 0: that is what was asked.
 
     uvicorn raises the signal again once it has shut down, for whoever handled it before; here, `_leave`.
@@ -113,12 +147,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
-def _server(settings: Settings) -> uvicorn.Server:
-    config = uvicorn.Config(
-        create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS,
-        server_header=False,
-    )  # fmt: skip
-    return uvicorn.Server(config)
+def _url(host: str, listener: socket.socket) -> str:
+    """Give the address at which a client on this machine finds the listener."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - read, not bound
+    return f"http://{reachable}:{listener.getsockname()[1]}"
 
 
 if __name__ == "__main__":

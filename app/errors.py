@@ -8,6 +8,7 @@ NetletError
 │   ├── BadTable                cells, rows or columns that do not fit
 │   │   └── NonFiniteNumber       NaN, Infinity, or beyond a float64
 │   ├── UnsuitableTarget        a target that the network cannot learn as set
+│   ├── TooManyAnswers          one prediction would be longer than the service sends
 │   ├── BudgetExceeded          more work or memory than one training may take
 │   └── Diverged                the loss became non-finite while training
 ├── NotFound
@@ -23,7 +24,9 @@ NetletError
 ├── Busy                      the queue of trainings is full
 ├── OutOfMemory               a training needed more memory than there is
 ├── TrainingTooLong           a training was stopped at its time limit
-└── WorkerLost                the process of a training died
+├── WorkerLost                the process of a training died
+├── ShuttingDown              the service is about to end
+└── Unforeseen                a fault of netlet itself
 """
 
 from collections.abc import Sequence
@@ -102,6 +105,13 @@ class UnsuitableTarget(InputError):
     """The target cannot be learnt with these settings."""
 
 
+class TooManyAnswers(InputError):
+    """One prediction would answer with more numbers than the service sends."""
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(f"The answer would have {count} numbers; this service sends {limit} at most. Send fewer rows.")
+
+
 class BudgetExceeded(InputError):
     """One training would take more work or memory than the service allows."""
 
@@ -133,8 +143,8 @@ class ModelNotFound(NotFound):
 class VersionNotFound(NotFound):
     """The model is there, this version of it is not."""
 
-    def __init__(self, name: str, version: int) -> None:
-        super().__init__(f"Model {name} has no version {version}. GET /models/{name} lists those it has.")
+    def __init__(self, name: str, version: int | str) -> None:
+        super().__init__(f"Model {name} has no version {str(version)[:20]}. GET /models/{name} lists those it has.")
         self.name, self.version = name, version
 
 
@@ -142,7 +152,7 @@ class JobNotFound(NotFound):
     """No job has this id."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__("There is no job of that id. Jobs are remembered until the service restarts.")
+        super().__init__("There is no job of that id. The newest 1,000 are remembered, until the service restarts.")
         self.job_id = job_id
 
 
@@ -158,7 +168,7 @@ class SnapshotDamaged(SnapshotError):
     """The file is not what was once written."""
 
     def __init__(self, name: str, version: int, reason: str, *, previous: int | None = None) -> None:
-        remedy = f"Version {previous} is intact on request: {name}/{previous}." if previous else "Train it again."
+        remedy = f"Ask for the version before it, {name}/{previous}." if previous else "Train it again."
         super().__init__(name, version, f"Snapshot {name}/{version} is damaged and is not served: {reason}. {remedy}")
         self.damage = reason
 
@@ -216,3 +226,17 @@ class WorkerLost(NetletError):
 
     def __init__(self) -> None:
         super().__init__("The process that ran this training ended before it was done. Nothing was saved; try again.")
+
+
+class ShuttingDown(NetletError):
+    """The service is about to end and takes or finishes no more trainings."""
+
+    def __init__(self) -> None:
+        super().__init__("The service is shutting down. Nothing was saved of this training; try again in a while.")
+
+
+class Unforeseen(NetletError):
+    """Something went wrong that netlet does not know of: a fault of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("This is a fault of the service; its log has the details.")

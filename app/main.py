@@ -11,6 +11,7 @@ from app.api import openapi, problems
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
 from app.api.routes import health, models, predict, train
+from app.engine.learning import Cost
 from app.jobs.executors import EXECUTORS
 from app.jobs.jobs import Jobs
 from app.serving.loaded import LoadedModels
@@ -21,7 +22,12 @@ from app.store.store import ModelStore
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make an application that opens its parts when it starts and closes them when it stops."""
     settings = settings or Settings()
-    limits = Limits(settings.body_bytes, settings.most_parameters, settings.most_numbers, settings.most_operations)
+    limits = Limits(
+        settings.train_bytes,
+        settings.predict_bytes,
+        settings.most_answers,
+        Cost(settings.most_parameters, settings.most_numbers, settings.most_operations),
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,3 +57,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     openapi.describe(app)
     app.add_middleware(EveryRequest)
     return app
+
+
+def stop_trainings(app: FastAPI) -> None:
+    """End the trainings of an application that has started, from whatever thread or signal this is called in."""
+    parts: Parts | None = getattr(app.state, "parts", None)
+    if parts is not None:
+        parts.jobs.loop.call_soon_threadsafe(parts.jobs.stop)

@@ -24,15 +24,19 @@ class Settings(BaseSettings):
     """Trainings that run at the same time, each in a process of its own."""
     most_waiting: Annotated[int, Ge(0)] = 100
     """Trainings that may wait for their turn before new ones are refused."""
-    training_seconds: Annotated[float, Gt(0)] = 3600
+    training_seconds: Annotated[float, Gt(0)] = 600
     """Longest time one training may take."""
-    body_bytes: Annotated[int, Ge(1)] = 64 * 2**20
-    """Longest body that is read."""
+    train_bytes: Annotated[int, Ge(1)] = 64 * 2**20
+    """Longest table to learn from, in bytes of JSON."""
+    predict_bytes: Annotated[int, Ge(1)] = 16 * 2**20
+    """Longest table to answer, in bytes of JSON."""
+    most_answers: Annotated[int, Ge(1)] = 1_000_000
+    """Most numbers in one answer to a prediction: rows x targets, or rows x labels."""
     most_parameters: Annotated[int, Ge(1)] = 10_000_000
     """Most parameters a network may have."""
     most_numbers: Annotated[int, Ge(1)] = 100_000_000
-    """Most numbers a training may hold at once: rows x columns, or rows of a batch x units of the network."""
-    most_operations: Annotated[float, Gt(0)] = 1e14
-    """Most arithmetic operations a training may be estimated to take."""
+    """Most numbers a training may be estimated to hold at once, 8 bytes each."""
+    most_operations: Annotated[float, Gt(0)] = 1e13
+    """Most arithmetic operations a training may be estimated to take; about a billion are done in a second."""
     cache_bytes: Annotated[int, Ge(0)] = 512 * 2**20
     """Most bytes of snapshots kept loaded."""

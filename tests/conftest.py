@@ -49,7 +49,7 @@ class Server:
 
     def __init__(self, store: Path, *arguments: str, **environment: str) -> None:
         command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
-        environment = os.environ | {"NETLET_MODELS": str(store)} | environment
+        environment = os.environ | {"NETLET_MODELS": str(store), "TMPDIR": str(store.parent)} | environment
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         self.url = self._address()
 

@@ -19,6 +19,7 @@ from app.api.schemas import (
 )
 from app.engine.arrays import Features
 from app.engine.preprocessing import Scaler
+from app.errors import Fault, InvalidRequest, TooManyAnswers
 from app.jobs.jobs import Job
 from app.store.store import Listed, Stored
 
@@ -36,12 +37,18 @@ def one_or_all(names: Sequence[str]) -> str | list[str]:
     return names[0] if len(names) == 1 else list(names)
 
 
-def predictions(stored: Stored, X: Features, *, proba: bool) -> Predictions:
-    """Answer rows."""
+def predictions(stored: Stored, X: Features, *, proba: bool, most: int) -> Predictions:
+    """Answer rows; raise TooManyAnswers for more than so many numbers, InvalidRequest where there are no classes."""
     model = stored.model
+    count = len(X) * max(1, len(model.labels), len(model.targets))
+    if count > most:
+        raise TooManyAnswers(count, most)
     scores = model.scores(X)
     probabilities = None
-    if proba and model.labels:
+    if proba:
+        if not model.labels:
+            message = "Only classes have probabilities, and this model answers with numbers. Leave proba out."
+            raise InvalidRequest(message, [Fault("false, or nothing", got="true", field="proba")])
         labels = [str(label).lower() if isinstance(label, bool) else str(label) for label in model.labels]
         probabilities = [dict(zip(labels, row, strict=True)) for row in scores.tolist()]
     return Predictions(

@@ -1,10 +1,8 @@
 """Bodies: read once, bounded, as JSON whatever the Content-Type says, checked by one compiled validator."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import fields
 from itertools import islice
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
@@ -19,20 +17,19 @@ from app.errors import MOST_FAULTS, BodyTooLarge, Fault, InvalidRequest, Malform
 from app.tables.cells import closest, describe
 
 M = TypeVar("M", bound=BaseModel)
-P = ParamSpec("P")
-T = TypeVar("T")
 
-LARGE_BODY = 64 * 2**10  # bytes from which reading one would be felt by everybody else on the event loop
-SETTINGS = {field.name for config in (Architecture, TrainingConfig, Scaling) for field in fields(config)}
+GROUPS = {
+    name: {field.name for field in fields(config)}
+    for name, config in {"network": Architecture, "training": TrainingConfig, "scaling": Scaling}.items()
+}
 TABLE = ("rows", "X", "y")
 MOST_KEYS = 100
 MOST_ITEMS = 10_001
-FIELDS = SETTINGS | set(TrainRequest.model_fields) | set(PredictRequest.model_fields)
+FIELDS = set().union(*GROUPS.values(), TrainRequest.model_fields, PredictRequest.model_fields)
 
 
-async def read_body(request: Request, parts: PartsOf) -> bytes:
+async def _read(request: Request, limit: int) -> bytes:
     """Read a body, giving up as soon as it proves too long."""
-    limit = parts.limits.body_bytes
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise BodyTooLarge(limit)
@@ -45,14 +42,18 @@ async def read_body(request: Request, parts: PartsOf) -> bytes:
     return b"".join(chunks)
 
 
-Body = Annotated[bytes, Depends(read_body)]
+async def training_body(request: Request, parts: PartsOf) -> bytes:
+    """Read a table to learn from."""
+    return await _read(request, parts.limits.train_bytes)
 
 
-async def off_the_loop(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do work in a thread if what it works on has so many bytes that others would feel it on the event loop."""
-    if size < LARGE_BODY:
-        return work(*args, **kwargs)
-    return await asyncio.to_thread(work, *args, **kwargs)
+async def prediction_body(request: Request, parts: PartsOf) -> bytes:
+    """Read rows to answer."""
+    return await _read(request, parts.limits.predict_bytes)
+
+
+TrainingBody = Annotated[bytes, Depends(training_body)]
+PredictionBody = Annotated[bytes, Depends(prediction_body)]
 
 
 def parse(schema: type[M], body: bytes) -> tuple[M, dict[str, Any]]:
@@ -104,15 +105,23 @@ def _in_our_words(error: ValidationError) -> MalformedBody | InvalidRequest:
 
 def _fault(detail: ErrorDetails) -> Fault:
     path = [part for part in detail["loc"] if isinstance(part, int) or part in FIELDS]
-    last = str(detail["loc"][-1]) if detail["loc"] else ""
     match detail["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
-            path = [part for part in detail["loc"][:-1] if part in FIELDS]
-            return Fault("no such setting", field=_dotted([*path, last]), instead=closest(last, sorted(FIELDS)))
+            return _unknown(path[:-1] if path[-1:] == list(detail["loc"][-1:]) else path, str(detail["loc"][-1]))
         case "missing":
             return Fault("a value", got="nothing", field=_dotted(path))
     expected = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     return Fault(expected, got=describe(detail["input"]), field=_dotted(path))
+
+
+def _unknown(path: list[Any], name: str) -> Fault:
+    """Guess which setting was meant: one of the same group, or one that belongs elsewhere."""
+    group = GROUPS.get(_dotted(path), set(TrainRequest.model_fields) | set(PredictRequest.model_fields))
+    meant = closest(name, sorted(group))
+    if meant is None:
+        elsewhere = {setting: f"{other}.{setting}" for other, settings in GROUPS.items() for setting in settings}
+        meant = elsewhere.get(closest(name, sorted(elsewhere)) or "")
+    return Fault("no such setting", field=_dotted([*path, name]), instead=meant)
 
 
 def _dotted(path: list[Any]) -> str:

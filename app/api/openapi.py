@@ -34,6 +34,10 @@ def describe(app: FastAPI) -> None:
             document["components"]["schemas"] = added["$defs"] | document["components"]["schemas"]
             for operation in [operation for path in document["paths"].values() for operation in path.values()]:
                 operation["summary"] = operation["description"].splitlines()[0].rstrip(".")
+                if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                    del operation["responses"]["422"]  # FastAPI's own, where nothing but the path can be wrong: a 404
+            for unused in ("HTTPValidationError", "ValidationError"):
+                document["components"]["schemas"].pop(unused, None)
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -29,9 +29,7 @@ def read_order(body: bytes, limits: Limits) -> Order:
     recipe = _recipe(request, given)
     rows = training_rows(sent(request), wants_labels=recipe.wants_labels)
     cost = estimate(rows, recipe)
-    for what, taken, limit in zip(
-        cost._fields, cost, (limits.parameters, limits.numbers, limits.operations), strict=True
-    ):
+    for what, taken, limit in zip(cost._fields, cost, limits.training, strict=True):
         if taken > limit:
             message = (
                 f"This training would take {taken:.3g} {what}; the service allows {limit:.3g}. Use fewer epochs, "

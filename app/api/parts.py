@@ -1,27 +1,34 @@
 """The parts that routes are handed, and how a request gets at them."""
 
-from dataclasses import dataclass
-from typing import Annotated, cast
-from urllib.parse import urlsplit
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Request
 
+from app.engine.learning import Cost
 from app.errors import ForeignSite
 from app.jobs.jobs import Jobs
 from app.serving.loaded import LoadedModels
 from app.store.store import ModelStore
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FELT = 64 * 2**10
 READING = {"GET", "HEAD", "OPTIONS"}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may ask for: bytes of a body; parameters, numbers held at once, operations of a training."""
+    """What one request may ask for."""
 
-    body_bytes: int
-    parameters: int
-    numbers: int
-    operations: float
+    train_bytes: int
+    predict_bytes: int
+    answers: int
+    """Numbers in the answer to a prediction."""
+    training: Cost
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,18 @@ class Parts:
     loaded: LoadedModels
     jobs: Jobs
     limits: Limits
+    one_at_a_time: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+
+    async def off_the_loop(self, size: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do work in a thread if it is so much that others would feel it on the event loop.
+
+        `size` is in bytes of JSON, or as many multiplications. Large work is done one piece at a time, so that its
+        memory is bounded too.
+        """
+        if size < FELT:
+            return work(*args, **kwargs)
+        async with self.one_at_a_time:
+            return await asyncio.to_thread(work, *args, **kwargs)
 
 
 def parts_of(request: Request) -> Parts:
@@ -47,9 +66,9 @@ def require_own_site(request: Request) -> None:
     """
     if request.method in READING:
         return
-    site = request.headers.get("sec-fetch-site", "none")
-    origin = request.headers.get("origin")
-    if site not in {"none", "same-origin"} or (origin and urlsplit(origin).netloc != request.headers.get("host")):
+    site, host = request.headers.get("sec-fetch-site", "none"), request.headers.get("host")
+    own = {None, f"http://{host}", f"https://{host}"}
+    if site not in {"none", "same-origin"} or request.headers.get("origin") not in own:
         raise ForeignSite
 
 

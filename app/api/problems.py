@@ -53,6 +53,9 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.Busy: Kind(429, "busy", "Too many trainings are waiting", 5),
     errors.OutOfMemory: Kind(507, "out-of-memory", "The training ran out of memory"),
     errors.WorkerLost: Kind(503, "worker-lost", "The training's process was lost", 1),
+    errors.ShuttingDown: Kind(503, "shutting-down", "The service is shutting down", 10),
+    errors.TooManyAnswers: Kind(413, "too-many-answers", "The answer would be too long"),
+    errors.Unforeseen: Kind(500, "internal", "Something went wrong here"),
 }
 """Each concrete error and what it is in HTTP; the slug is the end of the problem's type."""
 
@@ -165,9 +168,6 @@ def _allowed(request: Request) -> list[str]:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("request %s failed unexpectedly", request.state.request_id, exc_info=error)
-    kind = Kind(500, "internal", "Something went wrong here")
-    response = render(
-        request, kind, errors.NetletError("This is a fault of the service; its log has this request's id.")
-    )
+    response = render(request, KINDS[errors.Unforeseen], errors.Unforeseen())
     response.headers["x-request-id"] = request.state.request_id  # this answer passes by EveryRequest
     return response

@@ -60,7 +60,9 @@ class TrainRequest(BaseModel):
     """How numbers are scaled on the way in and un-scaled on the way out."""
     preset: Annotated[str, OneOf(PRESETS)] | None = None
     """Settings that a name stands for; what is set beside it wins."""
-    tags: Annotated[dict[str, Annotated[str, MaxLen(200)]], MaxLen(50)] = Field(default_factory=dict)
+    tags: Annotated[dict[Annotated[str, MaxLen(100)], Annotated[str, MaxLen(200)]], MaxLen(50)] = Field(
+        default_factory=dict
+    )
     """Words of your own to find the model by."""
     description: Annotated[str, MaxLen(2000)] = ""
     """A sentence of your own."""

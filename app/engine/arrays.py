@@ -18,6 +18,7 @@ Scores: TypeAlias = Float64[Array, "samples answers"]
 HeldOutFeatures: TypeAlias = Float64[Array, "held_out features"]
 HeldOutTargets: TypeAlias = Float64[Array, "held_out outputs"]
 Units: TypeAlias = Float64[Array, "samples units"]
+Inputs: TypeAlias = Float64[Array, "samples inputs"]
 Weights: TypeAlias = Float64[Array, "inputs units"]
 Biases: TypeAlias = Float64[Array, "units"]  # noqa: F821 - a shape, not a name
 Parameters: TypeAlias = Float64[Array, "parameters"]  # noqa: F821 - a shape, not a name

@@ -1,21 +1,23 @@
 """Learning: from rows and a recipe to a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from app.engine.activations import ACTIVATIONS
-from app.engine.arrays import Features, Randomness, Targets
+from app.engine.arrays import Features, Randomness, Scores, Targets
 from app.engine.losses import LOSSES
 from app.engine.metrics import Metrics, classification_metrics, regression_metrics
 from app.engine.model import Model, Report, TrainingRows, in_user_units
-from app.engine.network import BLOCK_ROWS, Network
+from app.engine.network import BLOCK_NUMBERS, Network
 from app.engine.preprocessing import Label, Scaler, encode_labels
 from app.engine.recipe import Problem, Recipe, complete, held_out
-from app.engine.training import GENERATORS, Examples, Progress, Trained, fit
+from app.engine.training import GENERATORS, Examples, Progress, fit
 from app.errors import UnsuitableTarget
+
+STEP_OPERATIONS = 10_000  # what a step costs for each layer beside its products, in operations
 
 Indices = npt.NDArray[np.intp]
 
@@ -27,7 +29,6 @@ class Prepared(NamedTuple):
     y: Targets
     features: Scaler
     target: Scaler | None
-    labels: tuple[Label, ...]
 
 
 def learn(
@@ -36,12 +37,11 @@ def learn(
     """Train a network on rows; raise UnsuitableTarget or Diverged where that cannot be done."""
     labels: tuple[Label, ...] = tuple(sorted(set(rows.y))) if isinstance(rows.y, tuple) else ()
     recipe = complete(recipe, Problem(len(rows.X), len(labels)))
-    prepared = _prepare(rows, recipe, labels)
-    network = network_for(recipe, len(rows.columns), prepared.y.shape[1])
     rng = GENERATORS[recipe.training.generator](recipe.training.seed)
+    network = network_for(recipe, len(rows.columns), outputs_for(recipe, rows, labels))
     parameters = network.initialize(recipe.network.initializer, rng)
     learnt, judged = _split(len(rows.X), recipe.training.validation or 0.0, rng)
-    X, y = prepared.X, prepared.y
+    X, y, features, target = _prepare(rows, recipe, labels, learnt)
     trained = fit(
         network,
         LOSSES[str(recipe.training.loss)],
@@ -51,6 +51,8 @@ def learn(
         rng=rng,
         on_epoch=on_epoch,
     )
+    _, a = network.outputs(trained.parameters, X)
+    truth = encode_labels(rows.y, labels, one_column=False) if isinstance(rows.y, tuple) else rows.y
     return Model(
         columns=rows.columns,
         targets=rows.targets,
@@ -58,13 +60,30 @@ def learn(
         recipe=recipe,
         network=network,
         parameters=trained.parameters,
-        features=prepared.features,
-        target=prepared.target,
-        lowest=rows.X.min(axis=0),
-        highest=rows.X.max(axis=0),
+        features=features,
+        target=target,
+        lowest=rows.X[learnt].min(axis=0),
+        highest=rows.X[learnt].max(axis=0),
         history=trained.history,
-        report=_report(rows, prepared, network, trained, {"training": learnt, "validation": judged}),
+        report=Report(
+            rows=len(rows.X),
+            rows_held_out=len(judged),
+            parameters=network.size,
+            epochs=len(trained.history.loss),
+            kept_epoch=trained.kept_epoch,
+            stopped=trained.stopped,
+            loss=trained.loss,
+            metrics=_metrics(in_user_units(a, target), truth, {"training": learnt, "validation": judged}, labels),
+            warnings=tuple(_warnings(rows)),
+        ),
     )
+
+
+def outputs_for(recipe: Recipe, rows: TrainingRows, labels: Collection[Label]) -> int:
+    """Count the outputs of a complete recipe's network: one sigmoid for two labels, else one for each."""
+    if not labels:
+        return len(rows.targets)
+    return 1 if recipe.network.output_activation == "sigmoid" else len(labels)
 
 
 def network_for(recipe: Recipe, inputs: int, outputs: int) -> Network:
@@ -74,18 +93,19 @@ def network_for(recipe: Recipe, inputs: int, outputs: int) -> Network:
     return Network(sizes, architecture.activation, str(architecture.output_activation), architecture.bias)
 
 
-def _prepare(rows: TrainingRows, recipe: Recipe, labels: tuple[Label, ...]) -> Prepared:
-    features = Scaler.fit(recipe.scaling.features, rows.X)
+def _prepare(rows: TrainingRows, recipe: Recipe, labels: tuple[Label, ...], learnt: Indices) -> Prepared:
+    """Scale all rows by what the learnt ones are like: held-out rows must not be known beforehand."""
+    features = Scaler.fit(recipe.scaling.features, rows.X[learnt])
     X = features.scale_in(rows.X)
     if isinstance(rows.y, tuple):
         one_column = recipe.network.output_activation == "sigmoid"
-        return Prepared(X, encode_labels(rows.y, labels, one_column=one_column), features, None, labels)
-    target = Scaler.fit(str(recipe.scaling.target), rows.y)
+        return Prepared(X, encode_labels(rows.y, labels, one_column=one_column), features, None)
+    target = Scaler.fit(str(recipe.scaling.target), rows.y[learnt])
     if recipe.scaling.target_maximum is not None:
         target = Scaler(np.zeros_like(target.center), np.full_like(target.scale, recipe.scaling.target_maximum))
     y = target.scale_in(rows.y)
-    _require_reachable(y, str(recipe.network.output_activation))
-    return Prepared(X, y, features, target, labels)
+    _require_reachable(y[learnt], str(recipe.network.output_activation))
+    return Prepared(X, y, features, target)
 
 
 def _require_reachable(y: Targets, output: str) -> None:
@@ -107,24 +127,9 @@ def _split(rows: int, share: float, rng: Randomness) -> tuple[Indices, Indices]:
     return np.sort(order[count:]), np.sort(order[:count])
 
 
-def _report(
-    rows: TrainingRows, prepared: Prepared, network: Network, trained: Trained, parts: dict[str, Indices]
-) -> Report:
-    _, a = network.outputs(trained.parameters, prepared.X)
-    scores = in_user_units(a, prepared.target)
-    truth = encode_labels(rows.y, prepared.labels, one_column=False) if isinstance(rows.y, tuple) else rows.y
-    measure: Callable[[Targets, Targets], Metrics] = classification_metrics if prepared.labels else regression_metrics
-    return Report(
-        rows=len(scores),
-        rows_held_out=len(parts["validation"]),
-        parameters=network.size,
-        epochs=len(trained.history.loss),
-        kept_epoch=trained.kept_epoch,
-        stopped=trained.stopped,
-        loss=trained.loss,
-        metrics={part: measure(scores[chosen], truth[chosen]) for part, chosen in parts.items() if len(chosen)},
-        warnings=tuple(_warnings(rows)),
-    )
+def _metrics(scores: Scores, truth: Scores, parts: dict[str, Indices], labels: Collection[Label]) -> dict[str, Metrics]:
+    measure: Callable[[Scores, Scores], Metrics] = classification_metrics if labels else regression_metrics
+    return {part: measure(scores[chosen], truth[chosen]) for part, chosen in parts.items() if len(chosen)}
 
 
 def _warnings(rows: TrainingRows) -> list[str]:
@@ -145,15 +150,21 @@ class Cost(NamedTuple):
 
 
 def estimate(rows: TrainingRows, recipe: Recipe) -> Cost:
-    """Estimate a training's cost from its shapes alone; raises UnsuitableTarget as `learn` would.
+    """Estimate a training's cost from its shapes alone; raise UnsuitableTarget where settings contradict the target.
 
     An epoch multiplies each row with each weight three times (forward, W's gradient, the error passed down), each a
-    multiplication and an addition.
+    multiplication and an addition; a step costs something however little it multiplies. Held are the rows as sent and
+    scaled; targets, true and encoded, z, a and answers; the layers of a batch, thrice; the parameters with gradient,
+    best and memory.
     """
-    classes = len(set(rows.y)) if isinstance(rows.y, tuple) else 0
-    recipe = complete(recipe, Problem(len(rows.X), classes))
-    outputs = classes or len(rows.targets)
-    network = network_for(recipe, len(rows.columns), outputs)
+    labels = set(rows.y) if isinstance(rows.y, tuple) else set()
+    recipe = complete(recipe, Problem(len(rows.X), len(labels)))
+    network = network_for(recipe, len(rows.columns), outputs_for(recipe, rows, labels))
     epochs, batch_size, _ = recipe.training.chosen_for(len(rows.X))
-    held = max(rows.X.size, sum(network.sizes) * max(batch_size, min(BLOCK_ROWS, len(rows.X))))
-    return Cost(network.size, held, 6.0 * network.size * len(rows.X) * epochs)
+    answers = len(rows.X) * max(len(labels), network.sizes[-1])
+    block = max(
+        batch_size * sum(network.sizes), BLOCK_NUMBERS if len(rows.X) * max(network.sizes) > BLOCK_NUMBERS else 0
+    )
+    numbers = 2 * rows.X.size + 6 * answers + 3 * block + 6 * network.size
+    steps = -(-len(rows.X) // batch_size) * (len(network.sizes) - 1) * STEP_OPERATIONS
+    return Cost(network.size, numbers, float(epochs) * (6.0 * network.size * len(rows.X) + steps))

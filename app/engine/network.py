@@ -1,5 +1,6 @@
 """A fully connected network: layers of weighted sums, each followed by an activation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, NamedTuple
@@ -8,12 +9,13 @@ import numpy as np
 from annotated_types import Ge, Le, MaxLen
 
 from app.engine.activations import ACTIVATIONS, Activation
-from app.engine.arrays import Biases, Features, Parameters, Randomness, Targets, Units, Weights
+from app.engine.arrays import Biases, Features, Inputs, Parameters, Randomness, Targets, Units, Weights
 from app.engine.choices import STRICT, OneOf
 from app.engine.initializers import INITIALIZERS
 from app.engine.losses import Loss
 
-BLOCK_ROWS = 4096  # rows computed at once when only the answers matter: bounds the memory, costs nothing
+TILE = 32  # rows in one matrix product where answers are computed
+BLOCK_NUMBERS = 2**20  # numbers in the widest layer of rows that are answered at once: bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Layer(NamedTuple):
 class LayerPass(NamedTuple):
     """What one layer did in a forward pass."""
 
-    inputs: Units
+    inputs: Inputs
     z: Units
     a: Units
 
@@ -95,12 +97,19 @@ class Network:
             layer.W[:] = 1.0
         return marks
 
-    def forward(self, parameters: Parameters, X: Features, trace: list[LayerPass] | None = None) -> LayerPass:
-        """Compute every layer in order and return the last one; append all of them to `trace`."""
+    def forward(
+        self,
+        parameters: Parameters,
+        X: Features,
+        trace: list[LayerPass] | None = None,
+        *,
+        multiply: Callable[[Inputs, Weights], Units] = np.matmul,
+    ) -> LayerPass:
+        """Compute every layer in order and return the last; append all of them to `trace`."""
         a = X
         for layer, activation in zip(self.layers(parameters), self.activations, strict=True):
             inputs = a
-            z = inputs @ layer.W
+            z = multiply(inputs, layer.W)
             if layer.b is not None:
                 z += layer.b
             a = activation.apply(z)
@@ -110,12 +119,19 @@ class Network:
         return step
 
     def outputs(self, parameters: Parameters, X: Features) -> tuple[Targets, Targets]:
-        """Give (z, a) of the output layer for any number of rows, in bounded memory."""
-        z, a = np.empty((len(X), self.sizes[-1])), np.empty((len(X), self.sizes[-1]))
-        for start in range(0, len(X), BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
-            _, z[block], a[block] = self.forward(parameters, X[block])
-        return z, a
+        """Give (z, a) of the output layer for any number of rows, in bounded memory.
+
+        A row's answer is the same to the last bit alone and among any others: all products have the shape of a tile.
+        """
+        tiles = -(-len(X) // TILE)
+        padded = np.zeros((tiles * TILE, X.shape[1]))
+        padded[: len(X)] = X
+        z, a = np.empty((len(padded), self.sizes[-1])), np.empty((len(padded), self.sizes[-1]))
+        rows = TILE * max(1, BLOCK_NUMBERS // (TILE * max(self.sizes)))
+        for start in range(0, len(padded), rows):
+            block = slice(start, start + rows)
+            _, z[block], a[block] = self.forward(parameters, padded[block], multiply=_by_tiles)
+        return z[: len(X)], a[: len(X)]
 
     def gradient(
         self, parameters: Parameters, X: Features, y: Targets, *, loss: Loss, l2: float = 0.0
@@ -137,7 +153,16 @@ class Network:
                 error = delta @ layers[index].W.T  # step (3): the z2 error
                 delta = self.activations[index - 1].backpropagate(error, below.z, below.a)  # step (4): the z2 delta
         if l2:
-            penalised = l2 * self.is_weight * parameters
-            value += 0.5 * float(penalised @ parameters)
-            gradient += penalised
+            value += self.penalty(parameters, l2)
+            gradient += l2 * self.is_weight * parameters
         return value, gradient
+
+    def penalty(self, parameters: Parameters, l2: float) -> float:
+        """Compute ½ l2 Σ W²; biases are free."""
+        return 0.5 * l2 * float((self.is_weight * parameters) @ parameters)
+
+
+def _by_tiles(a: Inputs, W: Weights) -> Units:
+    """Multiply tile by tile: BLAS takes another kernel, with other rounding, for each number of rows."""
+    products: Units = np.matmul(a.reshape(-1, TILE, a.shape[1]), W).reshape(len(a), W.shape[1])
+    return products

@@ -14,6 +14,9 @@ Label: TypeAlias = str | bool | int
 """A class as the user names it."""
 
 
+NEGLIGIBLE = 1e-9  # a middle half this small beside the range would blow the rest of a column up
+
+
 def _maximum(columns: Matrix) -> tuple[Row, Row]:
     return np.zeros(columns.shape[1]), np.abs(columns).max(axis=0)
 
@@ -32,9 +35,10 @@ def _minmax(columns: Matrix) -> tuple[Row, Row]:
 
 
 def _robust(columns: Matrix) -> tuple[Row, Row]:
-    """Median and interquartile range; the full range where the middle half of a column is one value."""
+    """Median and interquartile range; the full range where the middle half of a column is as good as one value."""
     low, middle, high = np.quantile(columns, (0.25, 0.5, 0.75), axis=0)
-    return middle, np.where(high > low, high - low, np.ptp(columns, axis=0))
+    whole = np.ptp(columns, axis=0)
+    return middle, np.where(high - low > NEGLIGIBLE * whole, high - low, whole)
 
 
 SCALERS: dict[str, Callable[[Matrix], tuple[Row, Row]]] = {

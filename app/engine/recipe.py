@@ -128,6 +128,7 @@ PRESETS: dict[str, dict[str, dict[str, object]]] = {
             "batch_size": 10_000_000,
             "validation": 0.0,
             "tolerance": 0.0,
+            "keep_best": False,
             "generator": "mt19937",
         },
         "scaling": {"features": "maximum", "target": "maximum", "target_maximum": 100.0},

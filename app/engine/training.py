@@ -17,6 +17,7 @@ from app.errors import Diverged
 
 LARGEST_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps exactly
 LARGEST_LOSS = 1e100  # a loss beyond this overflows as soon as it is squared or un-scaled
+MOST_TRACED = 1024  # rows looked at to find the layer that overflowed
 SMALL_TABLE = 256  # up to so many rows one step sees all of them
 USUAL_BATCH = 64
 USUAL_STEPS = 20_000
@@ -71,6 +72,8 @@ class TrainingConfig:
     patience: Annotated[int, Ge(1), Le(10_000_000)] | None = None
     """Epochs without a better watched loss (validation, else training) before stopping; where it is not given, all
     epochs run."""
+    keep_best: bool = True
+    """Whether the weights with the lowest watched loss are kept, or those of the last epoch."""
     tolerance: Annotated[float, Ge(0), Le(1)] = 1e-10
     """Training stops as converged once the training loss, in scaled units, is below this."""
     seed: Annotated[int, Ge(0), Le(LARGEST_SEED)] = 0
@@ -111,7 +114,8 @@ class History:
 class Trained:
     """What training leaves behind.
 
-    `loss` is that of the kept parameters on the training rows; `stopped` is `epochs`, `patience` or `converged`.
+    `loss` is that of the kept parameters on the training rows, which they had after `kept_epoch` epochs; `stopped` is
+    `epochs`, `patience` or `converged`.
     """
 
     parameters: Parameters
@@ -147,7 +151,8 @@ class _Run:
     validation_losses: list[float] = field(default_factory=list)
     best_loss: float = np.inf
     best_epoch: int = 0
-    best_parameters: Parameters | None = None
+    kept_epoch: int = 0
+    best_parameters: Parameters = field(default_factory=lambda: np.zeros(0))
 
     def learn(self, X: Features, y: Targets, batch_size: int) -> None:
         """See every row once, in batches, and note the loss on the way."""
@@ -158,25 +163,35 @@ class _Run:
         self.losses.append(total)
 
     def descend(self, X: Features, y: Targets) -> float:
-        """Take one step on one batch and return the loss before it."""
-        value, gradient = self.network.gradient(self.parameters, X, y, loss=self.loss, l2=self.config.l2)
+        """Take one step on one batch and return the loss before it, without the penalty."""
+        config = self.config
+        value, gradient = self.network.gradient(self.parameters, X, y, loss=self.loss, l2=config.l2)
         self.require_finite(value, X, epoch=len(self.losses) + 1)
-        if self.config.clip_norm is not None:
-            clip(gradient, self.config.clip_norm)
+        if config.l2:
+            value -= self.network.penalty(self.parameters, config.l2)
+        if config.clip_norm is not None:
+            clip(gradient, config.clip_norm)
         self.steps += 1
-        step = Step(self.rate, self.steps, self.network.is_weight, self.config)
-        OPTIMIZERS[self.config.optimizer].apply(self.parameters, gradient, self.memory, step)
+        step = Step(self.rate, self.steps, self.network.is_weight, config)
+        OPTIMIZERS[config.optimizer].apply(self.parameters, gradient, self.memory, step)
         return value
 
-    def judge(self, X: Features, y: Targets) -> None:
-        """Measure the watched loss, and remember the epoch and, where rows are held out, its weights if it is best."""
-        watched = self.losses[-1]
-        if len(X):
-            watched = self.loss.value(*self.network.outputs(self.parameters, X), y)
+    def judge(self, examples: Examples, before: Parameters) -> None:
+        """Measure the watched loss, and remember the weights that had it if it is the best.
+
+        On held-out rows it is measured now; without them it is what the epoch saw, which is the loss of the weights
+        before it.
+        """
+        epoch = len(self.losses)
+        watched, parameters, kept_epoch = self.losses[-1], before, epoch - 1
+        if len(examples.X_held_out):
+            watched = self.loss.value(*self.network.outputs(self.parameters, examples.X_held_out), examples.y_held_out)
+            self.require_finite(watched, examples.X_held_out, epoch=epoch)
             self.validation_losses.append(watched)
+            parameters, kept_epoch = self.parameters.copy(), epoch
         if watched < self.best_loss:
-            self.best_loss, self.best_epoch = watched, len(self.losses)
-            self.best_parameters = self.parameters.copy() if len(X) else None
+            self.best_loss, self.best_epoch = watched, epoch
+            self.best_parameters, self.kept_epoch = parameters, kept_epoch
 
     def ending(self) -> str | None:
         """Say why training should stop now, if it should."""
@@ -196,7 +211,7 @@ class _Run:
         if abs(value) < LARGEST_LOSS:  # false for NaN too
             return
         trace: list[LayerPass] = []
-        self.network.forward(self.parameters, X, trace)
+        self.network.forward(self.parameters, X[:MOST_TRACED], trace)
         finite = [bool(np.isfinite(layer.z).all()) for layer in trace]
         raise Diverged(
             epoch=epoch,
@@ -206,14 +221,21 @@ class _Run:
         )
 
     def trained(self, examples: Examples, stopped: str) -> Trained:
-        """Keep the best parameters where rows were held out, else the last."""
-        kept_epoch = len(self.losses)
-        if self.best_parameters is not None:
-            self.parameters, kept_epoch = self.best_parameters, self.best_epoch
-        loss = self.loss.value(*self.network.outputs(self.parameters, examples.X), examples.y)
-        self.require_finite(loss, examples.X, epoch=len(self.losses))
+        """Keep the best parameters, or the last."""
+        loss = self.measured(examples, self.parameters)
+        parameters, kept_epoch = self.parameters, len(self.losses)
+        last_watched = self.validation_losses[-1] if self.validation_losses else loss
+        if self.config.keep_best and self.best_loss < last_watched:
+            parameters, kept_epoch = self.best_parameters, self.kept_epoch
+            loss = self.measured(examples, parameters)
         history = History(np.array(self.losses), np.array(self.validation_losses))
-        return Trained(self.parameters, history, loss, kept_epoch, stopped)
+        return Trained(parameters, history, loss, kept_epoch, stopped)
+
+    def measured(self, examples: Examples, parameters: Parameters) -> float:
+        """Measure the loss of some parameters on the training rows; raise Diverged if it is not finite."""
+        loss = self.loss.value(*self.network.outputs(parameters, examples.X), examples.y)
+        self.require_finite(loss, examples.X, epoch=len(self.losses))
+        return loss
 
 
 def _batches(X: Features, y: Targets, batch_size: int, rng: Randomness) -> Iterator[tuple[Features, Targets]]:
@@ -243,8 +265,9 @@ def fit(
     stopped = None
     with np.errstate(all="ignore"):  # overflow is what Diverged reports
         while not stopped:
+            before = run.parameters.copy()
             run.learn(examples.X, examples.y, batch_size)
-            run.judge(examples.X_held_out, examples.y_held_out)
+            run.judge(examples, before)
             done = len(run.losses)
             on_epoch(
                 Progress(done, epochs, run.losses[-1], run.validation_losses[-1] if run.validation_losses else None)

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from multiprocessing.connection import wait
-from threading import Thread
+from threading import Lock, Thread
 from typing import ParamSpec, TypeVar
 
 from pebble import ProcessPool
@@ -21,26 +21,45 @@ NICE = 10  # answers come before trainings
 class ProcessExecutor(Executor):
     """Processes behind the standard interface.
 
-    A process that dies fails its own call only (pebble.ProcessExpired); one that takes longer than `seconds` is
-    killed (TimeoutError); `shutdown` kills whatever still runs.
+    Each process is a pool of its own, so that whatever happens to one, busy or idle, concerns no other. A process that
+    dies fails its own call (pebble.ProcessExpired or RuntimeError) and is replaced; one that takes longer than
+    `seconds` is killed (TimeoutError); `shutdown` kills whatever still runs.
     """
 
     def __init__(self, count: int, seconds: float) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["app.jobs.work"])
-        self.pool = ProcessPool(max_workers=count, context=context, initializer=_settle_in)
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["app.jobs.work"])
         self.seconds = seconds
-        for _ in range(count):
-            self.pool.submit(os.getpid, None)  # starts a process now rather than at the first training
+        self.pools = [self._new_pool() for _ in range(count)]
+        self.running = [0] * count
+        self.lock = Lock()
+
+    def _new_pool(self) -> ProcessPool:
+        pool = ProcessPool(max_workers=1, context=self.context, initializer=_settle_in)
+        pool.submit(os.getpid, None)  # starts the process now rather than at the first training
+        return pool
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run a function of an importable module in one of the processes."""
-        return self.pool.submit(fn, self.seconds, *args, **kwargs)
+        """Run a function of an importable module in the least busy of the processes."""
+        with self.lock:
+            index = self.running.index(min(self.running))
+            if not self.pools[index].active:
+                self.pools[index] = self._new_pool()
+            self.running[index] += 1
+            future = self.pools[index].submit(fn, self.seconds, *args, **kwargs)
+        future.add_done_callback(lambda _future: self._ended(index))
+        return future
+
+    def _ended(self, index: int) -> None:
+        with self.lock:
+            self.running[index] -= 1
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - the standard signature
         """Kill the processes; a training that was not finished has published nothing."""
-        self.pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
-        self.pool.join()
+        for pool in self.pools:
+            pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
+        for pool in self.pools:
+            pool.join()
 
 
 def _settle_in() -> None:

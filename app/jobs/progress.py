@@ -38,17 +38,24 @@ class ProgressWriter:
     """Called with every epoch; writes those that come after a short while, and the last."""
 
     def __init__(self, note: ProgressNote) -> None:
+        note.path.parent.mkdir(parents=True, exist_ok=True)  # whoever cleans up temporary folders may have been here
         self.descriptor = os.open(note.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.due = monotonic()
+        self.latest: Progress | None = None
 
     def __call__(self, progress: Progress) -> None:
-        """Write how far a training is, if it is time."""
-        if monotonic() < self.due and progress.epoch < progress.epochs:
-            return
-        validation_loss = nan if progress.validation_loss is None else progress.validation_loss
-        os.pwrite(self.descriptor, LAYOUT.pack(*progress[:3], validation_loss), 0)
-        self.due = monotonic() + SECONDS_BETWEEN_NOTES
+        """Note how far a training is, and write it if it is time."""
+        self.latest = progress
+        if monotonic() >= self.due:
+            self._write(progress)
+            self.due = monotonic() + SECONDS_BETWEEN_NOTES
 
     def close(self) -> None:
-        """Close the file."""
+        """Write the last and close the file."""
+        if self.latest is not None:
+            self._write(self.latest)
         os.close(self.descriptor)
+
+    def _write(self, progress: Progress) -> None:
+        validation_loss = nan if progress.validation_loss is None else progress.validation_loss
+        os.pwrite(self.descriptor, LAYOUT.pack(*progress[:3], validation_loss), 0)

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import logging
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,7 +15,10 @@ from app.errors import StorageError, StorageFull
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+EMPTY = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never waits for a planted FIFO
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -26,7 +30,7 @@ def storage_errors() -> Iterator[None]:
         if error.errno in FULL:
             message = "The disk is full. Delete models that are not needed, or give the store more space."
             raise StorageFull(message) from error
-        message = f"The store cannot be written ({errno.errorcode.get(error.errno or 0, 'unknown error')})."
+        message = f"The store cannot be used ({errno.errorcode.get(error.errno or 0, 'unknown error')})."
         raise StorageError(message) from error
 
 
@@ -81,14 +85,24 @@ def remove(name: str, *, within: int) -> None:
         return
 
 
+def empty(name: str, *, within: int) -> None:
+    """Give back the space of a file that keeps its name."""
+    try:
+        with opened(name, EMPTY, within=within) as descriptor:
+            os.fsync(descriptor)
+    except OSError as error:  # a folder or a link was planted there: it holds no space of ours
+        log.warning("%s could not be emptied (%s)", name, error.strerror)
+
+
 def sweep(folder: int) -> None:
-    """Remove what writers that died left behind, unless someone is writing right now."""
+    """Remove the files that writers that died left behind, unless someone is writing right now."""
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    for name in os.listdir(folder):
-        remove(name, within=folder)
+    with os.scandir(folder) as entries:
+        for name in [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]:
+            remove(name, within=folder)
     fcntl.flock(folder, fcntl.LOCK_UN)
 
 

@@ -4,7 +4,7 @@ import re
 import secrets
 from typing import NamedTuple
 
-from app.errors import Fault, InvalidRequest, ModelNotFound
+from app.errors import Fault, InvalidRequest, ModelNotFound, VersionNotFound
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
@@ -20,10 +20,12 @@ class Reference(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """Read `name` or `name/version`; raise ModelNotFound for what can be neither."""
+        """Read `name` or `name/version`; raise ModelNotFound or VersionNotFound for what can be neither."""
         name, slash, version = text.partition("/")
-        if not is_name(name) or (slash and not VERSION.fullmatch(version)):
-            raise ModelNotFound(text)
+        if not is_name(name):
+            raise ModelNotFound(name)
+        if slash and not VERSION.fullmatch(version):
+            raise VersionNotFound(name, version)
         return cls(name, int(version) if slash else None)
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import platform
 from importlib.metadata import version as version_of
+from itertools import pairwise
 from typing import Annotated
 
 import numpy as np
@@ -20,13 +21,15 @@ from app import __version__
 from app.engine.arrays import Array
 from app.engine.learning import network_for
 from app.engine.model import Model, Report
+from app.engine.network import Network
 from app.engine.preprocessing import Label, Scaler
-from app.engine.recipe import Recipe
+from app.engine.recipe import PROBABILITIES, Recipe
 from app.engine.training import History
 
 FORMAT = 1
 KEY = "netlet"
 BLANK = "0" * 64
+PAIR = 2  # labels that one sigmoid tells apart
 LENGTH_BYTES = 8  # a safetensors file begins with its header's length
 LONGEST_HEADER = 16 * 2**20
 
@@ -134,15 +137,14 @@ def _tensors(model: Model) -> dict[str, Array]:
 
 
 def _model(document: Document, tensors: dict[str, Array]) -> Model:
-    outputs = len(tensors[f"layers.{len(document.recipe.network.hidden) + 1}.W"].T)
-    network = network_for(document.recipe, len(document.columns), outputs)
+    network = _network(document)
+    _require_shapes(document, network, tensors)
     parameters = np.zeros(network.size)
     for number, layer in enumerate(network.layers(parameters), start=1):
         layer.W[:] = tensors[f"layers.{number}.W"]
         if layer.b is not None:
             layer.b[:] = tensors[f"layers.{number}.b"]
-    is_regression = document.recipe.task == "regression"
-    model = Model(
+    return Model(
         columns=document.columns,
         targets=document.targets,
         labels=document.labels,
@@ -150,7 +152,7 @@ def _model(document: Document, tensors: dict[str, Array]) -> Model:
         network=network,
         parameters=parameters,
         features=Scaler(tensors["features.center"], tensors["features.scale"]),
-        target=Scaler(tensors["target.center"], tensors["target.scale"]) if is_regression else None,
+        target=None if document.labels else Scaler(tensors["target.center"], tensors["target.scale"]),
         lowest=tensors["range.lowest"],
         highest=tensors["range.highest"],
         history=History(tensors["history.loss"], tensors["history.validation_loss"]),
@@ -158,16 +160,45 @@ def _model(document: Document, tensors: dict[str, Array]) -> Model:
         tags=document.tags,
         description=document.description,
     )
-    _require_same(_tensors(model), tensors)
-    return model
 
 
-def _require_same(expected: dict[str, Array], found: dict[str, Array]) -> None:
-    """Raise ValueError unless the file holds exactly the arrays its document calls for, finite, in float64."""
-    if expected.keys() != found.keys():
+def _network(document: Document) -> Network:
+    """Lay out the network that a document describes; raise ValueError if it contradicts itself."""
+    output, labels = document.recipe.network.output_activation, document.labels
+    classes = document.recipe.task == "classification"
+    fit_together = classes == bool(labels) and (output in PROBABILITIES or not classes) and document.targets
+    if (
+        output is None
+        or document.recipe.task is None
+        or not fit_together
+        or (output == "sigmoid" and len(labels) > PAIR)
+    ):
+        message = "settings that contradict each other"
+        raise ValueError(message)
+    outputs = len(document.targets)
+    if classes:
+        outputs = 1 if output == "sigmoid" else len(labels)
+    return network_for(document.recipe, len(document.columns), outputs)
+
+
+def _require_shapes(document: Document, network: Network, tensors: dict[str, Array]) -> None:
+    """Raise ValueError unless a file holds exactly the arrays its document calls for, finite, in float64."""
+    columns = (len(document.columns),)
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
+        ("features.center", "features.scale", "range.lowest", "range.highest"), columns
+    )
+    if not document.labels:
+        shapes |= dict.fromkeys(("target.center", "target.scale"), (len(document.targets),))
+    for number, (fan_in, fan_out) in enumerate(pairwise(network.sizes), start=1):
+        shapes[f"layers.{number}.W"] = (fan_in, fan_out)
+        if network.bias:
+            shapes[f"layers.{number}.b"] = (fan_out,)
+    for name in ("history.loss", "history.validation_loss"):
+        shapes[name] = (tensors[name].size,)
+    if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
         message = "unexpected arrays"
         raise ValueError(message)
-    for name, tensor in found.items():
-        if tensor.dtype != np.float64 or tensor.shape != expected[name].shape or not np.isfinite(tensor).all():
+    for name, tensor in tensors.items():
+        if tensor.dtype != np.float64 or not np.isfinite(tensor).all() or ("scale" in name and not (tensor > 0).all()):
             message = f"unfit array {name}"
             raise ValueError(message)

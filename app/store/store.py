@@ -1,5 +1,6 @@
 """The folder of models: `<name>/<version>.safetensors`, versions counting up and never used twice."""
 
+import errno
 import os
 import re
 from bisect import bisect_right
@@ -10,11 +11,15 @@ from pathlib import Path
 from app.engine.model import Model
 from app.errors import ModelNotFound, SnapshotDamaged, SnapshotFormatNewer, VersionNotFound
 from app.store import snapshot
-from app.store.files import CREATE, locked, opened, read, remove, storage_errors, sweep, written_aside
+from app.store.files import empty, locked, opened, read, remove, storage_errors, sweep, written_aside
 from app.store.references import Reference, is_name, require_name
 
 SNAPSHOT = re.compile(r"([1-9][0-9]{0,8})\.(safetensors|deleted)", re.ASCII)
 INCOMING = ".incoming"
+NO_FOLDER = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+NO_FILE = {errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO}
+DELETED = "deleted"
+LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class ModelStore:
         """Make the folders where they are missing and remove what interrupted writers left behind."""
         with storage_errors():
             (self.root / INCOMING).mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.root, self.root.resolve().parent):
+                _sync(folder)
             with opened(self.root / INCOMING) as incoming:
                 sweep(incoming)
 
@@ -65,16 +72,22 @@ class ModelStore:
         data = snapshot.encode(model)
         snapshot.decode(data)  # what cannot be read again is not written
         with storage_errors(), opened(self.root / INCOMING) as incoming, written_aside(incoming, data) as aside:
-            self._make_folder(name)
+            (self.root / name).mkdir(mode=0o700, exist_ok=True)
             with opened(self.root / name) as folder, locked(folder):
                 version = max(_numbers(folder), default=0) + 1
-                os.rename(aside, f"{version}.safetensors", src_dir_fd=incoming, dst_dir_fd=folder)
-                os.fsync(folder)
+                os.rename(aside, _file(version), src_dir_fd=incoming, dst_dir_fd=folder)
+                try:
+                    os.fsync(folder)
+                    if version == 1:  # the folder is new, and maybe not yet on disk itself
+                        _sync(self.root)
+                except OSError:
+                    remove(_file(version), within=folder)  # what cannot be acknowledged is not to be seen either
+                    raise
         return version
 
     def names(self, *, prefix: str = "", after: str = "", limit: int) -> list[str]:
         """List models by name, those that begin with `prefix` and come after `after`."""
-        with os.scandir(self.root) as entries:
+        with storage_errors(), os.scandir(self.root) as entries:
             folders = sorted(
                 entry.name
                 for entry in entries
@@ -90,7 +103,8 @@ class ModelStore:
 
     def versions(self, name: str) -> list[int]:
         """List the versions of a model, oldest first; raise ModelNotFound if there are none."""
-        found = self._versions(name) if is_name(name) else []
+        with storage_errors():
+            found = self._versions(name) if is_name(name) else []
         if not found:
             raise ModelNotFound(name)
         return found
@@ -109,61 +123,64 @@ class ModelStore:
 
         Raises VersionNotFound, SnapshotDamaged or SnapshotFormatNewer.
         """
-        data, written = self._read(name, version)
+        with storage_errors():
+            data, written = self._read(name, version)
         try:
             model, document = snapshot.decode(data)
         except snapshot.NewerFormat as error:
             raise SnapshotFormatNewer(name, version, error.found, snapshot.FORMAT) from error
         except snapshot.Damage as error:
             raise self._damaged(name, version, str(error)) from error
-        return Stored(name, version, document.sha256, datetime.fromtimestamp(written, UTC), len(data), model)
+        return Stored(name, version, document.sha256, _time(written), len(data), model)
 
     def listed(self, name: str) -> Listed:
         """Describe a model from the header of its newest version alone."""
         versions = tuple(self.versions(name))
         try:
-            length, _ = self._read(name, versions[-1], most=snapshot.LENGTH_BYTES)
-            beginning, _ = self._read(name, versions[-1], most=snapshot.header_end(length))
+            with storage_errors():
+                length, _ = self._read(name, versions[-1], most=snapshot.LENGTH_BYTES)
+                beginning, _ = self._read(name, versions[-1], most=snapshot.header_end(length))
             return Listed(name, versions, snapshot.read_document(beginning), None)
         except (snapshot.Damage, snapshot.NewerFormat, SnapshotDamaged) as error:
             return Listed(name, versions, None, str(error))
 
     def delete(self, reference: Reference) -> None:
-        """Remove one version, or all of a model; raise ModelNotFound or VersionNotFound if there is nothing."""
-        versions = self.versions(reference.name)
-        if reference.version is not None:
-            versions = [self.resolve(reference)[1]]
-        with storage_errors(), opened(self.root / reference.name) as folder, locked(folder):
-            for version in versions:
-                _mark_deleted(folder, version)
-            os.fsync(folder)  # from here on the versions are gone, whatever happens to their files
-            for version in versions:
-                remove(f"{version}.safetensors", within=folder)
-            os.fsync(folder)
+        """Remove one version, or all of a model; raise ModelNotFound or VersionNotFound if there is nothing.
 
-    def _make_folder(self, name: str) -> None:
-        try:
-            (self.root / name).mkdir(mode=0o700)
-        except FileExistsError:
-            return
-        with opened(self.root) as root:
-            os.fsync(root)
+        A file that is renamed to `<version>.deleted` is gone for every reader at once, and needs no space on a full
+        disk. Emptied, it keeps the number from being used again.
+        """
+        with storage_errors():
+            versions = self.versions(reference.name)
+            if reference.version is not None:
+                versions = [self.resolve(reference)[1]]
+            with opened(self.root / reference.name) as folder, locked(folder):
+                deleted = [version for version in versions if not _numbers(folder).get(version, True)]
+                for version in deleted:
+                    os.rename(_file(version), _file(version, DELETED), src_dir_fd=folder, dst_dir_fd=folder)
+                os.fsync(folder)
+                for version in deleted:
+                    empty(_file(version, DELETED), within=folder)
 
     def _versions(self, name: str) -> list[int]:
         try:
             with opened(self.root / name) as folder:
                 return sorted(number for number, deleted in _numbers(folder).items() if not deleted)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        except OSError as error:
+            if error.errno in NO_FOLDER:
+                return []
+            raise
 
     def _read(self, name: str, version: int, most: int | None = None) -> tuple[bytes, float]:
         try:
             with opened(self.root / name) as folder:
-                return read(f"{version}.safetensors", within=folder, most=most)
+                return read(_file(version), within=folder, most=most)
         except FileNotFoundError:
             raise VersionNotFound(name, version) from None
         except OSError as error:
-            raise self._damaged(name, version, f"it cannot be read ({error.strerror})") from error
+            if error.errno in NO_FILE:
+                raise self._damaged(name, version, f"it cannot be read ({error.strerror})") from error
+            raise
 
     def _damaged(self, name: str, version: int, reason: str) -> SnapshotDamaged:
         older = [number for number in self._versions(name) if number < version]
@@ -176,13 +193,20 @@ def _numbers(folder: int) -> dict[int, bool]:
     for name in os.listdir(folder):
         if match := SNAPSHOT.fullmatch(name):
             number = int(match[1])
-            numbers[number] = numbers.get(number, False) or match[2] == "deleted"
+            numbers[number] = numbers.get(number, False) or match[2] == DELETED
     return numbers
 
 
-def _mark_deleted(folder: int, version: int) -> None:
-    try:
-        with opened(f"{version}.deleted", CREATE, within=folder):
-            pass
-    except FileExistsError:
-        return
+def _file(version: int, kind: str = "safetensors") -> str:
+    return f"{version}.{kind}"
+
+
+def _sync(folder: Path) -> None:
+    """Make sure that what a folder lists is on disk."""
+    with opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:
+        os.fsync(descriptor)
+
+
+def _time(seconds: float) -> datetime:
+    """Give a file's time, also where somebody set it to something absurd."""
+    return datetime.fromtimestamp(min(max(seconds, 0.0), LATEST), UTC)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from math import isfinite, isnan
-from textwrap import shorten
 
 import numpy as np
 
@@ -13,8 +12,8 @@ from app.errors import MOST_FAULTS, BadTable, Fault, NonFiniteNumber
 
 LARGEST_NUMBER = 1e100  # beyond it, squares overflow
 LONGEST_LIST = 60
-LONGEST_GUESS = 128
-MOST_GUESSES = 1000
+LONGEST_GUESS = 40
+MOST_KNOWN = 500
 NUMBER = "a number"
 FINITE = "a number between -1e100 and 1e100"
 
@@ -64,7 +63,7 @@ def describe(value: object) -> str:
         case float() if not isfinite(value):
             name = "NaN" if isnan(value) else "Infinity"
         case int() | float():
-            name = f"{value:.6g}" if abs(value) <= LARGEST_NUMBER else "a number beyond 1e100"
+            name = repr(value)[:24] if abs(value) <= LARGEST_NUMBER else "a number beyond 1e100"
         case list():
             name = "a list"
         case _:
@@ -109,9 +108,10 @@ def count(number: int, thing: str) -> str:
 
 def names(values: Iterable[str]) -> str:
     """List names for a message, as many as fit in a short line."""
-    return shorten(", ".join(islice(values, 10)), LONGEST_LIST, placeholder=" …")
+    listed = ", ".join(islice(values, 10)).encode()
+    return listed.decode() if len(listed) <= LONGEST_LIST else listed[:LONGEST_LIST].decode(errors="ignore") + " …"
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """Guess which of the known names was meant."""
-    return next(iter(get_close_matches(name[:LONGEST_GUESS], list(islice(known, MOST_GUESSES)), n=1)), None)
+    return next(iter(get_close_matches(name[:LONGEST_GUESS], list(islice(known, MOST_KNOWN)), n=1)), None)

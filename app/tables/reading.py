@@ -14,6 +14,7 @@ from app.tables.cells import Faults, closest, count, describe, names, number_col
 from app.tables.table import LONGEST_NAME, Table, from_arrays, from_records, require_names, require_rows
 
 MOST_CLASSES = 1000
+LARGEST_LABEL = 2**53 - 1
 LABEL_TYPES = ({str}, {bool}, {int})
 
 
@@ -55,7 +56,7 @@ def features_to_answer(sent: Sent, columns: tuple[str, ...], targets: tuple[str,
         message = 'Send the rows to answer, as "rows" or as "X".'
         raise InvalidRequest(message, [Fault("exactly one of rows and X", field="rows")])
     rows = sent.rows if sent.X is None else sent.X
-    if rows and isinstance(rows[0], dict):
+    if rows and isinstance(rows[0], dict) and sent.columns is None:
         table = _matching_records(rows, columns, targets)
     else:
         table = _matching_arrays(rows or [], sent.columns or columns, columns)
@@ -133,9 +134,10 @@ def _require_targets(targets: tuple[str, ...], columns: tuple[str, ...]) -> None
     if unknown:
         message = f"The target is not a column of the rows, which are: {names(columns)}."
         faults = [
-            Fault("one of the columns", column=name, field="target", instead=closest(name, columns)) for name in unknown
+            Fault("one of the columns", column=name, field="target", instead=closest(name, columns))
+            for name in unknown[:MOST_FAULTS]
         ]
-        raise BadTable(message, faults[:MOST_FAULTS], len(faults))
+        raise BadTable(message, faults, len(unknown))
 
 
 def _target(
@@ -159,6 +161,8 @@ def _labels(cells: Sequence[object], column: str, faults: Faults) -> tuple[Label
     for row, cell in enumerate(cells):
         if isinstance(cell, str) and len(cell) > LONGEST_NAME:
             faults.add_cell(cell, f"a label of at most {LONGEST_NAME} characters", row=row, column=column)
+        elif isinstance(cell, int) and abs(cell) > LARGEST_LABEL:
+            faults.add_cell(cell, "a label that every reader of JSON keeps exactly, below 2^53", row=row, column=column)
         elif kind is not None and type(cell) is kind and isinstance(cell, Label):
             labels.append(cell)
         else:

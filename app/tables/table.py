@@ -1,5 +1,6 @@
 """A table as it was sent: named columns of cells, from records or from arrays."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from app.tables.cells import Faults, closest, count, describe, names, number_col
 
 LONGEST_NAME = 128
 MOST_COLUMNS = 10_000
+MOST_GUESSES = 5  # faults that are told what was probably meant
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def from_records(rows: Sequence[Any], columns: tuple[str, ...] | None = None) ->
         message = f"Some rows do not have the columns that the model was trained on: {names(columns)}."
     elif isinstance(rows[0], dict):
         columns = tuple(rows[0])
+        require_names(columns)
     else:
         columns = ()
     known = set(columns)
@@ -55,28 +58,32 @@ def from_records(rows: Sequence[Any], columns: tuple[str, ...] | None = None) ->
         if not isinstance(row, dict):
             faults.add("an object with one value a column", got=describe(row), row=index)
         elif row.keys() != known:
-            _compare_keys(index, row, columns, faults)
+            _compare_keys(index, row, columns, known, faults)
     faults.raise_any(message)
     return Table(columns, [[row[name] for row in rows] for name in columns])
 
 
-def _compare_keys(index: int, row: dict[str, object], columns: tuple[str, ...], faults: Faults) -> None:
+def _compare_keys(
+    index: int, row: dict[str, object], columns: tuple[str, ...], known: set[str], faults: Faults
+) -> None:
     for name in columns:
         if name not in row:
             faults.add("a value for this column", got="nothing", row=index, column=name)
     for name in row:
-        if name not in columns:
-            faults.add("no such column", row=index, column=name, instead=closest(name, columns))
+        if name not in known:
+            instead = closest(name, columns) if faults.total < MOST_GUESSES else None
+            faults.add("no such column", row=index, column=name, instead=instead)
 
 
 def from_arrays(rows: Sequence[Any], columns: tuple[str, ...] | None = None) -> Table:
     """Read rows that are lists in the order of the columns, which are called x1, x2, … where no names are given.
 
-    One bare list of values is one row. Raises BadTable for a row of another length.
+    One bare list of values is one row; for a single column, it is one row each. Raises BadTable for a row of another
+    length.
     """
     require_rows(rows)
     if not isinstance(rows[0], list | dict):
-        rows = [rows]
+        rows = [[value] for value in rows] if columns is not None and len(columns) == 1 else [rows]
     faults = Faults()
     width = len(columns) if columns is not None else (len(rows[0]) if isinstance(rows[0], list) else 0)
     for index, row in enumerate(rows):
@@ -104,7 +111,7 @@ def require_names(columns: Sequence[str]) -> None:
     if unfit:
         message = f"Column names have 1 to {LONGEST_NAME} printable characters."
         raise BadTable(message, [Fault("a printable name", column=name) for name in unfit[:MOST_FAULTS]], len(unfit))
-    twice = sorted({name for name in columns if columns.count(name) > 1}) if len(set(columns)) < len(columns) else []
+    twice = [name for name, times in Counter(columns).items() if times > 1]
     if twice:
         message = "Some columns have the same name."
         raise BadTable(message, [Fault("a name of its own", column=name) for name in twice[:MOST_FAULTS]], len(twice))

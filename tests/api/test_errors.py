@@ -109,6 +109,30 @@ FINITE = "a number between -1e100 and 1e100"
             "validation",
             [{"field": "training.learning_rte", "expected": "no such setting; is it learning_rate?"}],
         ),
+        (
+            TABLE | {"epochs": 5},
+            422,
+            "validation",
+            [{"field": "epochs", "expected": "no such setting; is it training.epochs?"}],
+        ),
+        (
+            TABLE | {"network": {"learning_rate": 5}},
+            422,
+            "validation",
+            [{"field": "network.learning_rate", "expected": "no such setting; is it training.learning_rate?"}],
+        ),
+        (
+            TABLE | {"training": {"epochs": 100.0}},
+            422,
+            "validation",
+            [{"field": "training.epochs", "got": "100.0", "expected": "integer"}],
+        ),
+        (TABLE | {"tags": {"k" * 101: "v"}}, 422, "validation", None),
+        (TABLE | {"columns": ["a"] * 10_002}, 422, "validation", None),
+        (TABLE | {f"k{key}": 1 for key in range(101)}, 422, "validation", None),
+        (TABLE | {"training": {f"k{key}": 1 for key in range(101)}}, 422, "validation", None),
+        ({"X": [[1], [2]], "y": [2**53, 1], "task": "classification"}, 422, "table", None),
+        ({"rows": [{f"c{column}": 1 for column in range(10_001)}], "target": "c1"}, 422, "table", None),
         (TABLE | {"qqqqq": 1}, 422, "validation", [{"field": "qqqqq", "expected": "no such setting"}]),
         (TABLE | {"network": {"activation": "reul"}}, 422, "validation", None),
         (TABLE | {"network": {"hidden": [0]}}, 422, "validation", None),
@@ -245,6 +269,14 @@ async def test_what_is_no_json_is_400(body: bytes, client: httpx.AsyncClient) ->
         ({"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}, 5]}, 422, "table", None),
         ({"model": "exam", "X": [4, 8], "interval": 0.9}, 422, "validation", None),
         ({"model": "exam", "X": [4, 8], "proba": "yes"}, 422, "validation", None),
+        (
+            {"model": "exam", "X": [4, 8], "proba": True},
+            422,
+            "validation",
+            [{"field": "proba", "got": "true", "expected": "false, or nothing"}],
+        ),
+        ({"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}], "columns": ["a"]}, 422, "table", None),
+        ({"model": "exam/one", "X": [4, 8]}, 404, "version-not-found", None),
         ({"model": "nothing", "X": [4, 8]}, 404, "model-not-found", None),
         ({"model": "exam/7", "X": [4, 8]}, 404, "version-not-found", None),
         ({"model": "../../etc/passwd", "X": [4, 8]}, 404, "model-not-found", None),
@@ -352,7 +384,7 @@ async def test_little_of_what_was_sent_comes_back(body: Any, client: httpx.Async
 
 async def test_too_long_a_body_is_refused_before_it_is_read(tmp_path: Path) -> None:
     """By its announced length, or as soon as it grows past the limit."""
-    app = create_app(Settings(models=tmp_path / "models", executor="thread", body_bytes=1000))
+    app = create_app(Settings(models=tmp_path / "models", executor="thread", train_bytes=1000, predict_bytes=500))
 
     async def growing() -> Any:
         for _ in range(100):
@@ -364,9 +396,10 @@ async def test_too_long_a_body_is_refused_before_it_is_read(tmp_path: Path) -> N
     ):
         announced = await client.post("/train", content=b" " * 1001)
         streamed = await client.post("/train", content=growing())
+        question = await client.post("/predict", content=b" " * 501)
         just_fits = await client.post("/train", content=b'{"X": [[1], [2]], "y": [1, 2], "training": {"epochs": 1}}')
 
-    assert announced.status_code == streamed.status_code == 413
+    assert announced.status_code == streamed.status_code == question.status_code == 413
     assert announced.json()["type"] == "/problems/body-too-large"
     assert just_fits.status_code == 201
 
@@ -445,6 +478,25 @@ async def test_every_setting_wrong_at_once_is_still_a_small_answer(client: httpx
     assert len(answer["errors"]) >= 10
 
 
+async def test_a_prediction_has_a_longest_answer(tmp_path: Path) -> None:
+    """Rows times labels, or weights: what would be longer is refused before it is computed."""
+    app = create_app(Settings(models=tmp_path / "models", executor="thread", most_answers=10))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://netlet") as client,
+    ):
+        body = {"name": "abc", "X": [[1], [2], [3]], "y": ["a", "b", "c"], "training": {"epochs": 1}}
+        (await client.post("/train", json=body)).raise_for_status()
+
+        fits = await client.post("/predict", json={"model": "abc", "X": [[1]] * 3})
+        too_long = await problem(client, "/predict", {"model": "abc", "X": [[1]] * 4})
+        weights = await problem(client, "/models/abc/weights", b"", "GET")
+
+    assert fits.status_code == 200
+    assert too_long["status"] == weights["status"] == 413
+    assert "12 numbers; this service sends 10 at most" in too_long["detail"]
+
+
 async def test_what_nobody_foresaw_is_a_500_with_an_id_to_quote(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -473,6 +525,7 @@ async def test_what_nobody_foresaw_is_a_500_with_an_id_to_quote(
         ({"sec-fetch-site": "same-site"}, 403),
         ({"origin": "http://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
         ({"sec-fetch-site": "same-origin", "origin": "http://netlet"}, 201),
         ({"sec-fetch-site": "none"}, 201),
         ({}, 201),

@@ -1,5 +1,6 @@
 """Looking at what is there: models, versions, curves, weights, jobs, health, documentation."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -155,19 +156,33 @@ async def test_a_training_that_takes_longer_is_a_job(client: httpx.AsyncClient) 
     assert (await client.get("/jobs")).json()["jobs"] == [job]
 
 
-async def test_a_training_that_fails_later_tells_why_in_its_job(client: httpx.AsyncClient) -> None:
+async def test_a_training_that_fails_later_tells_why_in_its_job(tmp_path: Path) -> None:
     """What would have been the problem is the job's error."""
     wild = {"optimizer": "gradient_descent", "learning_rate": 1e6}
-    body = TUTORIAL | {"preset": None, "training": wild, "network": {"activation": "identity"}}
-    response = await client.post("/train", params={"wait": 0}, json=body)
-
-    job = response.json()
-    while job["status"] in {"queued", "running"}:
-        job = (await client.get(f"/jobs/{job['job']}")).json()
+    body = {"rows": ROWS, "target": "score", "training": wild, "network": {"activation": "identity"}}
+    app = create_app(Settings(models=tmp_path / "models", executor="thread", trainings_at_once=1))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://netlet") as client,
+    ):
+        await client.post("/train", params={"wait": 0}, json=TUTORIAL)  # the next one has to wait for this
+        job = (await client.post("/train", params={"wait": 0}, json=body)).json()
+        while job["status"] in {"queued", "running"}:
+            job = (await client.get(f"/jobs/{job['job']}")).json()
 
     assert job["status"] == "failed"
     assert "diverged in epoch" in job["error"]
     assert job["version"] is None
+
+
+async def test_a_training_that_converges_early_is_told_to_its_last_epoch(client: httpx.AsyncClient) -> None:
+    """The job says what the model says."""
+    model = await trained(client, rows=ROWS, target="score")
+
+    job = (await client.get("/jobs")).json()["jobs"][0]
+
+    assert model["report"]["stopped"] == "converged"
+    assert job["epoch"] == model["report"]["epochs"] < job["epochs"]
 
 
 async def test_jobs_are_listed_newest_first(client: httpx.AsyncClient) -> None:
@@ -284,12 +299,33 @@ async def test_too_many_waiting_trainings_are_refused(tmp_path: Path) -> None:
     assert refused.headers["retry-after"] == "5"
 
 
-async def test_old_jobs_are_forgotten(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only so many ended jobs are remembered."""
-    monkeypatch.setattr("app.jobs.jobs.MOST_REMEMBERED", 2)
-    ids = []
-    for _ in range(4):
-        await trained(client, **QUICK)
-        ids.append((await client.get("/jobs")).json()["jobs"][0]["job"])
+async def test_the_list_of_models_survives_deletions_meanwhile(client: httpx.AsyncClient) -> None:
+    """A model that goes while the list is made is left out; the rest is listed."""
+    for name in ("a", "b"):
+        await trained(client, name=name, **QUICK)
+    stop = asyncio.Event()
 
-    assert [(await client.get(f"/jobs/{job}")).status_code for job in ids] == [404, 404, 200, 200]
+    async def churn() -> None:
+        while not stop.is_set():
+            await client.delete("/models/a")
+            await trained(client, name="a", **QUICK)
+
+    churning = asyncio.create_task(churn())
+    for _ in range(50):
+        response = await client.get("/models")
+        assert response.status_code == 200
+        assert "b" in [model["model"] for model in response.json()["models"]]
+    stop.set()
+    await churning
+
+
+async def test_only_routes_that_can_answer_422_say_so(client: httpx.AsyncClient) -> None:
+    """And what they answer is a problem."""
+    document = (await client.get("/openapi.json")).json()
+
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            answers = operation["responses"].get("422", {}).get("content", {"application/problem+json": {}})
+            assert list(answers) == ["application/problem+json"], (method, path)
+    assert "422" not in document["paths"]["/jobs/{job_id}"]["get"]["responses"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]

@@ -179,14 +179,13 @@ async def test_whole_numbers_are_classes_where_the_request_says_so(client: httpx
 
 
 async def test_several_targets_answer_with_lists(client: httpx.AsyncClient) -> None:
-    """One number a target, in their order; probabilities are for classes."""
+    """One number a target, in their order."""
     rows = [{"a": value, "double": 2 * value, "minus": -value} for value in (1, 2, 3)]
     await trained(client, name="two", rows=rows, target=["minus", "double"], training={"epochs": 3000})
 
-    answer = await client.post("/predict", json={"model": "two", "rows": [{"a": 2}], "proba": True})
+    answer = await client.post("/predict", json={"model": "two", "rows": [{"a": 2}]})
 
     assert answer.json()["predictions"][0] == pytest.approx([-2, 4], abs=0.01)
-    assert "probabilities" not in answer.json()
 
 
 async def test_a_model_without_a_name_is_given_one(client: httpx.AsyncClient) -> None:
@@ -205,4 +204,13 @@ async def test_large_bodies_are_answered_like_small_ones(client: httpx.AsyncClie
     answers = await predictions(client, model="exam", X=X)
 
     assert len(answers) == 10_000
-    assert answers[:15] == pytest.approx(await predictions(client, model="exam", X=X[:15]), rel=1e-12)
+    assert answers[:15] == await predictions(client, model="exam", X=X[:15])
+    assert answers[4:5] == await predictions(client, model="exam", X=X[4])
+
+
+async def test_a_single_column_can_be_sent_as_a_list_of_values(client: httpx.AsyncClient) -> None:
+    """Training and asking read it alike: one row a value."""
+    await trained(client, name="single", X=[1, 2, 3], y=[2, 4, 6])
+
+    assert len(await predictions(client, model="single", X=[1, 2, 3])) == 3
+    assert len(await predictions(client, model="single", X=[1])) == 1

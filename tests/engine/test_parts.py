@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -11,7 +11,7 @@ from app.engine.arrays import Array
 from app.engine.initializers import INITIALIZERS
 from app.engine.losses import LOSSES
 from app.engine.metrics import classification_metrics, regression_metrics
-from app.engine.network import BLOCK_ROWS, Network
+from app.engine.network import Network
 from app.engine.preprocessing import SCALERS, Scaler, encode_labels
 from app.engine.schedules import SCHEDULES, Clock
 
@@ -96,6 +96,8 @@ def test_initializers_draw_as_wide_as_their_papers_say(name: str, deviation: flo
 
 @pytest.mark.parametrize("scaler", SCALERS)
 @given(table=TABLES)
+@example(table=np.array([[1.0], [2.2e-309], [0.0], [0.0], [0.0]]))
+@example(table=np.array([[0.1]] * 7))
 def test_scaling_there_and_back_changes_nothing(scaler: str, table: Array) -> None:
     """What goes in scaled comes out as it was, for constant columns too."""
     fitted = Scaler.fit(scaler, table)
@@ -115,6 +117,17 @@ def test_scalers_do_what_their_names_say() -> None:
     np.testing.assert_allclose(scaled["standard"], (column[:, 0] - 4) / np.sqrt(26))
     np.testing.assert_allclose(scaled["minmax"], column[:, 0] / 14)
     np.testing.assert_allclose(scaled["robust"], (column[:, 0] - 2) / 2)
+
+
+def test_scaling_of_a_constant_column_keeps_its_scale() -> None:
+    """The mean of equal numbers may be rounded; that is no spread to divide by."""
+    for name in ("standard", "minmax", "robust"):
+        assert Scaler.fit(name, np.full((7, 1), 0.1)).scale.tolist() == [1.0]
+
+
+def test_scaling_by_the_maximum_knows_negative_numbers() -> None:
+    """The largest size counts, not the largest number."""
+    assert Scaler.fit("maximum", np.array([[-4.0], [2.0]])).scale.tolist() == [4.0]
 
 
 def test_robust_scaling_survives_a_column_that_is_mostly_one_value() -> None:
@@ -165,6 +178,20 @@ def test_regression_metrics_have_their_textbook_values() -> None:
     assert metrics["r2"] == pytest.approx(1 - 5 / 26)
 
 
+def test_r2_is_the_mean_over_the_outputs() -> None:
+    """Each output is compared with its own mean."""
+    y = np.array([[0.0, 0.0], [2.0, 100.0]])
+
+    assert regression_metrics(y + np.array([1.0, 0.0]), y)["r2"] == pytest.approx((0 + 1) / 2)
+
+
+def test_log_loss_of_certainty_in_the_wrong_class_is_finite() -> None:
+    """A probability of 0 counts as 1e-15."""
+    metrics = classification_metrics(np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]]))
+
+    assert metrics["log_loss"] == pytest.approx(-np.log(1e-15))
+
+
 def test_r2_of_a_target_that_never_varies_is_unknown() -> None:
     """There is nothing to explain."""
     assert regression_metrics(np.ones((2, 1)), np.ones((2, 1)))["r2"] is None
@@ -184,15 +211,21 @@ def test_labels_become_one_column_or_one_each() -> None:
     np.testing.assert_array_equal(encode_labels(["b", "a"], ["a", "b"], one_column=False), [[0.0, 1.0], [1.0, 0.0]])
 
 
-def test_outputs_in_blocks_equal_outputs_at_once() -> None:
-    """Rows beyond a block are computed in further blocks, with the same answers."""
-    network = Network((2, 3, 1), "tanh", "identity", bias=True)
-    rng = np.random.default_rng(0)
-    parameters, X = network.initialize("normal", rng), rng.standard_normal((BLOCK_ROWS + 5, 2))
+@pytest.mark.parametrize("sizes", [(2, 3, 1), (7, 33, 5), (30, 64, 64, 3), (1, 1), (3, 20_000, 2)])
+@pytest.mark.parametrize("activation", ["silu", "tanh", "softplus"])
+def test_a_row_answers_the_same_bits_alone_and_in_any_batch(sizes: tuple[int, ...], activation: str) -> None:
+    """For every batch size from 1 to 257, anywhere in the table, in one block or several."""
+    rng = np.random.default_rng(sizes[1])
+    network = Network(sizes, activation, "softmax" if sizes[-1] > 1 else "identity", bias=True)
+    parameters, X = network.initialize("glorot", rng), rng.standard_normal((257, sizes[0]))
+    z, a = network.outputs(parameters, X)
 
-    _, a = network.outputs(parameters, X)
+    for count in range(1, 258, 1 if sizes[1] < 1000 else 64):
+        start = int(rng.integers(0, 258 - count))
+        rows = slice(start, start + count)
+        assert network.outputs(parameters, X[rows])[1].tobytes() == a[rows].tobytes()
 
-    np.testing.assert_allclose(a, network.forward(parameters, X).a, rtol=1e-12)
+    np.testing.assert_allclose(z, network.forward(parameters, X).z, rtol=1e-9, atol=1e-9)
 
 
 def test_layers_are_views_of_one_vector() -> None:

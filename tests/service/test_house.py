@@ -5,6 +5,7 @@ import json
 import logging
 import pickle
 from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,8 @@ class Broken(Executor):
     [
         (TimeoutError(), errors.TrainingTooLong),
         (MemoryError(), errors.OutOfMemory),
-        (ValueError("bug"), errors.WorkerLost),
+        (ValueError("bug"), errors.Unforeseen),
+        (BrokenProcessPool("gone"), errors.WorkerLost),
     ],
 )
 async def test_whatever_ends_a_training_becomes_its_jobs_error(

@@ -139,6 +139,45 @@ def test_a_training_that_takes_too_long_is_stopped(start_server: StartServer) ->
         client.post("/train", json=TUTORIAL).raise_for_status()
 
 
+def test_a_process_that_dies_idle_is_replaced(start_server: StartServer) -> None:
+    """All training processes killed while nothing is trained: the next training notices nothing."""
+    server = start_server()
+    with server.client() as client:
+        client.post("/train", json=TUTORIAL).raise_for_status()
+        for _ in range(2):
+            forkserver = max(
+                processes_of(server.process.pid), key=lambda process: len(processes_of(process)), default=None
+            )
+            assert forkserver is not None
+            for process in processes_of(forkserver):
+                os.kill(process, signal.SIGKILL)
+
+            for _ in range(4):
+                client.post("/train", json=TUTORIAL).raise_for_status()
+
+
+def test_who_waits_for_a_training_is_told_that_the_service_ends(start_server: StartServer) -> None:
+    """503 as a problem, at once, and exit code 0."""
+    server = start_server()
+    answers: list[httpx.Response] = []
+
+    def wait() -> None:
+        with server.client() as client:
+            answers.append(client.post("/train", params={"wait": 600}, json=LONG))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    with server.client() as client:
+        wait_until(lambda: bool(client.get("/jobs").json()["jobs"]))
+    began = time.monotonic()
+    code = server.end()
+    waiting.join()
+
+    assert code == 0
+    assert (answers[0].status_code, answers[0].json()["type"]) == (503, "/problems/shutting-down")
+    assert time.monotonic() - began < 8  # less than uvicorn's patience, which would be spent if nobody were told
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_politely_and_soon_even_while_training(how: signal.Signals, start_server: StartServer) -> None:
     """Exit code 0, nobody left behind."""
@@ -238,7 +277,7 @@ def test_a_setting_that_makes_no_sense_is_named() -> None:
 
 
 def test_check_verifies_every_snapshot(start_server: StartServer, tmp_path: Path) -> None:
-    """Exit code 0 and a count; with a damaged file, 1 and its name."""
+    """Exit code 0 and a count; with a damaged file, 1 and its name; without a store, 1."""
     with start_server().client() as client:
         for _ in range(2):
             client.post("/train", json=TUTORIAL).raise_for_status()
@@ -250,10 +289,23 @@ def test_check_verifies_every_snapshot(start_server: StartServer, tmp_path: Path
     path.write_bytes(path.read_bytes()[:-1])
     bad = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     environment["NETLET_MODELS"] = str(tmp_path / "nowhere")
-    empty = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    nothing = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
-    assert (good.returncode, bad.returncode, empty.returncode) == (0, 1, 0)
+    assert (good.returncode, bad.returncode, nothing.returncode) == (0, 1, 1)
     assert good.stdout.startswith("2 snapshots in")
     assert "exam/1 is damaged" in bad.stderr
     assert "1 damaged" in bad.stdout
-    assert empty.stdout.startswith("0 snapshots")
+    assert nothing.stderr.startswith("There is no store at")
+
+
+def test_a_store_that_cannot_be_used_is_said_so(tmp_path: Path) -> None:
+    """A file in the way: one line, no traceback, exit code 1."""
+    (tmp_path / "models").write_text("in the way")
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+    environment = os.environ | {"NETLET_MODELS": str(tmp_path / "models")}
+
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    assert run.returncode == 1
+    assert "The store cannot be used (ENOTDIR)" in run.stderr or "The store cannot be used (EEXIST)" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -9,6 +9,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,14 +114,18 @@ def test_the_number_of_a_deleted_version_is_not_used_again(store: ModelStore, mo
     assert store.names(limit=10) == []
 
     assert store.publish("exam", model) == 3
-    assert not (store.root / "exam" / "2.safetensors").exists()
+    assert {path.name: path.stat().st_size > 0 for path in (store.root / "exam").iterdir()} == {
+        "1.deleted": False,
+        "2.deleted": False,
+        "3.safetensors": True,
+    }
 
 
 def test_a_deletion_that_was_interrupted_is_a_deletion(store: ModelStore, model: Model) -> None:
-    """Once marked, a version is gone, even if its file was not removed before the crash; deleting goes on."""
+    """Once renamed, a version is gone, even if its file was not emptied before the crash; deleting goes on."""
     store.publish("exam", model)
     store.publish("exam", model)
-    (store.root / "exam" / "1.deleted").touch()
+    (store.root / "exam" / "1.safetensors").rename(store.root / "exam" / "1.deleted")
 
     with pytest.raises(VersionNotFound):
         store.resolve(Reference.parse("exam/1"))
@@ -169,7 +174,7 @@ def test_a_version_deleted_while_it_is_being_loaded_is_not_found(store: ModelSto
 )
 def test_words_that_are_no_reference_never_reach_the_file_system(text: str) -> None:
     """Not found, before any path is made of them."""
-    with pytest.raises(ModelNotFound):
+    with pytest.raises((ModelNotFound, VersionNotFound)):
         Reference.parse(text)
 
 
@@ -202,16 +207,16 @@ def test_a_file_cut_short_is_found(length: int, store: ModelStore, model: Model)
     path = store.root / "exam" / "2.safetensors"
     path.write_bytes(path.read_bytes()[:length])
 
-    with pytest.raises(SnapshotDamaged, match="Version 1 is intact on request: exam/1"):
+    with pytest.raises(SnapshotDamaged, match="Ask for the version before it, exam/1"):
         store.load("exam", 2)
     assert store.load("exam", 1).version == 1
 
 
-def resigned(data: bytes, **changes: object) -> bytes:
-    """A snapshot with another document but a checksum that fits."""
+def resigned(data: bytes, arrays: dict[str, np.ndarray] | None, **changes: object) -> bytes:
+    """A snapshot with another document or other arrays, but a checksum that fits."""
     end = snapshot.header_end(data)
     document = json.loads(json.loads(data[8:end])["__metadata__"]["netlet"]) | changes | {"sha256": "0" * 64}
-    blank = save(load(data), metadata={"netlet": json.dumps(document)})
+    blank = save(load(data) | (arrays or {}), metadata={"netlet": json.dumps(document)})
     return blank.replace(b"0" * 64, hashlib.sha256(blank).hexdigest().encode(), 1)
 
 
@@ -219,6 +224,13 @@ def resigned(data: bytes, **changes: object) -> bytes:
     "changes",
     [
         {"columns": ["a"]},
+        {"targets": []},
+        {"targets": ["a", "b"]},
+        {"labels": ["a", "b"]},
+        {"recipe": {"network": {}, "task": "regression"}},
+        {"recipe": {"network": {"output_activation": "identity"}}},
+        {"recipe": {"network": {"output_activation": "softmax"}, "task": "classification"}, "labels": ["a", "b"]},
+        {"recipe": {"network": {"hidden": [100_000, 100_000], "output_activation": "identity"}, "task": "regression"}},
         {"columns": ["a", "b", "c"]},
         {"labels": [1.5]},
         {"unknown": 1},
@@ -233,10 +245,57 @@ def test_a_forged_document_is_refused(changes: dict[str, object], store: ModelSt
     """A checksum that fits does not help: arrays and settings must fit each other."""
     store.publish("exam", model)
     path = store.root / "exam" / "1.safetensors"
-    path.write_bytes(resigned(path.read_bytes(), **changes))
+    path.write_bytes(resigned(path.read_bytes(), None, **changes))
 
     with pytest.raises(SnapshotDamaged):
         store.load("exam", 1)
+
+
+@pytest.mark.parametrize("name", ["features.scale", "target.scale", "range.lowest", "layers.1.W", "history.loss"])
+@pytest.mark.parametrize("change", [lambda a: a * 0 - 1, lambda a: a * np.inf, lambda a: a[:1, ...], lambda a: a.T])
+def test_a_forged_array_is_refused_or_harmless(name: str, change: Any, store: ModelStore, model: Model) -> None:
+    """Scales below 0, infinities and other shapes are damage; what loads can be asked without an accident."""
+    store.publish("exam", model)
+    path = store.root / "exam" / "1.safetensors"
+    data = path.read_bytes()
+    arrays = load(data)
+    with np.errstate(invalid="ignore"):
+        path.write_bytes(resigned(data, arrays={name: np.ascontiguousarray(change(arrays[name]))}))
+
+    try:
+        stored = store.load("exam", 1)
+    except SnapshotDamaged:
+        return
+    assert np.isfinite(stored.model.scores(X)).all()
+    assert "scale" not in name or (arrays[name] > 0).all()
+
+
+def test_a_planted_folder_can_be_deleted_like_a_version(store: ModelStore, model: Model) -> None:
+    """Whatever lies under a version's name goes with the model."""
+    store.publish("exam", model)
+    (store.root / "exam" / "2.safetensors").mkdir()
+
+    store.delete(Reference.parse("exam"))
+
+    with pytest.raises(ModelNotFound):
+        store.versions("exam")
+
+
+def test_an_absurd_time_of_a_file_is_no_obstacle(store: ModelStore, model: Model) -> None:
+    """Somebody's `touch` cannot make a model unreadable."""
+    store.publish("exam", model)
+    os.utime(store.root / "exam" / "1.safetensors", (1e13, 1e13))
+
+    assert store.load("exam", 1).created.year > 2400  # file systems have latest times of their own
+
+
+def test_a_store_that_vanished_is_said_so(store: ModelStore) -> None:
+    """Listing a folder that is no longer there."""
+    for folder in (store.root / ".incoming", store.root):
+        folder.rmdir()
+
+    with pytest.raises(StorageError):
+        store.names(limit=1)
 
 
 def test_weights_that_are_not_finite_are_refused(store: ModelStore, model: Model) -> None:
@@ -253,7 +312,7 @@ def test_a_newer_format_is_refused_untouched(store: ModelStore, model: Model) ->
     """The error says which netlet is needed; the list shows the model as unreadable."""
     store.publish("exam", model)
     path = store.root / "exam" / "1.safetensors"
-    path.write_bytes(resigned(path.read_bytes(), format=2))
+    path.write_bytes(resigned(path.read_bytes(), None, format=2))
 
     with pytest.raises(SnapshotFormatNewer, match="Use a newer netlet"):
         store.load("exam", 1)
@@ -305,6 +364,7 @@ def test_what_crashed_writers_left_is_swept_at_the_start(store: ModelStore) -> N
     """But not while another process is writing."""
     left = store.root / ".incoming" / "0123"
     left.write_bytes(b"half a model")
+    (store.root / ".incoming" / "a folder").mkdir()
     with opened(store.root / ".incoming") as writing, written_aside(writing, b"being written") as name:
         store.open()
         assert left.exists()
@@ -312,7 +372,7 @@ def test_what_crashed_writers_left_is_swept_at_the_start(store: ModelStore) -> N
 
     store.open()
 
-    assert list((store.root / ".incoming").iterdir()) == []
+    assert [path.name for path in (store.root / ".incoming").iterdir()] == ["a folder"]
 
 
 def test_a_writer_leaves_nothing_behind_when_it_fails(store: ModelStore) -> None:
@@ -347,7 +407,7 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     """A file where the folder should be."""
     (tmp_path / "models").write_text("in the way")
 
-    with pytest.raises(StorageError, match=re.escape("The store cannot be written")):
+    with pytest.raises(StorageError, match=re.escape("The store cannot be used")):
         ModelStore(tmp_path / "models").open()
     assert not ModelStore(tmp_path / "models").writable()
 

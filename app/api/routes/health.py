@@ -28,7 +28,7 @@ async def livez() -> Health:
 
 @router.get("/readyz", responses=documented(503))
 async def readyz(parts: PartsOf) -> Health:
-    """Tell that models can be trained, saved and asked."""
+    """Tell that the store can be written."""
     if not parts.store.writable():
         message = "The store cannot be written."
         raise StorageError(message)

@@ -1,6 +1,7 @@
 """The models there are: list, look inside, delete."""
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -10,9 +11,11 @@ from app.api.openapi import NameInPath, VersionInPath
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import HistoryAnswer, ModelDetail, ModelList, ModelVersions, WeightsAnswer
+from app.errors import NotFound, TooManyAnswers
 from app.store.references import Reference
 
-READ = documented(404, 409, 422, 503)
+READ = documented(404, 409, 503)
+LOOK_INSIDE = documented(404, 409, 413, 422, 503)
 DELETED = documented(403, 404, 503)
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -33,8 +36,11 @@ async def models(
 
 def _page(parts: Parts, prefix: str, after: str, limit: int) -> ModelList:
     names = parts.store.names(prefix=prefix, after=after, limit=limit + 1)
-    listed = [parts.store.listed(name) for name in names[:limit]]
-    return ModelList(models=[summary(model) for model in listed], next=names[limit - 1] if len(names) > limit else None)
+    listed = []
+    for name in names[:limit]:
+        with suppress(NotFound):  # deleted since the names were read
+            listed.append(summary(parts.store.listed(name)))
+    return ModelList(models=listed, next=names[limit - 1] if len(names) > limit else None)
 
 
 @router.get("/{name}", response_model=ModelVersions, responses=READ)
@@ -62,27 +68,39 @@ async def delete_version(parts: PartsOf, name: NameInPath, version: VersionInPat
     await asyncio.to_thread(parts.store.delete, Reference.parse(f"{name}/{version}"))
 
 
-@router.get("/{name}/history", response_model=HistoryAnswer, responses=READ)
+@router.get("/{name}/history", response_model=HistoryAnswer, responses=LOOK_INSIDE)
 async def model_history(parts: PartsOf, name: NameInPath, max_points: MostPoints = 1000) -> Response:
     """Give the loss of each epoch of the newest version."""
-    return as_json(history(await parts.loaded.find(Reference.parse(name)), max_points))
+    return await _curves(parts, name, max_points)
 
 
-@router.get("/{name}/versions/{version}/history", response_model=HistoryAnswer, responses=READ)
+@router.get("/{name}/versions/{version}/history", response_model=HistoryAnswer, responses=LOOK_INSIDE)
 async def version_history(
     parts: PartsOf, name: NameInPath, version: VersionInPath, max_points: MostPoints = 1000
 ) -> Response:
     """Give the loss of each epoch of one version."""
-    return as_json(history(await parts.loaded.find(Reference.parse(f"{name}/{version}")), max_points))
+    return await _curves(parts, f"{name}/{version}", max_points)
 
 
-@router.get("/{name}/weights", response_model=WeightsAnswer, responses=READ)
+@router.get("/{name}/weights", response_model=WeightsAnswer, responses=LOOK_INSIDE)
 async def model_weights(parts: PartsOf, name: NameInPath) -> Response:
     """Give every weight and scale of the newest version: enough to compute its answers by hand."""
-    return as_json(weights(await parts.loaded.find(Reference.parse(name))))
+    return await _weights(parts, name)
 
 
-@router.get("/{name}/versions/{version}/weights", response_model=WeightsAnswer, responses=READ)
+@router.get("/{name}/versions/{version}/weights", response_model=WeightsAnswer, responses=LOOK_INSIDE)
 async def version_weights(parts: PartsOf, name: NameInPath, version: VersionInPath) -> Response:
     """Give every weight and scale of one version."""
-    return as_json(weights(await parts.loaded.find(Reference.parse(f"{name}/{version}"))))
+    return await _weights(parts, f"{name}/{version}")
+
+
+async def _curves(parts: Parts, reference: str, most_points: int) -> Response:
+    stored = await parts.loaded.find(Reference.parse(reference))
+    return await parts.off_the_loop(20 * most_points, lambda: as_json(history(stored, most_points)))
+
+
+async def _weights(parts: Parts, reference: str) -> Response:
+    stored = await parts.loaded.find(Reference.parse(reference))
+    if stored.model.network.size > parts.limits.answers:
+        raise TooManyAnswers(stored.model.network.size, parts.limits.answers)
+    return await parts.off_the_loop(20 * stored.model.network.size, lambda: as_json(weights(stored)))

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app.api.answers import as_json, detail, job_detail
-from app.api.bodies import Body, off_the_loop
+from app.api.bodies import TrainingBody
 from app.api.openapi import body_of
 from app.api.orders import read_order
 from app.api.parts import PartsOf
@@ -20,16 +20,16 @@ router = APIRouter(tags=["train"])
     "/train",
     status_code=201,
     response_model=ModelDetail,
-    responses=documented(400, 403, 413, 422, 429, 503, 507)
+    responses=documented(400, 403, 404, 413, 422, 429, 503, 507)
     | {202: {"model": JobDetail, "description": "Still training"}},
     openapi_extra=body_of(TrainRequest),
 )
-async def train(parts: PartsOf, body: Body, wait: Annotated[float, Query(ge=0, le=3600)] = 30) -> Response:
+async def train(parts: PartsOf, body: TrainingBody, wait: Annotated[float, Query(ge=0, le=3600)] = 30) -> Response:
     """Train a network on a table.
 
     Answers 201 with the model once it is safe on disk, or 202 with the job if that takes longer than `wait` seconds.
     """
-    order = await off_the_loop(len(body), read_order, body, parts.limits)
+    order = await parts.off_the_loop(len(body), read_order, body, parts.limits)
     job = parts.jobs.submit(order)
     await parts.jobs.wait(job, wait)
     if job.error:
@@ -40,9 +40,9 @@ async def train(parts: PartsOf, body: Body, wait: Annotated[float, Query(ge=0, l
     return as_json(detail(stored), 201, f"/models/{stored.name}/versions/{stored.version}")
 
 
-@router.get("/jobs", response_model=JobList)
+@router.get("/jobs", response_model=JobList, responses=documented(422))
 async def jobs(parts: PartsOf, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
-    """List trainings, the newest first, that were started since the service was."""
+    """List trainings, the newest first."""
     return as_json(JobList(jobs=[job_detail(job) for job in parts.jobs.newest(limit)]))
 
 
