@@ -6,41 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.engine.learning import STEP_OPERATIONS, estimate, learn
+from app.engine.learning import learn
 from app.engine.model import Model, TrainingRows
-from app.engine.network import BLOCK_NUMBERS, Architecture, Network
+from app.engine.network import Architecture, Network
 from app.engine.optimizers import OPTIMIZERS, clip
 from app.engine.preprocessing import Scaling
 from app.engine.recipe import Recipe
 from app.engine.schedules import SCHEDULES
 from app.engine.training import GENERATORS, Progress, TrainingConfig
-from app.errors import BadTable, Diverged, UnsuitableTarget
+from app.errors import BadTable, Diverged
+from tests.engine.tables import EXAM, blobs, recipe, wave
 from tests.tutorial import X, Y
-
-EXAM = TrainingRows(("hours_studied", "hours_slept"), ("score",), X, Y)
-
-
-def wave(rows: int = 150, outputs: int = 1) -> TrainingRows:
-    """A smooth curve in two columns, in units far from 1."""
-    rng = np.random.default_rng(3)
-    features = rng.uniform(-1, 1, (rows, 2))
-    y = np.stack([np.sin(2 * features[:, 0]) + output * features[:, 1] for output in range(outputs)], axis=1)
-    return TrainingRows(("a", "b"), tuple(f"y{n}" for n in range(outputs)), 1000 * features, 50 + 10 * y)
-
-
-def blobs(classes: int) -> TrainingRows:
-    """Clouds of rows that can be told apart, with text labels."""
-    rng = np.random.default_rng(5)
-    centers = 4 * np.array([[np.cos(angle), np.sin(angle)] for angle in np.linspace(0, 5, classes)])
-    labels = [index % classes for index in range(60)]
-    features = centers[labels] + 0.3 * rng.standard_normal((60, 2))
-    return TrainingRows(("a", "b"), ("kind",), features, tuple("abcdef"[label] for label in labels))
-
-
-def recipe(*, hidden: tuple[int, ...] = (8,), scaling: Scaling | None = None, **training: Any) -> Recipe:
-    return Recipe(
-        network=Architecture(hidden=hidden), training=TrainingConfig(**training), scaling=scaling or Scaling()
-    )
 
 
 @pytest.mark.parametrize("seed", range(100))
@@ -147,16 +123,6 @@ def test_bits_of_a_large_seed_all_count() -> None:
     low, high = (learn(EXAM, recipe(epochs=1, seed=seed, generator="mt19937")) for seed in (7, 7 + 2**32))
 
     assert low.parameters.tobytes() != high.parameters.tobytes()
-
-
-def test_settings_of_a_model_train_it_again() -> None:
-    """A completed recipe, fed back, gives the same model: nothing was chosen that is not told."""
-    model = learn(wave(), Recipe())
-
-    again = learn(wave(), model.recipe)
-
-    assert again.recipe == model.recipe
-    assert again.parameters.tobytes() == model.parameters.tobytes()
 
 
 def test_patience_stops_and_the_best_weights_are_kept() -> None:
@@ -284,14 +250,6 @@ def test_true_and_false_and_whole_numbers_are_labels_too() -> None:
         assert model.labels == tuple(sorted(set(labels)))
 
 
-@pytest.mark.parametrize("output", ["sigmoid", "tanh", "relu", "elu", "softplus", "silu", "leaky_relu"])
-def test_bounded_outputs_get_a_target_they_can_reach(output: str) -> None:
-    """The target's scaler is chosen to fit the output activation."""
-    model = learn(EXAM, Recipe(network=Architecture(hidden=(3,), output_activation=output)))
-
-    assert model.recipe.scaling.target == ("standard" if output == "leaky_relu" else "minmax")
-
-
 def test_a_linear_model_is_a_network_without_hidden_layers() -> None:
     """An empty list of hidden layers learns a straight line exactly."""
     line = TrainingRows(("x",), ("y",), X[:, :1], 3 * X[:, :1] + 1)
@@ -346,85 +304,6 @@ def test_an_answer_that_overflows_is_refused() -> None:
     assert caught.value.total == 2
 
 
-@pytest.mark.parametrize(
-    ("settings", "labels", "message"),
-    [
-        ({"network": {"output_activation": "tanh"}}, ("a", "b", "a"), "Classes need output_activation"),
-        ({"network": {"output_activation": "sigmoid"}}, ("a", "b", "c"), "tells two classes apart; the target has 3"),
-        ({}, ("a", "a", "a"), "one class only"),
-        ({"training": {"loss": "binary_cross_entropy"}}, ("a", "b", "c"), "needs output_activation sigmoid"),
-        ({"training": {"loss": "categorical_cross_entropy"}}, None, "needs output_activation softmax, not identity"),
-        ({"network": {"output_activation": "sigmoid"}, "scaling": {"target": "standard"}}, None, "answers lie between"),
-        ({"scaling": {"target": "minmax", "target_maximum": 100.0}}, None, "goes with scaling.target maximum"),
-    ],
-)
-def test_settings_that_contradict_the_target_are_refused(
-    settings: dict[str, dict[str, Any]], labels: tuple[str, ...] | None, message: str
-) -> None:
-    """Each says what contradicts what, before anything is trained."""
-    contradicting = Recipe(
-        network=Architecture(**settings.get("network", {})),
-        training=TrainingConfig(**settings.get("training", {})),
-        scaling=Scaling(**settings.get("scaling", {})),
-    )
-
-    with pytest.raises(UnsuitableTarget, match=message):
-        learn(EXAM if labels is None else replace(EXAM, y=labels), contradicting)
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        (Recipe(), None),
-        (Recipe(task="classification"), True),
-        (Recipe(task="regression", network=Architecture(output_activation="softmax")), False),
-        (Recipe(network=Architecture(output_activation="softmax")), True),
-        (Recipe(training=TrainingConfig(loss="binary_cross_entropy")), True),
-        (Recipe(training=TrainingConfig(loss="mse")), None),
-    ],
-)
-def test_settings_tell_whether_numbers_are_classes(given: Recipe, wanted: bool | None) -> None:
-    """The task decides; else softmax or a cross entropy do."""
-    assert given.wants_labels is wanted
-
-
-@pytest.mark.parametrize(("rows", "epochs", "batch_size"), [(3, 2000, 3), (256, 2000, 256), (6400, 200, 64)])
-def test_epochs_and_batches_follow_the_number_of_rows(rows: int, epochs: int, batch_size: int) -> None:
-    """Small tables are seen whole and often, large ones in batches and less often."""
-    assert TrainingConfig().chosen_for(rows) == (epochs, batch_size, 0.02)
-
-
-def test_cost_is_estimated_before_training() -> None:
-    """Parameters, numbers held at once, and operations of all epochs."""
-    cost = estimate(EXAM, recipe(hidden=(3,), epochs=10))
-
-    assert cost.parameters == 13
-    assert cost.operations == 10 * (6.0 * 13 * 3 + 2 * STEP_OPERATIONS)
-    assert estimate(replace(EXAM, y=("a", "b", "c")), Recipe()).parameters == 2 * 16 + 16 + 16 * 3 + 3
-
-
-@pytest.mark.parametrize(
-    ("shape", "settings", "numbers"),
-    [
-        ((200_000, 1, 1000), {}, 200_000 * 1000),
-        ((1_000_000, 50, 1), {}, 1_000_000 * 50),
-        ((1000, 1, 1), {"hidden": (100_000,)}, BLOCK_NUMBERS),
-        ((5000, 1, 1), {"hidden": (10_000,), "batch_size": 5000}, 5000 * 10_000),
-    ],
-)
-def test_estimates_count_everything_that_is_large(
-    shape: tuple[int, int, int], settings: dict[str, Any], numbers: int
-) -> None:
-    """Rows by columns, rows by classes, and rows of a batch or block by units."""
-    rows, columns, classes = shape
-    y = tuple(index % classes for index in range(rows)) if classes > 1 else np.zeros((rows, 1))
-    names = tuple(f"c{index}" for index in range(columns))
-
-    cost = estimate(TrainingRows(names, ("y",), np.zeros((rows, columns)), y), recipe(**settings))
-
-    assert cost.numbers >= numbers
-
-
 def test_held_out_rows_are_not_learnt_from() -> None:
     """Changing them changes neither weights nor scales nor ranges; only what is measured on them."""
     rows = wave(100)
@@ -444,12 +323,6 @@ def test_held_out_rows_are_not_learnt_from() -> None:
     assert again.highest.tobytes() == model.highest.tobytes()
     assert again.report.metrics["training"] == model.report.metrics["training"]
     assert again.report.metrics["validation"] != model.report.metrics["validation"]
-
-
-@pytest.mark.parametrize(("rows", "held_out"), [(99, 0), (100, 10)])
-def test_rows_are_held_out_from_a_hundred_on(rows: int, held_out: int) -> None:
-    """A tenth, where there are enough."""
-    assert learn(wave(rows), recipe(epochs=1)).report.rows_held_out == held_out
 
 
 def test_a_validation_loss_that_overflows_is_divergence() -> None:

@@ -4,20 +4,15 @@ import ast
 import json
 import logging
 import pickle
-from concurrent.futures import Executor, Future
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app import errors
 from app.demo import Demo
 from app.engine.learning import learn
-from app.jobs.jobs import Jobs
-from app.jobs.work import Order
 from app.telemetry import JsonLines
-from tests.engine.test_learning import EXAM, recipe
+from tests.engine.tables import EXAM, recipe
 
 APP = Path(__file__).resolve().parents[2] / "app"
 MODULES = sorted(APP.rglob("*.py"))
@@ -81,43 +76,6 @@ def test_log_lines_are_json_with_what_is_known() -> None:
     assert (line["level"], line["message"], line["request_id"]) == ("error", "failed 7", "abc")
     assert "ValueError: boom" in line["exception"]
     assert "\n" not in JsonLines().format(record)
-
-
-class Broken(Executor):
-    """An executor whose calls end as told."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def submit(self, *_: Any, **__: Any) -> Future[Any]:
-        """End at once."""
-        future: Future[Any] = Future()
-        future.set_exception(self.error)
-        return future
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (TimeoutError(), errors.TrainingTooLong),
-        (MemoryError(), errors.OutOfMemory),
-        (ValueError("bug"), errors.Unforeseen),
-        (BrokenProcessPool("gone"), errors.WorkerLost),
-    ],
-)
-async def test_whatever_ends_a_training_becomes_its_jobs_error(
-    error: Exception, kind: type[errors.NetletError], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The job fails with a reason; what was not foreseen is logged with its traceback."""
-    jobs = Jobs(Broken(error), tmp_path, at_once=1, most_waiting=1)
-
-    job = jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe()))
-    await jobs.wait(job, 10)
-    await jobs.close()
-
-    assert job.status == "failed"
-    assert isinstance(job.error, kind)
-    assert ("ValueError: bug" in caplog.text) is isinstance(error, ValueError)
 
 
 def test_a_demonstration_that_fails_stops_the_service(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,13 +7,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import pytest
-
-from app.engine.learning import learn
 from app.engine.model import Model
 from app.store.references import Reference
 from app.store.store import ModelStore
-from tests.store.test_store import EXAM, QUICK
 
 WATCHED = {"write", "fsync", "rename", "unlink", "flock", "mkdir"}
 
@@ -34,18 +30,6 @@ def watched() -> Iterator[list[str]]:
         yield calls
     finally:
         sys.setprofile(None)
-
-
-@pytest.fixture
-def model() -> Model:
-    return learn(EXAM, QUICK)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    store = ModelStore(tmp_path / "models")
-    store.open()
-    return store
 
 
 def test_a_new_store_is_synced_before_it_is_used(tmp_path: Path) -> None:

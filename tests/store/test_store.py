@@ -17,9 +17,7 @@ from safetensors import safe_open
 from safetensors.numpy import load, save
 
 from app.engine.learning import learn
-from app.engine.model import Model, TrainingRows
-from app.engine.recipe import Recipe
-from app.engine.training import TrainingConfig
+from app.engine.model import Model
 from app.errors import (
     InvalidRequest,
     ModelNotFound,
@@ -33,22 +31,9 @@ from app.store import snapshot
 from app.store.files import opened, sweep, written_aside
 from app.store.references import Reference
 from app.store.store import ModelStore
+from tests.engine.tables import EXAM
+from tests.store.conftest import QUICK
 from tests.tutorial import X, Y
-
-QUICK = Recipe(training=TrainingConfig(epochs=2))
-EXAM = TrainingRows(("hours_studied", "hours_slept"), ("score",), X, Y)
-
-
-@pytest.fixture
-def model() -> Model:
-    return learn(EXAM, QUICK)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    store = ModelStore(tmp_path / "models")
-    store.open()
-    return store
 
 
 @pytest.mark.parametrize("y", [Y, np.hstack((Y, Y + 1)), ("no", "yes", "no"), ("a", "b", "c"), (True, False, True)])

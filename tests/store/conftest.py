@@ -1,0 +1,26 @@
+"""A store in a folder of its own, and a model to put in it."""
+
+from pathlib import Path
+
+import pytest
+
+from app.engine.learning import learn
+from app.engine.model import Model
+from app.engine.recipe import Recipe
+from app.engine.training import TrainingConfig
+from app.store.store import ModelStore
+from tests.engine.tables import EXAM
+
+QUICK = Recipe(training=TrainingConfig(epochs=2))
+
+
+@pytest.fixture
+def model() -> Model:
+    return learn(EXAM, QUICK)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    store = ModelStore(tmp_path / "models")
+    store.open()
+    return store
