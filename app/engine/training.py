@@ -222,14 +222,12 @@ class _Run:
 
     def trained(self, examples: Examples, stopped: str) -> Trained:
         """Keep the best parameters, or the last."""
-        loss = self.measured(examples, self.parameters)
-        parameters, kept_epoch = self.parameters, len(self.losses)
-        last_watched = self.validation_losses[-1] if self.validation_losses else loss
-        if self.config.keep_best and self.best_loss < last_watched:
-            parameters, kept_epoch = self.best_parameters, self.kept_epoch
-            loss = self.measured(examples, parameters)
         history = History(np.array(self.losses), np.array(self.validation_losses))
-        return Trained(parameters, history, loss, kept_epoch, stopped)
+        last, best = self.measured(examples, self.parameters), self.measured(examples, self.best_parameters)
+        better = self.best_loss < self.validation_losses[-1] if self.validation_losses else best < last
+        if self.config.keep_best and better:
+            return Trained(self.best_parameters, history, best, self.kept_epoch, stopped)
+        return Trained(self.parameters, history, last, len(self.losses), stopped)
 
     def measured(self, examples: Examples, parameters: Parameters) -> float:
         """Measure the loss of some parameters on the training rows; raise Diverged if it is not finite."""

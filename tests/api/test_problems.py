@@ -132,6 +132,12 @@ async def test_every_type_of_problem_leads_to_an_explanation(kind: Any, client: 
     assert kind.title in response.text
 
 
+@pytest.mark.parametrize("kind", list(KINDS.values()), ids=lambda kind: kind.slug)
+def test_whatever_passes_says_when_to_try_again(kind: Any) -> None:
+    """429 and 503 carry Retry-After; what stays wrong does not."""
+    assert (kind.retry_after is not None) is (kind.status in {429, 503})
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),

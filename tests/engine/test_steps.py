@@ -135,6 +135,21 @@ def test_batches_are_shuffled_and_every_row_is_seen_once() -> None:
     assert not np.allclose(moved.parameters, in_order)
 
 
+def test_of_two_noisy_ends_the_better_is_kept() -> None:
+    """In batches the loss on the way is not that of any weights: best and last are measured before one is kept."""
+    for seed in range(10):
+        noisy: dict[str, Any] = {"learning_rate": 0.6, "epochs": 9, "batch_size": 2, "seed": seed}
+        rng = np.random.default_rng(seed)
+        examples = line(8)
+        examples = Examples(examples.X, examples.y + rng.standard_normal((8, 1)), examples.X[:0], examples.y[:0])
+
+        best = fitted(examples, schedule="constant", **noisy)
+        last = fitted(examples, schedule="constant", keep_best=False, **noisy)
+
+        assert best.loss <= last.loss
+        assert best.loss == pytest.approx(np.mean((LINE.outputs(best.parameters, examples.X)[1] - examples.y) ** 2))
+
+
 def test_clipping_limits_the_first_step() -> None:
     """However steep, the step is no longer than rate times clip_norm."""
     trained = fitted(line(), clip_norm=0.01, epochs=1, keep_best=False)
