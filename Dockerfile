@@ -14,11 +14,11 @@ COPY pyproject.toml README.md LICENSE ./
 COPY app ./app
 RUN pip install --no-deps --no-build-isolation .
 
-USER netlet
+USER 10001
 ENV NETLET_MODELS=/var/lib/netlet NETLET_HOST=0.0.0.0 NETLET_PORT=8000
 VOLUME /var/lib/netlet
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-  CMD python -c "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['NETLET_PORT'] + '/readyz', timeout=2)"
+  CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['NETLET_PORT'] + '/readyz', timeout=2)"]
 CMD ["netlet", "serve"]

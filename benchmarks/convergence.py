@@ -1,4 +1,4 @@
-"""Whether defaults converge on the tutorial's three rows with three hidden units, from 100 seeds, and how long it takes.
+"""Whether defaults converge on the tutorial's rows with three hidden units, from 100 seeds, and how long they take.
 
 Run it with `.venv/bin/python -m benchmarks.convergence`.
 """

@@ -163,6 +163,6 @@ class Network:
 
 
 def _by_tiles(a: Inputs, W: Weights) -> Units:
-    """Multiply tile by tile: BLAS takes another kernel, with other rounding, for each number of rows."""
+    """Multiply tile by tile: on some processors BLAS takes other kernels, with other rounding, for other shapes."""
     products: Units = np.matmul(a.reshape(-1, TILE, a.shape[1]), W).reshape(len(a), W.shape[1])
     return products
