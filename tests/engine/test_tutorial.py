@@ -31,6 +31,20 @@ def test_preset_equals_the_program_to_the_tenth_digit(seed: int) -> None:
     assert model.scores(np.array([[4.0, 8.0]]))[0, 0] == pytest.approx(score(program, 4, 8), abs=1e-10)
 
 
+def test_preset_equals_the_program_on_a_table_that_it_overshoots() -> None:
+    """On many rows a rate of 1 jumps about; like the program, the preset keeps the last weights, not the best."""
+    rng = np.random.default_rng(4)
+    hours, scores = rng.uniform(1, 9, (40, 2)), rng.uniform(5, 95, (40, 1))
+    settings = TypeAdapter(Recipe).validate_python(PRESETS["tutorial"], strict=False)
+
+    model = learn(TrainingRows(EXAM.columns, EXAM.targets, hours, scores), settings)
+
+    program = trained(0, 1000, hours, scores)
+    assert min(model.history.loss) < model.report.loss
+    assert model.report.kept_epoch == 1000
+    np.testing.assert_allclose(model.network.layers(model.parameters)[1].W, program.W2, rtol=1e-10)
+
+
 def test_known_answers_for_seed_0() -> None:
     """After 1,000 epochs the rows answer 89.9187, 87.3125, 89.618, and (4, 8) answers 90.3533."""
     answers = tutorial_model(0).scores(np.array([[2, 9], [1, 5], [3, 6], [4, 8.0]]))[:, 0]
