@@ -39,18 +39,26 @@ class Parts:
     loaded: LoadedModels
     jobs: Jobs
     limits: Limits
-    one_at_a_time: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    tables: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    answers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
-    async def off_the_loop(self, size: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do work in a thread if it is so much that others would feel it on the event loop.
+    async def read_table(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Read a table to learn from, of so many bytes; large ones one after the other, to bound their memory."""
+        return await _off_the_loop(self.tables, size, work, *args, **kwargs)
 
-        `size` is in bytes of JSON, or as many multiplications. Large work is done one piece at a time, so that its
-        memory is bounded too.
-        """
-        if size < FELT:
-            return work(*args, **kwargs)
-        async with self.one_at_a_time:
-            return await asyncio.to_thread(work, *args, **kwargs)
+    async def answer(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what an answer takes; the size is in bytes of JSON, or as much work. Large ones wait for no table."""
+        return await _off_the_loop(self.answers, size, work, *args, **kwargs)
+
+
+async def _off_the_loop(
+    places: asyncio.Semaphore, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Do work in a thread if it is so much that others would feel it on the event loop."""
+    if size < FELT:
+        return work(*args, **kwargs)
+    async with places:
+        return await asyncio.to_thread(work, *args, **kwargs)
 
 
 def parts_of(request: Request) -> Parts:

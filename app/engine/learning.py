@@ -153,9 +153,9 @@ def estimate(rows: TrainingRows, recipe: Recipe) -> Cost:
     """Estimate a training's cost from its shapes alone; raise UnsuitableTarget where settings contradict the target.
 
     An epoch multiplies each row with each weight three times (forward, W's gradient, the error passed down), each a
-    multiplication and an addition; a step costs something however little it multiplies. Held are the rows as sent and
-    scaled; targets, true and encoded, z, a and answers; the layers of a batch, thrice; the parameters with gradient,
-    best and memory.
+    multiplication and an addition; a step costs something however little it multiplies. Held are the rows as sent,
+    scaled, split and padded; targets, true and encoded, z, a and answers; the layers of a batch, thrice; the parameters
+    with gradient, best and memory.
     """
     labels = set(rows.y) if isinstance(rows.y, tuple) else set()
     recipe = complete(recipe, Problem(len(rows.X), len(labels)))
@@ -165,6 +165,6 @@ def estimate(rows: TrainingRows, recipe: Recipe) -> Cost:
     block = max(
         batch_size * sum(network.sizes), BLOCK_NUMBERS if len(rows.X) * max(network.sizes) > BLOCK_NUMBERS else 0
     )
-    numbers = 2 * rows.X.size + 6 * answers + 3 * block + 6 * network.size
+    numbers = 5 * rows.X.size + 6 * answers + 3 * block + 6 * network.size
     steps = -(-len(rows.X) // batch_size) * (len(network.sizes) - 1) * STEP_OPERATIONS
     return Cost(network.size, numbers, float(epochs) * (6.0 * network.size * len(rows.X) + steps))

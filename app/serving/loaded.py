@@ -19,6 +19,7 @@ class LoadedModels:
     def __init__(self, store: ModelStore, most_bytes: int) -> None:
         self.store = store
         self.cache: LRUCache[tuple[str, int], Stored] = LRUCache(most_bytes, getsizeof=lambda stored: stored.bytes)
+        self.loading: dict[tuple[str, int], asyncio.Task[Stored]] = {}
         self.lock = Lock()
 
     async def find(self, reference: Reference) -> Stored:
@@ -26,9 +27,12 @@ class LoadedModels:
         key = self.store.resolve(reference)
         with self.lock:
             stored = self.cache.get(key)
-        if stored is None:
-            stored = await asyncio.to_thread(self._load, key)
-        return stored
+        if stored is not None:
+            return stored
+        if key not in self.loading:  # else somebody is reading it already
+            self.loading[key] = asyncio.create_task(asyncio.to_thread(self._load, key))
+            self.loading[key].add_done_callback(lambda _task: self.loading.pop(key))
+        return await asyncio.shield(self.loading[key])
 
     def _load(self, key: tuple[str, int]) -> Stored:
         stored = self.store.load(*key)

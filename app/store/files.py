@@ -15,7 +15,6 @@ from app.errors import StorageError, StorageFull
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-EMPTY = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never waits for a planted FIFO
 
 log = logging.getLogger(__name__)
@@ -78,20 +77,23 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def remove(name: str, *, within: int) -> None:
-    """Remove a file of a folder, if it is there."""
+    """Remove a file of a folder, if it is there; a folder planted under its name stays."""
     try:
         os.unlink(name, dir_fd=within)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         return
 
 
 def empty(name: str, *, within: int) -> None:
-    """Give back the space of a file that keeps its name."""
+    """Give back the space of a file that keeps its name; whoever has it open goes on reading what it was."""
+    aside = f"{name}.new"
     try:
-        with opened(name, EMPTY, within=within) as descriptor:
-            os.fsync(descriptor)
-    except OSError as error:  # a folder or a link was planted there: it holds no space of ours
+        with opened(aside, CREATE, within=within):
+            pass
+        os.rename(aside, name, src_dir_fd=within, dst_dir_fd=within)
+    except OSError as error:  # no room even for an empty file, or a folder was planted there: the name stays taken
         log.warning("%s could not be emptied (%s)", name, error.strerror)
+        remove(aside, within=within)
 
 
 def sweep(folder: int) -> None:

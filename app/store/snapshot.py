@@ -32,6 +32,7 @@ BLANK = "0" * 64
 PAIR = 2  # labels that one sigmoid tells apart
 LENGTH_BYTES = 8  # a safetensors file begins with its header's length
 LONGEST_HEADER = 16 * 2**20
+LARGEST_FILE = 2**40
 
 REPORT = TypeAdapter(Report)
 
@@ -118,6 +119,17 @@ def header_end(beginning: bytes) -> int:
     return LENGTH_BYTES + min(int.from_bytes(beginning[:LENGTH_BYTES], "little"), LONGEST_HEADER)
 
 
+def size(beginning: bytes) -> int:
+    """Tell from a snapshot's header how long the file is; raise Damage if it does not say."""
+    try:
+        header = json.loads(beginning[LENGTH_BYTES:])
+        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+        return len(beginning) + min(max(map(int, ends)), LARGEST_FILE)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        message = f"its header cannot be read ({type(error).__name__})"
+        raise Damage(message) from error
+
+
 def _tensors(model: Model) -> dict[str, Array]:
     tensors = {
         "features.center": model.features.center,
@@ -166,7 +178,9 @@ def _network(document: Document) -> Network:
     """Lay out the network that a document describes; raise ValueError if it contradicts itself."""
     output, labels = document.recipe.network.output_activation, document.labels
     classes = document.recipe.task == "classification"
-    fit_together = classes == bool(labels) and (output in PROBABILITIES or not classes) and document.targets
+    fit_together = classes == bool(labels) and (output in PROBABILITIES or not classes)
+    for words in (document.columns, document.targets, labels or (True,)):
+        fit_together = fit_together and len(words) == len(set(words)) > 0
     if (
         output is None
         or document.recipe.task is None
@@ -193,8 +207,8 @@ def _require_shapes(document: Document, network: Network, tensors: dict[str, Arr
         shapes[f"layers.{number}.W"] = (fan_in, fan_out)
         if network.bias:
             shapes[f"layers.{number}.b"] = (fan_out,)
-    for name in ("history.loss", "history.validation_loss"):
-        shapes[name] = (tensors[name].size,)
+    epochs, judged = tensors["history.loss"].size, tensors["history.validation_loss"].size
+    shapes |= {"history.loss": (epochs,), "history.validation_loss": (epochs if judged else 0,)}
     if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
         message = "unexpected arrays"
         raise ValueError(message)

@@ -47,7 +47,7 @@ class Listed:
 class ModelStore:
     """Models on disk. Safe to use from many threads and processes at once; keeps nothing in memory.
 
-    A deleted version leaves an empty `<version>.deleted`, so that its number is never given to another model.
+    The highest version, deleted, leaves an empty `<version>.deleted`, so that no number is ever used twice.
     """
 
     def __init__(self, root: Path) -> None:
@@ -123,13 +123,16 @@ class ModelStore:
 
         Raises VersionNotFound, SnapshotDamaged or SnapshotFormatNewer.
         """
-        with storage_errors():
-            data, written = self._read(name, version)
         try:
+            beginning = self._beginning(name, version)
+            snapshot.read_document(beginning)  # before more of it is read
+            with storage_errors():
+                data, written = self._read(name, version, most=snapshot.size(beginning) + 1)
             model, document = snapshot.decode(data)
         except snapshot.NewerFormat as error:
             raise SnapshotFormatNewer(name, version, error.found, snapshot.FORMAT) from error
         except snapshot.Damage as error:
+            self.resolve(Reference(name, version))  # it may have been deleted while it was read
             raise self._damaged(name, version, str(error)) from error
         return Stored(name, version, document.sha256, _time(written), len(data), model)
 
@@ -137,30 +140,34 @@ class ModelStore:
         """Describe a model from the header of its newest version alone."""
         versions = tuple(self.versions(name))
         try:
-            with storage_errors():
-                length, _ = self._read(name, versions[-1], most=snapshot.LENGTH_BYTES)
-                beginning, _ = self._read(name, versions[-1], most=snapshot.header_end(length))
-            return Listed(name, versions, snapshot.read_document(beginning), None)
+            return Listed(name, versions, snapshot.read_document(self._beginning(name, versions[-1])), None)
         except (snapshot.Damage, snapshot.NewerFormat, SnapshotDamaged) as error:
+            self.resolve(Reference(name, versions[-1]))  # it may have been deleted while it was read
             return Listed(name, versions, None, str(error))
 
     def delete(self, reference: Reference) -> None:
         """Remove one version, or all of a model; raise ModelNotFound or VersionNotFound if there is nothing.
 
         A file that is renamed to `<version>.deleted` is gone for every reader at once, and needs no space on a full
-        disk. Emptied, it keeps the number from being used again.
+        disk. Then its space is given back; only the highest number leaves a mark.
         """
         with storage_errors():
             versions = self.versions(reference.name)
             if reference.version is not None:
                 versions = [self.resolve(reference)[1]]
             with opened(self.root / reference.name) as folder, locked(folder):
-                deleted = [version for version in versions if not _numbers(folder).get(version, True)]
-                for version in deleted:
-                    os.rename(_file(version), _file(version, DELETED), src_dir_fd=folder, dst_dir_fd=folder)
+                numbers = _numbers(folder)
+                for version in versions:
+                    if not numbers.get(version, True):
+                        os.rename(_file(version), _file(version, DELETED), src_dir_fd=folder, dst_dir_fd=folder)
+                        numbers[version] = True
                 os.fsync(folder)
-                for version in deleted:
-                    empty(_file(version, DELETED), within=folder)
+                for version in [version for version, deleted in numbers.items() if deleted]:
+                    if version == max(numbers):
+                        empty(_file(version, DELETED), within=folder)
+                    else:
+                        remove(_file(version, DELETED), within=folder)
+                os.fsync(folder)
 
     def _versions(self, name: str) -> list[int]:
         try:
@@ -170,6 +177,12 @@ class ModelStore:
             if error.errno in NO_FOLDER:
                 return []
             raise
+
+    def _beginning(self, name: str, version: int) -> bytes:
+        """Read a snapshot's header."""
+        with storage_errors():
+            length, _ = self._read(name, version, most=snapshot.LENGTH_BYTES)
+            return self._read(name, version, most=snapshot.header_end(length))[0]
 
     def _read(self, name: str, version: int, most: int | None = None) -> tuple[bytes, float]:
         try:

@@ -1,16 +1,15 @@
 """Reading: what a request holds, as the rows a model learns from or answers."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from app.engine.arrays import Features, Targets
 from app.engine.model import TrainingRows
 from app.engine.preprocessing import Label
 from app.errors import MOST_FAULTS, BadTable, Fault, InvalidRequest, UnsuitableTarget
-from app.tables.cells import Faults, closest, count, describe, names, number_column
+from app.tables.cells import Faults, closest, count, describe, names
 from app.tables.table import LONGEST_NAME, Table, from_arrays, from_records, require_names, require_rows
 
 MOST_CLASSES = 1000
@@ -76,11 +75,12 @@ def _matching_records(rows: list[Any], columns: tuple[str, ...], targets: tuple[
 def _matching_arrays(rows: list[Any], given: tuple[str, ...], columns: tuple[str, ...]) -> Table:
     if sorted(given) != sorted(columns):
         message = f"The columns are not those of the model: {names(columns)}."
-        faults = [Fault("a column of the model", column=name) for name in given if name not in columns]
-        faults += [Fault("this column too", got="nothing", column=name) for name in columns if name not in given]
+        known, sent = set(columns), set(given)
+        faults = [Fault("a column of the model", column=name) for name in given if name not in known]
+        faults += [Fault("this column too", got="nothing", column=name) for name in columns if name not in sent]
+        faults += [Fault("each column once", column=name) for name, times in Counter(given).items() if times > 1]
         raise BadTable(message, faults[:MOST_FAULTS], len(faults))
-    table = from_arrays(rows, given)
-    return Table(columns, [table.column(name) for name in columns])
+    return from_arrays(rows, given).select(columns)
 
 
 def _labelled_table(sent: Sent) -> tuple[Table, tuple[str, ...]]:
@@ -130,7 +130,8 @@ def _require_targets(targets: tuple[str, ...], columns: tuple[str, ...]) -> None
         message = "Name at least one column to be learnt."
         raise InvalidRequest(message, [Fault("a column's name", field="target")])
     require_names(targets)
-    unknown = [name for name in targets if name not in columns]
+    known = set(columns)
+    unknown = [name for name in targets if name not in known]
     if unknown:
         message = f"The target is not a column of the rows, which are: {names(columns)}."
         faults = [
@@ -143,15 +144,15 @@ def _require_targets(targets: tuple[str, ...], columns: tuple[str, ...]) -> None
 def _target(
     table: Table, targets: tuple[str, ...], faults: Faults, *, wants_labels: bool | None
 ) -> Targets | tuple[Label, ...]:
-    first = table.column(targets[0])
+    answers = table.select(targets)
     if wants_labels is None:
-        wants_labels = set(map(type, first)) in ({str}, {bool})
+        wants_labels = set(map(type, answers.cells[0])) in ({str}, {bool})
     if not wants_labels:
-        return np.stack([number_column(table.column(name), name, faults) for name in targets], axis=1)
+        return answers.numbers(faults)
     if len(targets) > 1:
         message = "Classes can be learnt for one target at a time. Train one model for each."
         raise UnsuitableTarget(message)
-    return _labels(first, targets[0], faults)
+    return _labels(answers.cells[0], targets[0], faults)
 
 
 def _labels(cells: Sequence[object], column: str, faults: Faults) -> tuple[Label, ...]:

@@ -23,13 +23,15 @@ class Table:
     columns: tuple[str, ...]
     cells: Sequence[Sequence[object]]
 
-    def column(self, name: str) -> Sequence[object]:
-        """Give the cells of one column."""
-        return self.cells[self.columns.index(name)]
+    def select(self, names: Sequence[str]) -> "Table":
+        """Give some of the columns, in this order."""
+        position = {name: index for index, name in enumerate(self.columns)}
+        return Table(tuple(names), [self.cells[position[name]] for name in names])
 
     def without(self, dropped: Sequence[str]) -> "Table":
         """Give the table less some of its columns."""
-        kept = [index for index, name in enumerate(self.columns) if name not in dropped]
+        gone = set(dropped)
+        kept = [index for index, name in enumerate(self.columns) if name not in gone]
         return Table(tuple(self.columns[index] for index in kept), [self.cells[index] for index in kept])
 
     def numbers(self, faults: Faults) -> Features:

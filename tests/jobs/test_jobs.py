@@ -205,3 +205,17 @@ def test_progress_comes_through_a_file(tmp_path: Path) -> None:
     note.remove()
     assert note.read() is None
     assert np.isfinite(told[1].loss)
+
+
+def test_a_training_goes_on_where_progress_cannot_be_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file where the folder should be, or a full disk: one line in the log, and no more notes."""
+    (tmp_path / "file").write_text("in the way")
+    nowhere = ProgressWriter(ProgressNote(tmp_path / "file" / "note"))
+    full = ProgressWriter(ProgressNote(Path("/dev/full")))
+
+    for writer in (nowhere, full):
+        writer(Progress(1, 9, 0.5, None))
+        writer(Progress(2, 9, 0.5, None))
+        writer.close()
+
+    assert caplog.text.count("progress cannot be told") == 2

@@ -100,10 +100,11 @@ def test_the_number_of_a_deleted_version_is_not_used_again(store: ModelStore, mo
 
     assert store.publish("exam", model) == 3
     assert {path.name: path.stat().st_size > 0 for path in (store.root / "exam").iterdir()} == {
-        "1.deleted": False,
         "2.deleted": False,
         "3.safetensors": True,
     }
+    store.delete(Reference.parse("exam"))
+    assert [path.name for path in (store.root / "exam").iterdir()] == ["3.deleted"]
 
 
 def test_a_deletion_that_was_interrupted_is_a_deletion(store: ModelStore, model: Model) -> None:
@@ -209,9 +210,12 @@ def resigned(data: bytes, arrays: dict[str, np.ndarray] | None, **changes: objec
     "changes",
     [
         {"columns": ["a"]},
+        {"columns": []},
+        {"columns": ["a", "a"]},
         {"targets": []},
         {"targets": ["a", "b"]},
         {"labels": ["a", "b"]},
+        {"labels": ["a", "a"], "recipe": {"network": {"output_activation": "sigmoid"}, "task": "classification"}},
         {"recipe": {"network": {}, "task": "regression"}},
         {"recipe": {"network": {"output_activation": "identity"}}},
         {"recipe": {"network": {"output_activation": "softmax"}, "task": "classification"}, "labels": ["a", "b"]},
@@ -253,6 +257,40 @@ def test_a_forged_array_is_refused_or_harmless(name: str, change: Any, store: Mo
         return
     assert np.isfinite(stored.model.scores(X)).all()
     assert "scale" not in name or (arrays[name] > 0).all()
+
+
+def test_curves_of_different_lengths_are_refused(store: ModelStore, model: Model) -> None:
+    """A validation loss for each epoch, or none at all."""
+    store.publish("exam", model)
+    path = store.root / "exam" / "1.safetensors"
+    path.write_bytes(resigned(path.read_bytes(), {"history.validation_loss": np.ones(1)}))
+
+    with pytest.raises(SnapshotDamaged):
+        store.load("exam", 1)
+
+
+def test_whoever_reads_a_version_while_it_is_deleted_reads_it_whole(store: ModelStore, model: Model) -> None:
+    """Its bytes are left alone, also under other names that a backup may have given them."""
+    store.publish("exam", model)
+    (store.root / "backup").hardlink_to(store.root / "exam" / "1.safetensors")
+    whole = (store.root / "backup").read_bytes()
+
+    store.delete(Reference.parse("exam"))
+
+    assert (store.root / "backup").read_bytes() == whole
+
+
+def test_a_huge_file_that_is_no_snapshot_is_not_read(store: ModelStore, model: Model) -> None:
+    """The header tells; a file longer than it says is damaged."""
+    store.publish("exam", model)
+    with (store.root / "exam" / "2.safetensors").open("wb") as file:
+        file.truncate(2**40)
+    with (store.root / "exam" / "1.safetensors").open("ab") as file:
+        file.truncate(2**40)
+
+    for version in (1, 2):
+        with pytest.raises(SnapshotDamaged):
+            store.load("exam", version)
 
 
 def test_a_planted_folder_can_be_deleted_like_a_version(store: ModelStore, model: Model) -> None:

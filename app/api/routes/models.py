@@ -96,11 +96,11 @@ async def version_weights(parts: PartsOf, name: NameInPath, version: VersionInPa
 
 async def _curves(parts: Parts, reference: str, most_points: int) -> Response:
     stored = await parts.loaded.find(Reference.parse(reference))
-    return await parts.off_the_loop(20 * most_points, lambda: as_json(history(stored, most_points)))
+    return await parts.answer(20 * most_points, lambda: as_json(history(stored, most_points)))
 
 
 async def _weights(parts: Parts, reference: str) -> Response:
     stored = await parts.loaded.find(Reference.parse(reference))
     if stored.model.network.size > parts.limits.answers:
         raise TooManyAnswers(stored.model.network.size, parts.limits.answers)
-    return await parts.off_the_loop(20 * stored.model.network.size, lambda: as_json(weights(stored)))
+    return await parts.answer(20 * stored.model.network.size, lambda: as_json(weights(stored)))

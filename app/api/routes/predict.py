@@ -15,6 +15,7 @@ from app.store.store import Stored
 from app.tables.reading import features_to_answer
 
 router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 409, 413, 422, 503))
+PRODUCTS_PER_BYTE = 16  # multiplications that take as long as reading a byte of JSON
 IN_PATH = body_of(PredictRequest, "model")
 
 
@@ -39,14 +40,14 @@ async def predict_with_version(
 
 
 async def _answer(parts: Parts, body: bytes, in_path: str | None) -> Response:
-    request, _ = await parts.off_the_loop(len(body), parse, PredictRequest, body)
+    request, _ = await parts.answer(len(body), parse, PredictRequest, body)
     reference = in_path or request.model
     if reference is None or request.model not in {None, reference}:
         message = "Name one model to answer with, in the body or in the path."
         raise InvalidRequest(message, [Fault('one model\'s name, as in "model": "exam"', field="model")])
     stored = await parts.loaded.find(Reference.parse(reference))
-    size = len(body) + len(request.rows or request.X or ()) * stored.model.network.size
-    return await parts.off_the_loop(size, _predict, stored, request, parts.limits.answers)
+    size = len(body) + len(request.rows or request.X or ()) * stored.model.network.size // PRODUCTS_PER_BYTE
+    return await parts.answer(size, _predict, stored, request, parts.limits.answers)
 
 
 def _predict(stored: Stored, request: PredictRequest, most_answers: int) -> Response:

@@ -29,7 +29,7 @@ async def train(parts: PartsOf, body: TrainingBody, wait: Annotated[float, Query
 
     Answers 201 with the model once it is safe on disk, or 202 with the job if that takes longer than `wait` seconds.
     """
-    order = await parts.off_the_loop(len(body), read_order, body, parts.limits)
+    order = await parts.read_table(len(body), read_order, body, parts.limits)
     job = parts.jobs.submit(order)
     await parts.jobs.wait(job, wait)
     if job.error:
