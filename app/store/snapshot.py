@@ -124,7 +124,7 @@ def size(beginning: bytes) -> int:
     try:
         header = json.loads(beginning[LENGTH_BYTES:])
         ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-        return len(beginning) + min(max(map(int, ends)), LARGEST_FILE)
+        return len(beginning) + min(max(0, *map(int, ends)), LARGEST_FILE)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         message = f"its header cannot be read ({type(error).__name__})"
         raise Damage(message) from error
