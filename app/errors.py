@@ -31,13 +31,19 @@ NetletError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 MOST_FAULTS = 20
 """How many faults of a request are told; the rest are counted."""
 
 
 class NetletError(Exception):
-    """Base of every error netlet raises on purpose; its text says what to try."""
+    """Base of every error netlet raises on purpose; its text, `usual` where none is given, says what to try."""
+
+    usual: ClassVar[str] = ""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(self.usual if message is None else message)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel from a training process with all data, whatever making one takes."""
@@ -195,8 +201,7 @@ class StorageFull(StorageError):
 class ForeignSite(NetletError):
     """A browser sends this for a page of another site, which must not be able to change anything here."""
 
-    def __init__(self) -> None:
-        super().__init__("Pages of other sites may not change anything here. Use the service's own address.")
+    usual = "Pages of other sites may not change anything here. Use the service's own address."
 
 
 class Busy(NetletError):
@@ -210,33 +215,28 @@ class Busy(NetletError):
 class TrainingTooLong(NetletError):
     """A training ran into the service's time limit."""
 
-    def __init__(self) -> None:
-        super().__init__("The training took longer than this service allows. Use fewer epochs or a smaller network.")
+    usual = "The training took longer than this service allows. Use fewer epochs or a smaller network."
 
 
 class OutOfMemory(NetletError):
     """A training needed more memory than its process could have."""
 
-    def __init__(self) -> None:
-        super().__init__("The training ran out of memory. Use a smaller network, smaller batches or fewer rows.")
+    usual = "The training ran out of memory. Use a smaller network, smaller batches or fewer rows."
 
 
 class WorkerLost(NetletError):
     """The process that ran a training died before it ended."""
 
-    def __init__(self) -> None:
-        super().__init__("The process that ran this training ended before it was done. Nothing was saved; try again.")
+    usual = "The process that ran this training ended before it was done. Nothing was saved; try again."
 
 
 class ShuttingDown(NetletError):
     """The service is about to end and takes or finishes no more trainings."""
 
-    def __init__(self) -> None:
-        super().__init__("The service is shutting down. Nothing was saved of this training; try again in a while.")
+    usual = "The service is shutting down. Nothing was saved of this training; try again in a while."
 
 
 class Unforeseen(NetletError):
     """Something went wrong that netlet does not know of: a fault of its own."""
 
-    def __init__(self) -> None:
-        super().__init__("This is a fault of the service; its log has the details.")
+    usual = "This is a fault of the service; its log has the details."

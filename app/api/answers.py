@@ -43,12 +43,12 @@ def predictions(stored: Stored, X: Features, *, proba: bool, most: int) -> Predi
     count = len(X) * max(1, len(model.labels), len(model.targets))
     if count > most:
         raise TooManyAnswers(count, most)
+    if proba and not model.labels:
+        message = "Only classes have probabilities, and this model answers with numbers. Leave proba out."
+        raise InvalidRequest(message, [Fault("false, or nothing", got="true", field="proba")])
     scores = model.scores(X)
     probabilities = None
     if proba:
-        if not model.labels:
-            message = "Only classes have probabilities, and this model answers with numbers. Leave proba out."
-            raise InvalidRequest(message, [Fault("false, or nothing", got="true", field="proba")])
         labels = [str(label).lower() if isinstance(label, bool) else str(label) for label in model.labels]
         probabilities = [dict(zip(labels, row, strict=True)) for row in scores.tolist()]
     return Predictions(

@@ -104,17 +104,18 @@ def _in_our_words(error: ValidationError) -> MalformedBody | InvalidRequest:
 
 
 def _fault(detail: ErrorDetails) -> Fault:
-    path = [part for part in detail["loc"] if isinstance(part, int) or part in FIELDS]
-    match detail["type"]:
-        case "extra_forbidden" | "unexpected_keyword_argument":
-            return _unknown(path[:-1] if path[-1:] == list(detail["loc"][-1:]) else path, str(detail["loc"][-1]))
-        case "missing":
-            return Fault("a value", got="nothing", field=_dotted(path))
+    if detail["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return _unknown(_path(detail["loc"][:-1]), str(detail["loc"][-1]))
     expected = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return Fault(expected, got=describe(detail["input"]), field=_dotted(path))
+    return Fault(expected, got=describe(detail["input"]), field=_dotted(_path(detail["loc"])))
 
 
-def _unknown(path: list[Any], name: str) -> Fault:
+def _path(location: tuple[int | str, ...]) -> list[int | str]:
+    """Leave out of a location what is not the sender's: the names of alternatives that were tried."""
+    return [part for part in location if isinstance(part, int) or part in FIELDS]
+
+
+def _unknown(path: list[int | str], name: str) -> Fault:
     """Guess which setting was meant: one of the same group, or one that belongs elsewhere."""
     group = GROUPS.get(_dotted(path), set(TrainRequest.model_fields) | set(PredictRequest.model_fields))
     meant = closest(name, sorted(group))
@@ -124,5 +125,5 @@ def _unknown(path: list[Any], name: str) -> Fault:
     return Fault("no such setting", field=_dotted([*path, name]), instead=meant)
 
 
-def _dotted(path: list[Any]) -> str:
+def _dotted(path: list[int | str]) -> str:
     return ".".join(map(str, path)) or "body"

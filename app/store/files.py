@@ -108,11 +108,11 @@ def sweep(folder: int) -> None:
     fcntl.flock(folder, fcntl.LOCK_UN)
 
 
-def read(name: str, *, within: int, most: int | None = None) -> tuple[bytes, float]:
+def read(name: str, *, within: int, most: int) -> tuple[bytes, float]:
     """Read a regular file of a folder (its first `most` bytes) and when it was written; raise OSError if it is none."""
     with opened(name, READ, within=within) as descriptor:
         status = os.fstat(descriptor)
         if not S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
         with os.fdopen(os.dup(descriptor), "rb") as file:
-            return file.read(-1 if most is None else most), status.st_mtime
+            return file.read(most), status.st_mtime

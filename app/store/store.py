@@ -103,8 +103,7 @@ class ModelStore:
 
     def versions(self, name: str) -> list[int]:
         """List the versions of a model, oldest first; raise ModelNotFound if there are none."""
-        with storage_errors():
-            found = self._versions(name) if is_name(name) else []
+        found = self._versions(name) if is_name(name) else []
         if not found:
             raise ModelNotFound(name)
         return found
@@ -126,8 +125,7 @@ class ModelStore:
         try:
             beginning = self._beginning(name, version)
             snapshot.read_document(beginning)  # before more of it is read
-            with storage_errors():
-                data, written = self._read(name, version, most=snapshot.size(beginning) + 1)
+            data, written = self._read(name, version, snapshot.size(beginning) + 1)
             model, document = snapshot.decode(data)
         except snapshot.NewerFormat as error:
             raise SnapshotFormatNewer(name, version, error.found, snapshot.FORMAT) from error
@@ -151,49 +149,48 @@ class ModelStore:
         A file that is renamed to `<version>.deleted` is gone for every reader at once, and needs no space on a full
         disk. Then its space is given back; only the highest number leaves a mark.
         """
-        with storage_errors():
-            versions = self.versions(reference.name)
-            if reference.version is not None:
-                versions = [self.resolve(reference)[1]]
-            with opened(self.root / reference.name) as folder, locked(folder):
-                numbers = _numbers(folder)
-                for version in versions:
-                    if not numbers.get(version, True):
-                        os.rename(_file(version), _file(version, DELETED), src_dir_fd=folder, dst_dir_fd=folder)
-                        numbers[version] = True
-                os.fsync(folder)
-                for version in [version for version, deleted in numbers.items() if deleted]:
-                    if version == max(numbers):
-                        empty(_file(version, DELETED), within=folder)
-                    else:
-                        remove(_file(version, DELETED), within=folder)
-                os.fsync(folder)
+        versions = self.versions(reference.name)
+        if reference.version is not None:
+            versions = [self.resolve(reference)[1]]
+        with storage_errors(), opened(self.root / reference.name) as folder, locked(folder):
+            numbers = _numbers(folder)
+            for version in versions:
+                if not numbers.get(version, True):
+                    os.rename(_file(version), _file(version, DELETED), src_dir_fd=folder, dst_dir_fd=folder)
+                    numbers[version] = True
+            os.fsync(folder)
+            highest = max(numbers)
+            for version in [version for version, deleted in numbers.items() if deleted]:
+                give_back = empty if version == highest else remove
+                give_back(_file(version, DELETED), within=folder)
+            os.fsync(folder)
 
     def _versions(self, name: str) -> list[int]:
-        try:
-            with opened(self.root / name) as folder:
-                return sorted(number for number, deleted in _numbers(folder).items() if not deleted)
-        except OSError as error:
-            if error.errno in NO_FOLDER:
-                return []
-            raise
+        with storage_errors():
+            try:
+                with opened(self.root / name) as folder:
+                    return sorted(number for number, deleted in _numbers(folder).items() if not deleted)
+            except OSError as error:
+                if error.errno in NO_FOLDER:
+                    return []
+                raise
 
     def _beginning(self, name: str, version: int) -> bytes:
         """Read a snapshot's header."""
-        with storage_errors():
-            length, _ = self._read(name, version, most=snapshot.LENGTH_BYTES)
-            return self._read(name, version, most=snapshot.header_end(length))[0]
+        length, _ = self._read(name, version, snapshot.LENGTH_BYTES)
+        return self._read(name, version, snapshot.header_end(length))[0]
 
-    def _read(self, name: str, version: int, most: int | None = None) -> tuple[bytes, float]:
-        try:
-            with opened(self.root / name) as folder:
-                return read(_file(version), within=folder, most=most)
-        except FileNotFoundError:
-            raise VersionNotFound(name, version) from None
-        except OSError as error:
-            if error.errno in NO_FILE:
-                raise self._damaged(name, version, f"it cannot be read ({error.strerror})") from error
-            raise
+    def _read(self, name: str, version: int, most: int) -> tuple[bytes, float]:
+        with storage_errors():
+            try:
+                with opened(self.root / name) as folder:
+                    return read(_file(version), within=folder, most=most)
+            except FileNotFoundError:
+                raise VersionNotFound(name, version) from None
+            except OSError as error:
+                if error.errno in NO_FILE:
+                    raise self._damaged(name, version, f"it cannot be read ({error.strerror})") from error
+                raise
 
     def _damaged(self, name: str, version: int, reason: str) -> SnapshotDamaged:
         older = [number for number in self._versions(name) if number < version]

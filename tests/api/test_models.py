@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from app.engine.activations import ACTIVATIONS
-from app.main import create_app
 from app.settings import Settings
-from tests.conftest import ROWS, TUTORIAL
+from tests.conftest import ROWS, TUTORIAL, client_of
 
 QUICK: dict[str, Any] = {"X": [[1], [2]], "y": [1, 2], "training": {"epochs": 1}}
 
@@ -160,11 +159,7 @@ async def test_a_training_that_fails_later_tells_why_in_its_job(tmp_path: Path) 
     """What would have been the problem is the job's error."""
     wild = {"optimizer": "gradient_descent", "learning_rate": 1e6}
     body = {"rows": ROWS, "target": "score", "training": wild, "network": {"activation": "identity"}}
-    app = create_app(Settings(models=tmp_path / "models", executor="thread", trainings_at_once=1))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://netlet") as client,
-    ):
+    async with client_of(Settings(models=tmp_path / "models", executor="thread", trainings_at_once=1)) as client:
         await client.post("/train", params={"wait": 0}, json=TUTORIAL)  # the next one has to wait for this
         job = (await client.post("/train", params={"wait": 0}, json=body)).json()
         while job["status"] in {"queued", "running"}:
@@ -282,12 +277,10 @@ async def test_the_openapi_document_is_complete(client: httpx.AsyncClient) -> No
 
 async def test_too_many_waiting_trainings_are_refused(tmp_path: Path) -> None:
     """429 with Retry-After; those accepted are trained."""
-    app = create_app(Settings(models=tmp_path / "models", executor="thread", trainings_at_once=1, most_waiting=1))
     slow = TUTORIAL | {"training": {"epochs": 20_000}}
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://netlet") as client,
-    ):
+    async with client_of(
+        Settings(models=tmp_path / "models", executor="thread", trainings_at_once=1, most_waiting=1)
+    ) as client:
         statuses, refused = [], None
         for _ in range(3):
             response = await client.post("/train", params={"wait": 0.01}, json=slow)

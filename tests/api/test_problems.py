@@ -15,6 +15,7 @@ from app.api.problems import KINDS, kind_of
 from app.main import create_app
 from app.settings import Settings
 from tests.api.problem import TABLE, problem
+from tests.conftest import client_of
 
 
 @pytest.mark.parametrize(
@@ -89,16 +90,14 @@ async def test_little_of_what_was_sent_comes_back(body: Any, client: httpx.Async
 
 async def test_too_long_a_body_is_refused_before_it_is_read(tmp_path: Path) -> None:
     """By its announced length, or as soon as it grows past the limit."""
-    app = create_app(Settings(models=tmp_path / "models", executor="thread", train_bytes=1000, predict_bytes=500))
 
     async def growing() -> Any:
         for _ in range(100):
             yield b"[" * 100
 
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://netlet") as client,
-    ):
+    async with client_of(
+        Settings(models=tmp_path / "models", executor="thread", train_bytes=1000, predict_bytes=500)
+    ) as client:
         announced = await client.post("/train", content=b" " * 1001)
         streamed = await client.post("/train", content=growing())
         question = await client.post("/predict", content=b" " * 501)
@@ -178,11 +177,7 @@ async def test_no_json_gives_a_5xx(body: Any, client: httpx.AsyncClient) -> None
 
 async def test_a_prediction_has_a_longest_answer(tmp_path: Path) -> None:
     """Rows times labels, or weights: what would be longer is refused before it is computed."""
-    app = create_app(Settings(models=tmp_path / "models", executor="thread", most_answers=10))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://netlet") as client,
-    ):
+    async with client_of(Settings(models=tmp_path / "models", executor="thread", most_answers=10)) as client:
         body = {"name": "abc", "X": [[1], [2], [3]], "y": ["a", "b", "c"], "training": {"epochs": 1}}
         (await client.post("/train", json=body)).raise_for_status()
 

@@ -260,3 +260,18 @@ def test_folders_and_files_are_for_the_owner_alone(store: ModelStore, model: Mod
 
     assert (store.root / "exam").stat().st_mode & 0o077 == 0
     assert (store.root / "exam" / "1.safetensors").stat().st_mode & 0o077 == 0
+
+
+def test_what_the_system_refuses_is_no_damage(store: ModelStore, model: Model) -> None:
+    """With no file left to open, a good model is not called damaged; afterwards it is read again."""
+    store.publish("exam", model)
+    old = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, old[1]))
+    try:
+        for ask in (lambda: store.load("exam", 1), lambda: store.versions("exam"), lambda: store.listed("exam")):
+            with pytest.raises(StorageError, match="EMFILE"):
+                ask()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, old)
+
+    assert store.load("exam", 1).version == 1
