@@ -6,10 +6,10 @@ Run it with `.venv/bin/python -m benchmarks.convergence`.
 from statistics import median
 from time import perf_counter
 
+from app.engine.config import TrainingConfig
 from app.engine.learning import learn
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
-from app.engine.training import TrainingConfig
 from benchmarks.first_light import ROWS
 
 SEEDS = 100

@@ -11,13 +11,13 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from app.engine.learning import learn
-from app.engine.model import TrainingRows
 from app.engine.network import Architecture
 from app.engine.recipe import PRESETS, Recipe
+from app.engine.table import Column, TrainingRows
 from tests.tutorial import X, Y, score, trained
 
 ROUNDS = 9
-ROWS = TrainingRows(("hours_studied", "hours_slept"), ("score",), X, Y)
+ROWS = TrainingRows((Column("hours_studied"), Column("hours_slept")), ("score",), X, Y)
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -12,15 +12,22 @@ LEAK = 0.01  # Maas, Hannun, Ng 2013: the slope of leaky_relu below 0
 SILU_MINIMUM = -0.2784645427610738  # the least value of z·S(z), at z = -1.2785
 
 
+def _multiply(delta: Units, _a: Units, slope: Units) -> None:
+    delta *= slope
+
+
 @dataclass(frozen=True)
 class Activation:
-    """One non-linearity and its derivative.
+    """One non-linearity and its derivative, in place; `scratch` has the shape of z and carries from one to the other.
 
-    `apply(z)` gives a; `backpropagate(upstream, z, a)` turns dL/da into dL/dz. `range` bounds a.
+    `apply(z, scratch)` turns z into a. `slope(a, scratch)` then leaves da/dz in scratch, and
+    `backpropagate(delta, a, scratch)` turns dL/da into dL/dz. `range` bounds a. What overflows becomes its limit; the
+    caller silences NumPy's warnings.
     """
 
-    apply: Callable[[Units], Units]
-    backpropagate: Callable[[Units, Units, Units], Units]
+    apply: Callable[[Units, Units], object]
+    slope: Callable[[Units, Units], object]
+    backpropagate: Callable[[Units, Units, Units], None] = _multiply
     range: tuple[float, float] = UNBOUNDED
 
     @property
@@ -29,46 +36,97 @@ class Activation:
         return self.range != UNBOUNDED
 
 
-def sigmoid(z: Units) -> Units:
-    """Compute S(z) = 1 / (1 + e^-z), from e^-|z| so that nothing overflows."""
-    decay = np.exp(-np.abs(z))
-    return np.asarray(np.where(z >= 0, 1.0, decay) / (1.0 + decay))
+def sigmoid(z: Units, out: Units) -> None:
+    """Compute S(z) = 1 / (1 + e^-z); where e^-z overflows, S(z) is 0, as it should be."""
+    np.negative(z, out=out)
+    np.exp(out, out=out)
+    out += 1.0
+    np.reciprocal(out, out=out)
 
 
-def silu(z: Units) -> Units:
-    """Compute z·S(z) (Elfwing, Uchibe, Doya 2017)."""
-    return z * sigmoid(z)
+def _sigmoid_slope(a: Units, scratch: Units) -> None:
+    np.subtract(1.0, a, out=scratch)
+    scratch *= a
 
 
-def softmax(z: Units) -> Units:
+def _tanh_slope(a: Units, scratch: Units) -> None:
+    np.multiply(a, a, out=scratch)
+    np.subtract(1.0, scratch, out=scratch)
+
+
+def _relu(z: Units, scratch: Units) -> None:
+    np.greater(z, 0.0, out=scratch)  # faster than a maximum, and the slope at once
+    z *= scratch
+
+
+def _leaky_relu(z: Units, scratch: Units) -> None:
+    np.greater(z, 0.0, out=scratch)
+    np.maximum(scratch, LEAK, out=scratch)
+    z *= scratch
+
+
+def _elu(z: Units, scratch: Units) -> None:
+    np.minimum(z, 0.0, out=scratch)
+    np.expm1(scratch, out=scratch)
+    np.maximum(z, 0.0, out=z)
+    z += scratch
+
+
+def _elu_slope(_a: Units, scratch: Units) -> None:
+    scratch += 1.0
+
+
+def _silu(z: Units, scratch: Units) -> None:
+    """Compute z·S(z) (Elfwing, Uchibe, Doya 2017); z is kept above where e^-z overflows and the product is 0."""
+    sigmoid(z, scratch)
+    z *= scratch
+
+
+def _silu_slope(a: Units, scratch: Units) -> None:
+    """Compute S + a (1 - S) from S."""
+    rest = 1.0 - scratch
+    rest *= a
+    scratch += rest
+
+
+def _softplus(z: Units, _scratch: Units) -> None:
+    np.logaddexp(0.0, z, out=z)
+
+
+def _softplus_slope(a: Units, scratch: Units) -> None:
+    """Compute S(z) = 1 - e^-a."""
+    np.negative(a, out=scratch)
+    np.expm1(scratch, out=scratch)
+    np.negative(scratch, out=scratch)
+
+
+def _softmax(z: Units, _scratch: Units) -> None:
     """Compute e^z over its sum along each row, shifted by the row's maximum so that nothing overflows."""
-    powers = np.exp(z - z.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    z -= z.max(axis=-1, keepdims=True)
+    np.exp(z, out=z)
+    z /= z.sum(axis=-1, keepdims=True)
 
 
-def _silu_slope(z: Units, a: Units) -> Units:
-    gate = sigmoid(z)
-    return gate + a * (1.0 - gate)
+def _softmax_backpropagate(delta: Units, a: Units, _scratch: Units) -> None:
+    delta -= (delta * a).sum(axis=-1, keepdims=True)
+    delta *= a
+
+
+def _nothing(*_: Units) -> None:
+    """Leave everything as it is: the identity, and slopes that `apply` or `backpropagate` knows already."""
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "sigmoid": Activation(sigmoid, lambda upstream, _z, a: upstream * a * (1.0 - a), (0.0, 1.0)),
-    "tanh": Activation(np.tanh, lambda upstream, _z, a: upstream * (1.0 - a * a), (-1.0, 1.0)),
-    "relu": Activation(lambda z: np.maximum(z, 0.0), lambda upstream, z, _a: upstream * (z > 0), (0.0, np.inf)),
-    "leaky_relu": Activation(
-        lambda z: np.where(z > 0, z, LEAK * z), lambda upstream, z, _a: upstream * np.where(z > 0, 1.0, LEAK)
+    "sigmoid": Activation(lambda z, _scratch: sigmoid(z, z), _sigmoid_slope, range=(0.0, 1.0)),
+    "tanh": Activation(lambda z, _scratch: np.tanh(z, out=z), _tanh_slope, range=(-1.0, 1.0)),
+    "relu": Activation(_relu, _nothing, range=(0.0, np.inf)),
+    "leaky_relu": Activation(_leaky_relu, _nothing),
+    "elu": Activation(_elu, _elu_slope, range=(-1.0, np.inf)),
+    "silu": Activation(_silu, _silu_slope, range=(SILU_MINIMUM, np.inf)),
+    "softplus": Activation(_softplus, _softplus_slope, range=(0.0, np.inf)),
+    "exponential": Activation(
+        lambda z, _scratch: np.exp(z, out=z), lambda a, scratch: np.copyto(scratch, a), range=(0.0, np.inf)
     ),
-    "elu": Activation(
-        lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0.0))),
-        lambda upstream, z, a: upstream * np.where(z > 0, 1.0, a + 1.0),
-        (-1.0, np.inf),
-    ),
-    "silu": Activation(silu, lambda upstream, z, a: upstream * _silu_slope(z, a), (SILU_MINIMUM, np.inf)),
-    "softplus": Activation(
-        lambda z: np.logaddexp(0.0, z), lambda upstream, z, _a: upstream * sigmoid(z), (0.0, np.inf)
-    ),
-    "identity": Activation(lambda z: z, lambda upstream, _z, _a: upstream),
-    "softmax": Activation(
-        softmax, lambda upstream, _z, a: a * (upstream - (upstream * a).sum(axis=1, keepdims=True)), (0.0, 1.0)
-    ),
+    "identity": Activation(_nothing, lambda _a, scratch: np.copyto(scratch, 1.0)),
+    "softmax": Activation(_softmax, _nothing, _softmax_backpropagate, range=(0.0, 1.0)),
 }

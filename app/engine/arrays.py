@@ -1,29 +1,38 @@
-"""Shapes as types: the same word means the same length wherever it stands."""
+"""Shapes as types: the same word means the same length wherever it stands; `...` are members, tiles, or nothing."""
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64, Integer
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Array: TypeAlias = npt.NDArray[np.float64]
+    Array: TypeAlias = npt.NDArray[np.floating[Any]]
+    Float64Array: TypeAlias = npt.NDArray[np.float64]
+    IntegerArray: TypeAlias = npt.NDArray[np.intp]
 else:
-    Array = np.ndarray
+    Array = Float64Array = IntegerArray = np.ndarray
 
-Features: TypeAlias = Float64[Array, "samples features"]
-Targets: TypeAlias = Float64[Array, "samples outputs"]
-Scores: TypeAlias = Float64[Array, "samples answers"]
-HeldOutFeatures: TypeAlias = Float64[Array, "held_out features"]
-HeldOutTargets: TypeAlias = Float64[Array, "held_out outputs"]
-Units: TypeAlias = Float64[Array, "samples units"]
-Inputs: TypeAlias = Float64[Array, "samples inputs"]
-Weights: TypeAlias = Float64[Array, "inputs units"]
-Biases: TypeAlias = Float64[Array, "units"]  # noqa: F821 - a shape, not a name
-Parameters: TypeAlias = Float64[Array, "parameters"]  # noqa: F821 - a shape, not a name
-Matrix: TypeAlias = Float64[Array, "samples columns"]
-Row: TypeAlias = Float64[Array, "columns"]  # noqa: F821 - a shape, not a name
-Curve: TypeAlias = Float64[Array, "_"]  # noqa: F821 - a shape, not a name
+Cells: TypeAlias = Float64[Float64Array, "samples columns"]
+Row: TypeAlias = Float64[Float64Array, "columns"]  # noqa: F821 - a shape, not a name
+Targets: TypeAlias = Float64[Float64Array, "samples targets"]
+Scores: TypeAlias = Float64[Float64Array, "samples answers"]
+SampleWeights: TypeAlias = Float64[Float64Array, "samples"]  # noqa: F821 - a shape, not a name
+Curve: TypeAlias = Float64[Float64Array, "_"]  # noqa: F821 - a shape, not a name
+
+Features: TypeAlias = Float[Array, "... samples features"]
+Inputs: TypeAlias = Float[Array, "... samples inputs"]
+Units: TypeAlias = Float[Array, "... samples units"]
+Outputs: TypeAlias = Float[Array, "... samples outputs"]
+Truth: TypeAlias = Float[Array, "... samples truths"]
+RowWeights: TypeAlias = Float[Array, "... samples 1"]
+Weights: TypeAlias = Float[Array, "members inputs units"]
+Biases: TypeAlias = Float[Array, "members 1 units"]
+Parameters: TypeAlias = Float[Array, "members parameters"]
+PerMember: TypeAlias = Float[Array, "members"]  # noqa: F821 - a shape, not a name
+Vector: TypeAlias = Float[Array, "_"]  # noqa: F821 - a shape, not a name
+Index: TypeAlias = Integer[IntegerArray, "_"]  # noqa: F821 - a shape, not a name
+Indices: TypeAlias = Integer[IntegerArray, "members rows"]
 
 Randomness: TypeAlias = np.random.Generator | np.random.RandomState

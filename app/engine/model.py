@@ -1,4 +1,4 @@
-"""A model: a trained network with all it takes to answer in the user's own units."""
+"""A model: trained networks with all it takes to answer in the user's own units."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -6,57 +6,57 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from app.engine.arrays import Features, Parameters, Row, Scores, Targets
+from app.engine.arrays import Cells, Features, Outputs, Parameters, Scores
+from app.engine.losses import LOSSES
 from app.engine.metrics import Metrics
 from app.engine.network import Network
-from app.engine.preprocessing import Label, Scaler
+from app.engine.preprocessing import Encoder, Scaler
 from app.engine.recipe import Recipe
+from app.engine.table import Column, Label
 from app.engine.training import History
 from app.errors import MOST_FAULTS, BadTable, Fault
 
-Answer: TypeAlias = float | list[float] | Label
+TILE = 32  # rows in one matrix product where answers are computed
+BLOCK_NUMBERS = 2**20  # numbers in the widest layer of rows that are answered at once: bounds the memory
 
-
-def in_user_units(a: Targets, target: Scaler | None) -> Scores:
-    """Turn what a network's last layer gives into numbers of the target, or without a scaler into probabilities."""
-    if target is not None:
-        return target.scale_out(a)
-    return np.hstack((1.0 - a, a)) if a.shape[1] == 1 else a
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """A table to learn from: numbers in `X`, and in `y` numbers (samples, outputs) or one label a row."""
-
-    columns: tuple[str, ...]
-    targets: tuple[str, ...]
-    X: Features
-    y: Targets | tuple[Label, ...]
+Answer: TypeAlias = float | list[float] | Label | list[bool]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """What is worth telling about a training.
 
-    `loss` is in scaled units, `metrics` in the user's; `validation` metrics rest on the held-out rows only.
+    `loss` is in scaled units, `metrics` in the user's. `training` metrics rest on all rows; `validation` metrics on the
+    `rows_held_out`, each answered by the members that had not seen it. `parameters` are those of all members.
     """
 
+    choice: str
+    """What was chosen for these rows, and why."""
     rows: int
     rows_held_out: int
     parameters: int
+    parameters_per_row: float
     epochs: int
-    kept_epoch: int
+    kept_epochs: tuple[int, ...]
     stopped: str
     loss: float
     metrics: dict[str, Metrics]
+    confusion_matrix: tuple[tuple[int, ...], ...] | None = None
+    """Rows by true label and answered label, in the order of the labels: of the rows held out, or else of all."""
     warnings: tuple[str, ...] = ()
+
+
+UNKNOWN = Report(
+    choice="", rows=0, rows_held_out=0, parameters=0, parameters_per_row=0.0, epochs=0, kept_epochs=(), stopped="",
+    loss=0.0, metrics={},
+)  # of a model that has not been measured yet
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """Preprocessing, network and record of the training; never written again once made."""
+    """Preprocessing, networks and record of the training; never written again once made."""
 
-    columns: tuple[str, ...]
+    columns: tuple[Column, ...]
     targets: tuple[str, ...]
     labels: tuple[Label, ...]
     """The classes in the order of their probabilities; empty for numbers."""
@@ -64,23 +64,24 @@ class Model:
     """The settings, with everything filled in that the user left open."""
     network: Network
     parameters: Parameters
-    features: Scaler
+    """One row for each member."""
+    encoder: Encoder
     target: Scaler | None
-    lowest: Row
-    highest: Row
     history: History
-    report: Report
+    report: Report = UNKNOWN
     tags: dict[str, str] = field(default_factory=dict)
     description: str = ""
 
-    def scores(self, X: Features) -> Scores:
-        """Answer rows: numbers in the user's units (samples, targets), or probabilities (samples, labels).
+    def scores(self, X: Cells) -> Scores:
+        """Answer rows: numbers in the user's units (samples, targets), or probabilities (samples, labels or targets).
 
         Raises BadTable for a row so far outside the trained ranges that the arithmetic overflows.
         """
-        with np.errstate(all="ignore"):
-            _, a = self.network.outputs(self.parameters, self.features.scale_in(X))
-            scores = in_user_units(a, self.target)
+        members = self.member_scores(X)
+        scores = members[0].copy()
+        for others in members[1:]:  # one after the other, so that the sum is the same for any number of rows
+            scores += others
+        scores /= len(members)
         overflown = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         if len(overflown):
             message = "An answer overflows: the row lies too far outside the trained ranges."
@@ -88,13 +89,37 @@ class Model:
             raise BadTable(message, faults, len(overflown))
         return scores
 
+    def member_scores(self, X: Cells) -> npt.NDArray[np.float64]:
+        """Answer rows with each member, shape (members, samples, answers)."""
+        with np.errstate(all="ignore"):
+            a = tiled_outputs(self.network, self.parameters, self.encoder.encode(X)).astype(np.float64)
+            if self.target is not None:
+                return self.target.scale_out(a[..., : len(self.targets)])  # a variance may stand behind
+            return np.concatenate((1.0 - a, a), axis=-1) if self.labels and a.shape[-1] == 1 else a
+
     def answers(self, scores: Scores) -> list[Answer]:
-        """Put scores as the user asked for them: a number, a list of numbers, or a label for each row."""
+        """Put scores as the user asked for them: a number, a list of numbers, a label, or a list of true and false."""
+        answers: list[Answer]
         if self.labels:
             return [self.labels[index] for index in scores.argmax(axis=1)]
-        answers: list[Answer] = (scores[:, 0] if len(self.targets) == 1 else scores).tolist()
+        if LOSSES[str(self.recipe.training.loss)].classes:
+            answers = (scores > 0.5).tolist()  # noqa: PLR2004 - more likely than not
+            return answers
+        answers = (scores[:, 0] if len(self.targets) == 1 else scores).tolist()
         return answers
 
-    def in_range(self, X: Features) -> npt.NDArray[np.bool_]:
-        """Tell for each row whether every column lies within what was trained on."""
-        return np.asarray(((self.lowest <= X) & (self.highest >= X)).all(axis=1))
+
+def tiled_outputs(network: Network, parameters: Parameters, X: Features) -> Outputs:
+    """Compute the members' outputs, shape (members, samples, outputs), in bounded memory.
+
+    A row's answer is the same to the last bit alone and among any others: on some processors BLAS takes other kernels,
+    with other rounding, for other shapes, so all products have the shape of a tile.
+    """
+    tiles = -(-len(X) // TILE)
+    padded = np.zeros((tiles, 1, TILE, X.shape[1]), dtype=parameters.dtype)
+    padded.reshape(tiles * TILE, -1)[: len(X)] = X
+    outputs = np.empty((tiles, len(parameters), TILE, network.sizes[-1]), dtype=parameters.dtype)
+    step = max(1, BLOCK_NUMBERS // (TILE * len(parameters) * max(network.sizes)))
+    for start in range(0, tiles, step):
+        _, outputs[start : start + step] = network.outputs(parameters, padded[start : start + step])
+    return outputs.swapaxes(0, 1).reshape(len(parameters), tiles * TILE, -1)[:, : len(X)]

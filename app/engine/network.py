@@ -1,21 +1,22 @@
 """A fully connected network: layers of weighted sums, each followed by an activation."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from math import sqrt
 from typing import Annotated, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le, MaxLen
 
 from app.engine.activations import ACTIVATIONS, Activation
-from app.engine.arrays import Biases, Features, Inputs, Parameters, Randomness, Targets, Units, Weights
+from app.engine.arrays import Biases, Features, Inputs, Outputs, Parameters, Randomness, Units, Weights
 from app.engine.choices import STRICT, OneOf
 from app.engine.initializers import INITIALIZERS
-from app.engine.losses import Loss
 
-TILE = 32  # rows in one matrix product where answers are computed
-BLOCK_NUMBERS = 2**20  # numbers in the widest layer of rows that are answered at once: bounds the memory
+
+BIAS_RATE = 0.1  # Holzmüller, Grinsztajn, Steinwart 2024: biases learn more slowly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,43 +25,49 @@ class Architecture:
 
     __pydantic_config__ = STRICT
 
-    hidden: Annotated[tuple[Annotated[int, Ge(1), Le(100_000)], ...], MaxLen(100)] = (16,)
-    """Units in each hidden layer; an empty list makes a linear model."""
-    activation: Annotated[str, OneOf(ACTIVATIONS)] = "silu"
-    """Activation of the hidden layers."""
+    hidden: Annotated[tuple[Annotated[int, Ge(1), Le(100_000)], ...], MaxLen(100)] | None = None
+    """Units in each hidden layer; an empty list makes a linear model. Chosen by rows and columns where not given."""
+    activation: Annotated[str, OneOf(ACTIVATIONS)] | None = None
+    """Activation of the hidden layers; chosen with the optimizer where it is not given."""
     output_activation: Annotated[str, OneOf(ACTIVATIONS)] | None = None
     """Activation of the output layer; chosen by the task where it is not given: identity for numbers, sigmoid for
     two classes, softmax for more."""
     bias: bool = True
     """Whether each unit adds a learnt constant."""
-    initializer: Annotated[str, OneOf(INITIALIZERS)] = "glorot"
-    """How wide the random initial weights are."""
+    initializer: Annotated[str, OneOf(INITIALIZERS)] | None = None
+    """How wide the random initial weights are; chosen with the optimizer where it is not given."""
 
 
 class Layer(NamedTuple):
-    """Views into the parameters: W has shape (inputs, units), b has shape (units,)."""
+    """Views into the parameters: W has shape (members, inputs, units), b has shape (members, 1, units)."""
 
     W: Weights
     b: Biases | None
 
 
 class LayerPass(NamedTuple):
-    """What one layer did in a forward pass."""
+    """What one layer works on in a pass: its activations, what they know of their slope, and room for the error."""
 
-    inputs: Inputs
-    z: Units
     a: Units
+    scratch: Units
+    error: Units
 
 
 @dataclass(frozen=True)
 class Network:
-    """What is computed, given parameters (one flat vector: W1, b1, W2, b2, …)."""
+    """What is computed, given parameters: for each member one flat vector W1, b1, W2, b2, …, then the embeddings.
+
+    Rows may come for all members alike, (samples, features), for each its own, (members, samples, features), or in
+    tiles, (tiles, 1, samples, features). Their last columns are codes, one for each embedding.
+    """
 
     sizes: tuple[int, ...]
     """Units of each layer, the inputs first and the outputs last."""
     hidden: str
     output: str
     bias: bool
+    embeddings: tuple[tuple[int, int], ...] = ()
+    """(codes, width) of each: a code stands for a learnt vector of that width."""
 
     @cached_property
     def activations(self) -> tuple[Activation, ...]:
@@ -69,100 +76,107 @@ class Network:
 
     @cached_property
     def size(self) -> int:
-        """How many parameters there are."""
-        return sum((fan_in + self.bias) * fan_out for fan_in, fan_out in zip(self.sizes, self.sizes[1:], strict=False))
+        """How many parameters a member has."""
+        layers = sum((fan_in + self.bias) * fan_out for fan_in, fan_out in pairwise(self.sizes))
+        return layers + sum(codes * width for codes, width in self.embeddings)
 
     def layers(self, parameters: Parameters) -> list[Layer]:
-        """View the flat vector as layers; writing to a view writes to the vector."""
-        layers, start = [], 0
-        for fan_in, fan_out in zip(self.sizes, self.sizes[1:], strict=False):
+        """View the flat vectors as layers; writing to a view writes to the vectors."""
+        layers, start, members = [], 0, len(parameters)
+        for fan_in, fan_out in pairwise(self.sizes):
             end = start + fan_in * fan_out
-            W = parameters[start:end].reshape(fan_in, fan_out)
+            W = parameters[:, start:end].reshape(members, fan_in, fan_out)
             start = end + fan_out * self.bias
-            layers.append(Layer(W, parameters[end:start] if self.bias else None))
+            layers.append(Layer(W, parameters[:, end:start].reshape(members, 1, fan_out) if self.bias else None))
         return layers
 
-    def initialize(self, initializer: str, rng: Randomness) -> Parameters:
-        """Draw W1, W2, … in this order; biases start at 0."""
-        parameters = np.zeros(self.size)
-        for layer in self.layers(parameters):
-            layer.W[:] = INITIALIZERS[initializer](*layer.W.shape) * rng.standard_normal(layer.W.shape)
-        return parameters
+    def tables(self, parameters: Parameters) -> list[Weights]:
+        """View the vectors of each embedding, shape (members, codes, width)."""
+        tables, end = [], parameters.shape[1]
+        for codes, width in reversed(self.embeddings):
+            tables.append(parameters[:, end - codes * width : end].reshape(len(parameters), codes, width))
+            end -= codes * width
+        return tables[::-1]
 
     @cached_property
     def is_weight(self) -> Parameters:
-        """1 where the parameter is a weight, 0 where it is a bias."""
-        marks = np.zeros(self.size)
+        """1 where the parameter is a weight, 0 where it is a bias; shape (1, parameters)."""
+        marks = np.ones((1, self.size))
         for layer in self.layers(marks):
-            layer.W[:] = 1.0
+            if layer.b is not None:
+                layer.b[:] = 0.0
         return marks
 
-    def forward(
-        self,
-        parameters: Parameters,
-        X: Features,
-        trace: list[LayerPass] | None = None,
-        *,
-        multiply: Callable[[Inputs, Weights], Units] = np.matmul,
-    ) -> LayerPass:
-        """Compute every layer in order and return the last; append all of them to `trace`."""
-        a = X
-        for layer, activation in zip(self.layers(parameters), self.activations, strict=True):
-            inputs = a
-            z = multiply(inputs, layer.W)
+    @cached_property
+    def ntk_rates(self) -> Parameters:
+        """Each parameter's share of the learning rate where it falls with the square root of its layer's inputs."""
+        rates = np.ones((1, self.size))
+        for layer in self.layers(rates):
+            layer.W[:] = 1.0 / sqrt(layer.W.shape[1])
             if layer.b is not None:
-                z += layer.b
-            a = activation.apply(z)
-            step = LayerPass(inputs, z, a)
-            if trace is not None:
-                trace.append(step)
-        return step
+                layer.b[:] = BIAS_RATE
+        return rates
 
-    def outputs(self, parameters: Parameters, X: Features) -> tuple[Targets, Targets]:
-        """Give (z, a) of the output layer for any number of rows, in bounded memory.
+    def initialize(self, initializer: str, members: int, rng: Randomness, rows: Features) -> Parameters:
+        """Draw each member's W1, W2, …, embeddings, in this order; biases start at 0, or where `rows` are."""
+        chosen = INITIALIZERS[initializer]
+        parameters = np.zeros((members, self.size))
+        for member in range(members):
+            own = parameters[member : member + 1]
+            for layer in self.layers(own):
+                layer.W[:] = chosen.deviation(*layer.W.shape[1:]) * rng.standard_normal(layer.W.shape)
+            for table in self.tables(own):
+                table[:, 1:] = rng.standard_normal(table[:, 1:].shape)
+            first = self.layers(own)[0]
+            if chosen.bends_at_rows and first.b is not None:
+                bends = self.enter(own, rows[rng.integers(len(rows), size=self.sizes[1])])
+                first.b[:] = -(bends * first.W.swapaxes(1, 2)).sum(axis=-1)
+        return parameters
 
-        A row's answer is the same to the last bit alone and among any others: all products have the shape of a tile.
+    def passes(self, rows: tuple[int, ...], like: Units) -> list[LayerPass]:
+        """Make room for passes over (members, samples) rows."""
+        return [
+            LayerPass(*(np.empty_like(like, shape=(*rows, units)) for _ in LayerPass._fields))
+            for units in self.sizes[1:]
+        ]
+
+    def enter(self, parameters: Parameters, X: Features) -> Inputs:
+        """Put its vector in place of each code."""
+        if not self.embeddings:
+            return X
+        dense, codes = np.split(X, [X.shape[-1] - len(self.embeddings)], axis=-1)
+        parts = [
+            np.take_along_axis(table[(np.newaxis,) * (X.ndim - 3)], codes[..., [index]].astype(np.intp), axis=-2)
+            for index, table in enumerate(self.tables(parameters))
+        ]
+        return np.concatenate([np.broadcast_to(dense, (*parts[0].shape[:-1], dense.shape[-1])), *parts], axis=-1)
+
+    def forward(
+        self, layers: list[Layer], inputs: Inputs, passes: list[LayerPass], masks: Sequence[Units] | None = None
+    ) -> tuple[Outputs, Outputs]:
+        """Compute every layer in order; give z and a of the last.
+
+        With `masks` (in training), each hidden layer also leaves its slope in `scratch`, and both are multiplied with
+        its mask, where it has one.
         """
-        tiles = -(-len(X) // TILE)
-        padded = np.zeros((tiles * TILE, X.shape[1]))
-        padded[: len(X)] = X
-        z, a = np.empty((len(padded), self.sizes[-1])), np.empty((len(padded), self.sizes[-1]))
-        rows = TILE * max(1, BLOCK_NUMBERS // (TILE * max(self.sizes)))
-        for start in range(0, len(padded), rows):
-            block = slice(start, start + rows)
-            _, z[block], a[block] = self.forward(parameters, padded[block], multiply=_by_tiles)
-        return z[: len(X)], a[: len(X)]
+        a = z = inputs
+        for index, (layer, activation, this) in enumerate(zip(layers, self.activations, passes, strict=True)):
+            np.matmul(a, layer.W, out=this.a)
+            a = this.a
+            if layer.b is not None:
+                a += layer.b
+            if this is passes[-1]:
+                z = a.copy()  # which some losses need
+            activation.apply(a, this.scratch)
+            if masks is not None and this is not passes[-1]:
+                activation.slope(a, this.scratch)
+                if masks:
+                    a *= masks[index]
+                    np.multiply(this.scratch, masks[index], out=this.scratch)
+        return z, a
 
-    def gradient(
-        self, parameters: Parameters, X: Features, y: Targets, *, loss: Loss, l2: float = 0.0
-    ) -> tuple[float, Parameters]:
-        """Compute the loss, ½ l2 Σ W² included, and its gradient by backpropagation (Rumelhart et al. 1986)."""
-        trace: list[LayerPass] = []
-        _, z, a = self.forward(parameters, X, trace)
-        value = loss.value(z, a, y)
-        delta = loss.delta(self.activations[-1], z, a, y)  # steps (1) and (2)
-        layers, gradient = self.layers(parameters), np.empty_like(parameters)
-        slopes = self.layers(gradient)
-        for index in reversed(range(len(layers))):
-            inputs, slope = trace[index].inputs, slopes[index]
-            np.matmul(inputs.T, delta, out=slope.W)  # step (5): how much each weight took part
-            if slope.b is not None:
-                np.sum(delta, axis=0, out=slope.b)
-            if index:
-                below = trace[index - 1]
-                error = delta @ layers[index].W.T  # step (3): the z2 error
-                delta = self.activations[index - 1].backpropagate(error, below.z, below.a)  # step (4): the z2 delta
-        if l2:
-            value += self.penalty(parameters, l2)
-            gradient += l2 * self.is_weight * parameters
-        return value, gradient
-
-    def penalty(self, parameters: Parameters, l2: float) -> float:
-        """Compute ½ l2 Σ W²; biases are free."""
-        return 0.5 * l2 * float((self.is_weight * parameters) @ parameters)
-
-
-def _by_tiles(a: Inputs, W: Weights) -> Units:
-    """Multiply tile by tile: on some processors BLAS takes other kernels, with other rounding, for other shapes."""
-    products: Units = np.matmul(a.reshape(-1, TILE, a.shape[1]), W).reshape(len(a), W.shape[1])
-    return products
+    def outputs(self, parameters: Parameters, X: Features) -> tuple[Outputs, Outputs]:
+        """Give (z, a) of the output layer, shape (..., members, samples, outputs), for rows that are all at hand."""
+        inputs = self.enter(parameters, X)
+        rows = (*np.broadcast_shapes(inputs.shape[:-2], (len(parameters),)), inputs.shape[-2])
+        return self.forward(self.layers(parameters), inputs, self.passes(rows, parameters))

@@ -2,105 +2,92 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import Parameters
+from app.engine.arrays import Parameters, Vector
 
+if TYPE_CHECKING:
+    from app.engine.config import TrainingConfig
 
-class Coefficients(Protocol):
-    """The settings that the rules read; TrainingConfig explains and bounds them."""
-
-    @property
-    def momentum(self) -> float: ...
-    @property
-    def beta1(self) -> float: ...
-    @property
-    def beta2(self) -> float: ...
-    @property
-    def rho(self) -> float: ...
-    @property
-    def epsilon(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
+BLOCK = 2**14  # parameters that are stepped at once: with gradient and memory they stay in a core's cache
 
 
 class Step(NamedTuple):
-    """What one step depends on beside the gradient.
-
-    `number` is 1 at the first step; `is_weight` is 1 where weight decay applies and 0 at biases.
-    """
+    """What one step depends on beside the gradient; `number` is 1 at the first."""
 
     learning_rate: float
     number: int
-    is_weight: Parameters
-    settings: Coefficients
+    settings: "TrainingConfig"
 
 
-Memory = list[Parameters]
-"""What an optimizer remembers between steps: vectors as long as the parameters, all 0 before the first."""
+Memory = tuple[Vector, ...]
+Rule = Callable[[Vector, Memory, Vector, Step], None]
+"""(gradient, memory, update, step): writes what the parameters are to go down by, and may use up the gradient."""
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """One rule: `apply` changes `parameters` and `memory` in place, given the gradient."""
+    """One rule, the rate that is taken where none is given, and how many vectors it remembers between steps."""
 
-    apply: Callable[[Parameters, Parameters, Memory, Step], None]
+    rule: Rule
     learning_rate: float
-    """The rate that is taken where none is given."""
     vectors: int = 0
-    """How many vectors of memory it keeps."""
-
-    def memory(self, parameters: Parameters) -> Memory:
-        """Make the memory to begin with."""
-        return [np.zeros_like(parameters) for _ in range(self.vectors)]
+    decays: bool = False
+    """Whether each step takes a share of the weights off (Loshchilov, Hutter 2019)."""
 
 
-def _gradient_descent(parameters: Parameters, gradient: Parameters, _memory: Memory, step: Step) -> None:
-    parameters -= step.learning_rate * gradient
+def _gradient_descent(gradient: Vector, _memory: Memory, update: Vector, step: Step) -> None:
+    np.multiply(gradient, step.learning_rate, out=update)
 
 
-def _momentum(parameters: Parameters, gradient: Parameters, memory: Memory, step: Step) -> None:
-    """Polyak 1964: v ← μ v - η g; w ← w + v."""
-    velocity = memory[0]
+def _momentum(gradient: Vector, memory: Memory, update: Vector, step: Step) -> None:
+    """Polyak 1964: v ← μ v + η g; w ← w - v."""
+    (velocity,) = memory
     velocity *= step.settings.momentum
-    velocity -= step.learning_rate * gradient
-    parameters += velocity
+    gradient *= step.learning_rate
+    velocity += gradient
+    np.copyto(update, velocity)
 
 
-def _nesterov(parameters: Parameters, gradient: Parameters, memory: Memory, step: Step) -> None:
+def _nesterov(gradient: Vector, memory: Memory, update: Vector, step: Step) -> None:
     """Nesterov 1983 in the form of Sutskever et al. 2013: look one velocity ahead."""
-    velocity = memory[0]
-    velocity *= step.settings.momentum
-    velocity -= step.learning_rate * gradient
-    parameters += step.settings.momentum * velocity - step.learning_rate * gradient
+    _momentum(gradient, memory, update, step)
+    update *= step.settings.momentum
+    update += gradient
 
 
-def _rmsprop(parameters: Parameters, gradient: Parameters, memory: Memory, step: Step) -> None:
+def _rmsprop(gradient: Vector, memory: Memory, update: Vector, step: Step) -> None:
     """Tieleman, Hinton 2012: divide by a running root mean square."""
-    square = memory[0]
+    (square,) = memory
+    np.multiply(gradient, gradient, out=update)
+    update *= 1.0 - step.settings.rho
     square *= step.settings.rho
-    square += (1.0 - step.settings.rho) * gradient**2
-    parameters -= step.learning_rate * gradient / (np.sqrt(square) + step.settings.epsilon)
+    square += update
+    np.sqrt(square, out=update)
+    update += step.settings.epsilon
+    np.divide(gradient, update, out=update)
+    update *= step.learning_rate
 
 
-def _adam(parameters: Parameters, gradient: Parameters, memory: Memory, step: Step) -> None:
-    """Kingma, Ba 2015, algorithm 1."""
+def _adam(gradient: Vector, memory: Memory, update: Vector, step: Step) -> None:
+    """Kingma, Ba 2015, algorithm 1, with both corrections of the bias taken into two numbers (their section 2).
+
+    The memory holds m / (1 - β1) and v / (1 - β2), which saves two passes.
+    """
     mean, square = memory
-    mean *= step.settings.beta1
-    mean += (1.0 - step.settings.beta1) * gradient
-    square *= step.settings.beta2
-    square += (1.0 - step.settings.beta2) * gradient**2
-    unbiased_mean = mean / (1.0 - step.settings.beta1**step.number)
-    unbiased_square = square / (1.0 - step.settings.beta2**step.number)
-    parameters -= step.learning_rate * unbiased_mean / (np.sqrt(unbiased_square) + step.settings.epsilon)
-
-
-def _adamw(parameters: Parameters, gradient: Parameters, memory: Memory, step: Step) -> None:
-    """Loshchilov, Hutter 2019: the decay does not pass through Adam's division."""
-    parameters -= step.learning_rate * step.settings.weight_decay * step.is_weight * parameters
-    _adam(parameters, gradient, memory, step)
+    beta1, beta2 = step.settings.beta1, step.settings.beta2 or 0.0
+    correction = ((1.0 - beta2) / (1.0 - beta2**step.number)) ** 0.5
+    mean *= beta1
+    mean += gradient
+    gradient *= gradient
+    square *= beta2
+    square += gradient
+    np.sqrt(square, out=update)
+    update += step.settings.epsilon / correction
+    np.divide(mean, update, out=update)
+    update *= step.learning_rate * (1.0 - beta1) / ((1.0 - beta1**step.number) * correction)
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
@@ -109,12 +96,43 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "nesterov": Optimizer(_nesterov, 0.01, 1),
     "rmsprop": Optimizer(_rmsprop, 0.01, 1),
     "adam": Optimizer(_adam, 0.02, 2),
-    "adamw": Optimizer(_adamw, 0.02, 2),
+    "adamw": Optimizer(_adam, 0.02, 2, decays=True),
 }
 
 
+class Stepper:
+    """Steps parameters in place, block by block so that all a block needs stays in the cache.
+
+    `rates` multiplies the learning rate, parameter by parameter; `is_weight` is 1 where decay applies, 0 at biases.
+    """
+
+    def __init__(self, name: str, parameters: Parameters, is_weight: Parameters, rates: Parameters | None) -> None:
+        self.optimizer = OPTIMIZERS[name]
+        self.parameters, self.is_weight = parameters.reshape(-1), is_weight.reshape(-1)
+        self.rates = None if rates is None else rates.reshape(-1)
+        self.memory = [np.zeros_like(self.parameters) for _ in range(self.optimizer.vectors)]
+        self.update = np.empty_like(self.parameters[:BLOCK])
+        self.number = 0
+
+    def apply(self, gradient: Parameters, learning_rate: float, settings: "TrainingConfig") -> None:
+        """Take one step; the gradient is used up."""
+        self.number += 1
+        step = Step(learning_rate, self.number, settings)
+        flat = gradient.reshape(-1)
+        for start in range(0, len(flat), BLOCK):
+            block = slice(start, start + BLOCK)
+            parameters = self.parameters[block]
+            update = self.update[: len(parameters)]
+            memory = tuple(vector[block] for vector in self.memory)
+            self.optimizer.rule(flat[block], memory, update, step)
+            if self.rates is not None:
+                update *= self.rates[block]
+            if self.optimizer.decays:
+                parameters -= learning_rate * settings.weight_decay * self.is_weight[block] * parameters
+            parameters -= update
+
+
 def clip(gradient: Parameters, norm: float) -> None:
-    """Shorten the gradient in place to the given Euclidean length where it is longer (Pascanu et al. 2013)."""
-    length = float(np.linalg.norm(gradient))
-    if length > norm:
-        gradient *= norm / length
+    """Shorten each member's gradient in place to the given Euclidean length where it is longer (Pascanu et al. 2013)."""
+    length = np.sqrt((gradient * gradient).sum(axis=1, keepdims=True))
+    gradient *= np.minimum(1.0, norm / np.maximum(length, np.finfo(gradient.dtype).tiny))

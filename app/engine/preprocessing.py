@@ -1,27 +1,28 @@
-"""Scaling: the user's units on the outside, numbers of about one on the inside, and back."""
+"""Preprocessing: the user's columns on the outside, numbers of about one on the inside, and back."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from functools import cached_property
+from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt, Le
+import numpy.typing as npt
+from annotated_types import Ge, Gt, Le
 
-from app.engine.arrays import Matrix, Row, Targets
+from app.engine.arrays import Cells, Features, Row, Targets
 from app.engine.choices import STRICT, OneOf
+from app.engine.table import Column, Label
 
-Label: TypeAlias = str | bool | int
-"""A class as the user names it."""
-
-
+PAIR = 2  # levels that one input tells apart
+EMBEDDING_WIDTH = 8
 NEGLIGIBLE = 1e-9  # a middle half this small beside the range would blow the rest of a column up
 
 
-def _maximum(columns: Matrix) -> tuple[Row, Row]:
+def _maximum(columns: Cells) -> tuple[Row, Row]:
     return np.zeros(columns.shape[1]), np.abs(columns).max(axis=0)
 
 
-def _standard(columns: Matrix) -> tuple[Row, Row]:
+def _standard(columns: Cells) -> tuple[Row, Row]:
     """Mean and standard deviation, the latter from errors near 1 so that no square under- or overflows."""
     center = columns.mean(axis=0)
     largest = np.abs(columns - center).max(axis=0)
@@ -30,18 +31,18 @@ def _standard(columns: Matrix) -> tuple[Row, Row]:
     return center, np.where(np.ptp(columns, axis=0) > 0, deviation, 0.0)  # the mean of equal values may be rounded
 
 
-def _minmax(columns: Matrix) -> tuple[Row, Row]:
+def _minmax(columns: Cells) -> tuple[Row, Row]:
     return columns.min(axis=0), np.ptp(columns, axis=0)
 
 
-def _robust(columns: Matrix) -> tuple[Row, Row]:
+def _robust(columns: Cells) -> tuple[Row, Row]:
     """Median and interquartile range; the full range where the middle half of a column is as good as one value."""
     low, middle, high = np.quantile(columns, (0.25, 0.5, 0.75), axis=0)
     whole = np.ptp(columns, axis=0)
     return middle, np.where(high - low > NEGLIGIBLE * whole, high - low, whole)
 
 
-SCALERS: dict[str, Callable[[Matrix], tuple[Row, Row]]] = {
+SCALERS: dict[str, Callable[[Cells], tuple[Row, Row]]] = {
     # name -> (center, scale) of each column
     "maximum": _maximum,  # the tutorial's
     "standard": _standard,
@@ -52,13 +53,21 @@ SCALERS: dict[str, Callable[[Matrix], tuple[Row, Row]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """How numbers are scaled on the way in and un-scaled on the way out, as the user sets it."""
+    """How columns are put into numbers on the way in, and answers un-scaled on the way out, as the user sets it."""
 
     __pydantic_config__ = STRICT
 
-    features: Annotated[str, OneOf(SCALERS)] = "standard"
-    """How the columns are scaled: by their largest size, to mean 0 and deviation 1, to 0…1, or by median and
-    quartiles."""
+    features: Annotated[str, OneOf(SCALERS)] | None = None
+    """How columns of numbers are scaled: by their largest size, to mean 0 and deviation 1, to 0…1, or by median and
+    quartiles; chosen with the optimizer where it is not given."""
+    clip: Annotated[float, Gt(0), Le(1e100)] | None = None
+    """What scaled features x approach where they are extreme: x / √(1 + (x / clip)²). Where it is not given, 3 if the
+    scaling of features was chosen too, else none."""
+    bins: Annotated[int, Ge(2), Le(256)] | None = None
+    """Bins of equally many rows that each column of numbers is also cut into: one input a bin, which runs from -1 to 1
+    over it (Gorishniy, Rubachev, Babenko 2022). Chosen with the scaling of features; else none."""
+    one_hot: Annotated[int, Ge(0), Le(1000)] = 20
+    """Categories of up to so many levels are one input a level; those with more are learnt embeddings."""
     target: Annotated[str, OneOf(SCALERS)] | None = None
     """How numbers to be predicted are scaled; chosen where it is not given: standard, or minmax where the output
     activation is bounded."""
@@ -74,18 +83,121 @@ class Scaler:
     scale: Row
 
     @classmethod
-    def fit(cls, scaler: str, columns: Matrix) -> "Scaler":
+    def fit(cls, scaler: str, columns: Cells) -> "Scaler":
         """Measure the columns, shape (rows, columns); a column that does not vary keeps its own scale."""
         center, scale = SCALERS[scaler](columns)
         return cls(center, np.where(scale > 0, scale, 1.0))
 
-    def scale_in(self, columns: Matrix) -> Matrix:
+    def scale_in(self, columns: Cells) -> Cells:
         """Go from the user's units to the network's."""
         return (columns - self.center) / self.scale
 
-    def scale_out(self, columns: Matrix) -> Matrix:
+    def scale_out(self, columns: Cells) -> Cells:
         """Go from the network's units to the user's."""
         return columns * self.scale + self.center
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """From columns to the network's inputs.
+
+    In this order: each column of numbers, scaled, with `fill` (its median) where it is missing; its bins; 1 or 0 for each column
+    that had missing values in training, whether one is missing here; each category of two levels as -1 or 1; one input
+    for each level of a larger category; and for those above `one_hot` levels, a code. A level that was not there in
+    training is no level: 0 everywhere.
+    """
+
+    columns: tuple[Column, ...]
+    scaler: Scaler
+    fill: Row
+    missing: Row
+    """1 where a column had missing values in training, else 0."""
+    lowest: Row
+    highest: Row
+    edges: Cells
+    """Where each column's bins begin and end, shape (edges, columns), some of them twice; no rows without bins."""
+    clip: float | None
+    one_hot: int
+
+    @classmethod
+    def fit(cls, columns: tuple[Column, ...], X: Cells, scaling: Scaling) -> "Encoder":
+        """Measure the columns of a table, shape (samples, columns)."""
+        missing = np.isnan(X)
+        fill = np.zeros(X.shape[1])
+        there = ~missing.all(axis=0)
+        fill[there] = np.nanmedian(X[:, there], axis=0)
+        filled = np.where(missing, fill, X)
+        scaler = Scaler.fit(str(scaling.features), filled)
+        lowest, highest = filled.min(axis=0), filled.max(axis=0)
+        edges = np.stack([_edges(values, scaling.bins) for values in filled.T], axis=1) if scaling.bins else filled[:0]
+        absent = missing.any(axis=0) * 1.0
+        return cls(columns, scaler, fill, absent, lowest, highest, edges, scaling.clip, scaling.one_hot)
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """Positions of the columns of numbers."""
+        return [index for index, column in enumerate(self.columns) if not column.levels]
+
+    @cached_property
+    def bins(self) -> tuple[list[int], Row, Row]:
+        """Column, beginning and width of each bin; columns with one bin at most, and bins of no width, have none."""
+        widths = np.diff(self.edges, axis=0)
+        several = [column for column in self.numbers if (widths[:, column] > 0).sum() > 1]
+        found = [(column, bin_) for column in several for bin_ in np.flatnonzero(widths[:, column] > 0)]
+        columns, positions = [column for column, _ in found], [bin_ for _, bin_ in found]
+        return columns, self.edges[positions, columns], widths[positions, columns]
+
+    @cached_property
+    def categories(self) -> list[tuple[int, int]]:
+        """Positions and numbers of levels of the categories that become inputs of their own."""
+        sizes = [(index, len(column.levels)) for index, column in enumerate(self.columns) if column.levels]
+        return sorted((size for size in sizes if size[1] <= self.one_hot), key=lambda size: size[1] > PAIR)
+
+    @cached_property
+    def coded(self) -> list[tuple[int, int]]:
+        """Positions and numbers of codes of the categories that are embedded; code 0 is no level."""
+        many = max(self.one_hot, PAIR)
+        return [(index, len(column.levels) + 1) for index, column in enumerate(self.columns) if len(column.levels) > many]
+
+    @property
+    def embeddings(self) -> tuple[tuple[int, int], ...]:
+        """(codes, width) of each embedding."""
+        return tuple((codes, EMBEDDING_WIDTH) for _, codes in self.coded)
+
+    @cached_property
+    def dense(self) -> int:
+        """How many inputs are no codes."""
+        inputs = sum(1 if levels == PAIR else levels for _, levels in self.categories)
+        return len(self.numbers) + len(self.bins[0]) + int(self.missing.sum()) + inputs
+
+    def encode(self, X: Cells) -> Features:
+        """Turn rows, shape (samples, columns), into features, shape (samples, dense + codes)."""
+        absent = np.isnan(X)
+        filled = np.where(absent, self.fill, X)
+        scaled = self.scaler.scale_in(filled)[:, self.numbers]
+        if self.clip is not None:
+            scaled /= np.sqrt(1.0 + (scaled / self.clip) ** 2)
+        columns, beginnings, widths = self.bins
+        bins = 2.0 * np.clip((filled[:, columns] - beginnings) / widths, 0.0, 1.0) - 1.0
+        parts = [scaled, bins, absent[:, self.missing > 0]]
+        for index, levels in self.categories:
+            code = X[:, [index]]
+            parts.append((code == 1) * 1.0 - (code == 0) if levels == PAIR else code == np.arange(levels))
+        parts += [np.where(absent[:, [index]], 0.0, X[:, [index]] + 1.0) for index, _ in self.coded]
+        return np.concatenate(parts, axis=1, dtype=np.float64)
+
+    def in_range(self, X: Cells) -> npt.NDArray[np.bool_]:
+        """Tell for each row whether every column lies within what was trained on."""
+        known = ((self.lowest <= X) & (self.highest >= X)) | (np.isnan(X) & (self.missing > 0))
+        return np.asarray(known.all(axis=1))
+
+
+def _edges(values: Row, bins: int) -> Row:
+    """Cut a column into bins of equally many rows; where some would have no width, also by its distinct values."""
+    shares = np.linspace(0.0, 1.0, bins + 1)
+    edges = np.quantile(values, shares)
+    distinct = edges if np.diff(edges).all() else np.quantile(np.unique(values), shares)
+    return np.sort(np.concatenate((edges, distinct)))
 
 
 def encode_labels(answers: Sequence[Label], labels: Sequence[Label], *, one_column: bool) -> Targets:

@@ -1,96 +1,30 @@
 """Training: forward, loss, gradient, step, and again, until it is good enough or the epochs are over."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
 
-from app.engine.arrays import Curve, Features, HeldOutFeatures, HeldOutTargets, Parameters, Randomness, Targets
-from app.engine.choices import STRICT, OneOf
-from app.engine.losses import LOSSES, Loss
-from app.engine.network import LayerPass, Network
-from app.engine.optimizers import OPTIMIZERS, Step, clip
+from app.engine.arrays import Curve, Features, Indices, Parameters, PerMember, Randomness, RowWeights, Truth
+from app.engine.backpropagation import ShardedBackpropagation
+from app.engine.config import TrainingConfig
+from app.engine.device import Device
+from app.engine.losses import Loss
+from app.engine.network import Network
+from app.engine.optimizers import Stepper, clip
+from app.engine.regularisers import Dropout, RawParameters
 from app.engine.schedules import SCHEDULES, Clock
 from app.errors import Diverged
 
-LARGEST_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps exactly
 LARGEST_LOSS = 1e100  # a loss beyond this overflows as soon as it is squared or un-scaled
 MOST_TRACED = 1024  # rows looked at to find the layer that overflowed
-SMALL_TABLE = 256  # up to so many rows one step sees all of them
-USUAL_BATCH = 64
-USUAL_STEPS = 20_000
-
-GENERATORS: dict[str, Callable[[int], Randomness]] = {
-    "pcg64": np.random.default_rng,
-    # NumPy's legacy stream, from which older programs (the tutorial among them) draw.
-    "mt19937": lambda seed: np.random.RandomState(seed if seed < 2**32 else [seed % 2**32, seed >> 32]),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """How a network is trained, as the user sets it."""
-
-    __pydantic_config__ = STRICT
-
-    loss: Annotated[str, OneOf(LOSSES)] | None = None
-    """What is made small; where it is not given: mse for numbers, cross entropy for classes."""
-    optimizer: Annotated[str, OneOf(OPTIMIZERS)] = "adam"
-    """How a gradient becomes a step."""
-    learning_rate: Annotated[float, Gt(0), Le(1e6)] | None = None
-    """Size of the first steps; where it is not given, the optimizer's usual one."""
-    schedule: Annotated[str, OneOf(SCHEDULES)] = "cosine"
-    """How the learning rate changes over the epochs."""
-    decay: Annotated[float, Gt(0), Le(1)] = 0.5
-    """Factor by which the schedules step, exponential and plateau lower the rate."""
-    decay_epochs: Annotated[int, Ge(1), Le(10_000_000)] = 100
-    """Epochs to one such factor; for plateau, epochs without improvement before it."""
-    epochs: Annotated[int, Ge(1), Le(10_000_000)] | None = None
-    """How often every row is seen; where it is not given, 20 to 2,000 by the number of rows."""
-    batch_size: Annotated[int, Ge(1), Le(10_000_000)] | None = None
-    """Rows a step; where it is not given, all of up to 256 rows, else 64."""
-    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
-    """Share of the last step that momentum and nesterov keep."""
-    beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
-    """Decay of the running mean of adam and adamw."""
-    beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
-    """Decay of the running mean square of adam and adamw."""
-    rho: Annotated[float, Ge(0), Lt(1)] = 0.9
-    """Decay of the running mean square of rmsprop."""
-    epsilon: Annotated[float, Gt(0), Le(1)] = 1e-8
-    """Keeps the divisions of rmsprop, adam and adamw finite."""
-    l2: Annotated[float, Ge(0), Le(1e6)] = 0.0
-    """Adds ½ l2 Σ W² to the loss; biases are free."""
-    weight_decay: Annotated[float, Ge(0), Le(1)] = 0.01
-    """Share of each weight, times the rate, that adamw takes off at every step."""
-    clip_norm: Annotated[float, Gt(0), Le(1e100)] | None = None
-    """Longest gradient that is not shortened; where it is not given, none is."""
-    validation: Annotated[float, Ge(0), Le(0.9)] | None = None
-    """Share of the rows held out to judge by; where it is not given, 0.1 from 100 rows on, else 0."""
-    patience: Annotated[int, Ge(1), Le(10_000_000)] | None = None
-    """Epochs without a better watched loss (validation, else training) before stopping; where it is not given, all
-    epochs run."""
-    keep_best: bool = True
-    """Whether the weights with the lowest watched loss are kept, or those of the last epoch."""
-    tolerance: Annotated[float, Ge(0), Le(1)] = 1e-10
-    """Training stops as converged once the training loss, in scaled units, is below this."""
-    seed: Annotated[int, Ge(0), Le(LARGEST_SEED)] = 0
-    """Where all randomness starts: same rows, settings and seed, same model."""
-    generator: Annotated[str, OneOf(GENERATORS)] = "pcg64"
-    """Where random numbers come from."""
-
-    def chosen_for(self, rows: int) -> tuple[int, int, float]:
-        """Give epochs, batch size and learning rate: as set, else as usual for so many rows."""
-        batch_size = min(rows, self.batch_size or (rows if rows <= SMALL_TABLE else USUAL_BATCH))
-        steps = -(-rows // batch_size)
-        epochs = self.epochs or min(2000, max(20, USUAL_STEPS // steps))
-        return epochs, batch_size, self.learning_rate or OPTIMIZERS[self.optimizer].learning_rate
+BLOCK_NUMBERS = 2**21  # numbers in the widest layer of rows that are judged at once: bounds the memory
 
 
 class Progress(NamedTuple):
-    """Where a training stands after an epoch."""
+    """Where a training stands after an epoch: losses are means over the members."""
 
     epoch: int
     epochs: int
@@ -100,7 +34,7 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True)
 class History:
-    """One number an epoch.
+    """One number an epoch, the mean over the members.
 
     `loss` is what the epoch's steps saw on their way; `validation_loss` is measured after them, and empty where no
     rows were held out.
@@ -114,162 +48,211 @@ class History:
 class Trained:
     """What training leaves behind.
 
-    `loss` is that of the kept parameters on the training rows, which they had after `kept_epoch` epochs; `stopped` is
-    `epochs`, `patience` or `converged`.
+    `loss` is that of the kept parameters on each member's training rows, which they had after `kept_epochs` epochs;
+    `stopped` is `epochs`, `patience` or `converged`.
     """
 
     parameters: Parameters
     history: History
     loss: float
-    kept_epoch: int
+    kept_epochs: tuple[int, ...]
     stopped: str
+
+
+class Batch(NamedTuple):
+    """Rows for each member, shape (members, samples, …)."""
+
+    X: Features
+    y: Truth
+    weights: RowWeights | None
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Scaled rows to learn from, and rows held out to judge by (possibly none)."""
+    """Scaled rows, on the device that learns from them, and which of them each member learns from or is judged by."""
 
     X: Features
-    y: Targets
-    X_held_out: HeldOutFeatures
-    y_held_out: HeldOutTargets
+    y: Truth
+    weights: RowWeights | None
+    learnt: Indices
+    judged: Indices
+
+    def batch(self, rows: Indices) -> Batch:
+        """Take each member's own rows."""
+        return Batch(self.X[rows], self.y[rows], None if self.weights is None else self.weights[rows])
 
 
-@dataclass
-class _Run:
-    """The changing state of one training."""
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """All that a training needs beside the rows: what learns, from where, how, and whom it tells."""
 
     network: Network
     loss: Loss
     config: TrainingConfig
-    rng: Randomness
     parameters: Parameters
-    rate: float
-    memory: list[Parameters]
-    steps: int = 0
-    losses: list[float] = field(default_factory=list)
-    validation_losses: list[float] = field(default_factory=list)
-    best_loss: float = np.inf
-    best_epoch: int = 0
-    kept_epoch: int = 0
-    best_parameters: Parameters = field(default_factory=lambda: np.zeros(0))
+    rng: Randomness
+    on_epoch: Callable[[Progress], None]
+    device: Device
+    threads: Executor | None = None
+    good_enough: float = np.inf
+    """A validation loss that a solver gives up above (GaveUp), since something else will be tried."""
 
-    def learn(self, X: Features, y: Targets, batch_size: int) -> None:
-        """See every row once, in batches, and note the loss on the way."""
-        total = 0.0
-        for X_batch, y_batch in _batches(X, y, batch_size, self.rng):
-            value = self.descend(X_batch, y_batch)
-            total += value if self.loss.summed else value * len(X_batch) / len(X)
-        self.losses.append(total)
+    def require_finite(self, value: PerMember, parameters: Parameters, X: Features, past: Sequence[float]) -> None:
+        """Raise Diverged, naming the first layer that is not finite, if a loss is not; `past` losses came before it."""
+        if (np.abs(value) < LARGEST_LOSS).all():  # false for NaN too
+            return
+        inputs = self.network.enter(parameters, X[..., :MOST_TRACED, :])
+        passes = self.network.passes((len(parameters), inputs.shape[-2]), parameters)
+        self.network.forward(self.network.layers(parameters), inputs, passes)
+        finite = [bool(np.isfinite(layer.a).all()) for layer in passes]
+        raise Diverged(
+            epoch=len(past) + 1,
+            layer=finite.index(False) + 1 if False in finite else len(finite),
+            learning_rate=self.config.learning_rate or 0.0,
+            last_loss=past[-1] if past else None,
+        )
 
-    def descend(self, X: Features, y: Targets) -> float:
+    def measure(
+        self, parameters: Parameters, examples: Examples, rows: Indices, past: Sequence[float] = ()
+    ) -> PerMember:
+        """Measure the loss of some parameters on each member's rows; raise Diverged if it is not finite."""
+        total = np.zeros(len(parameters))
+        block = max(1, BLOCK_NUMBERS // (len(parameters) * max(self.network.sizes)))
+        for start in range(0, rows.shape[1], block):
+            part = rows[:, start : start + block]
+            X, y, weights = examples.batch(part)
+            value = self.device.fetch(self.loss.value(*self.network.outputs(parameters, X), y, weights))
+            self.require_finite(value, parameters, X, past)
+            total += value if self.loss.summed else value * (part.shape[1] / rows.shape[1])
+        return total
+
+
+class _Run:
+    """The changing state of one training by gradients."""
+
+    def __init__(self, course: Course, examples: Examples) -> None:
+        parameters, network, config = course.parameters, course.network, course.config
+        self.course, self.examples, self.config = course, examples, config
+        self.raw = RawParameters(course) if config.input_scale else None
+        self.gradient = np.empty_like(parameters)
+        self.backpropagation = ShardedBackpropagation(
+            network, course.loss, parameters, self.gradient, l2=config.l2 or 0.0, threads=course.threads
+        )
+        self.stepper = Stepper(
+            str(config.optimizer),
+            parameters if self.raw is None else self.raw.parameters,
+            self._spread(network.is_weight),
+            self._spread(network.ntk_rates) if config.parametrization == "ntk" else None,
+        )
+        self.dropout = Dropout(config.dropout or 0.0, network, course.rng, parameters)
+        self.rate = self.initial_rate = float(config.learning_rate or 0.0)
+        self.losses: list[float] = []
+        self.validation_losses: list[float] = []
+        self.best_loss = np.full(len(parameters), np.inf)
+        self.best_epochs = np.zeros(len(parameters), dtype=np.intp)  # at whose end the best loss was known,
+        self.kept_epochs = np.zeros(len(parameters), dtype=np.intp)  # and after which the weights had it
+        self.best_parameters = parameters.copy()
+
+    def _spread(self, marks: Parameters) -> Parameters:
+        """Give every member what is the same for all, on the device."""
+        spread = np.empty_like(self.course.parameters)
+        spread[:] = self.course.device.send(marks.astype(spread.dtype))
+        return spread
+
+    def learn(self) -> PerMember:
+        """See every row once, in batches; give the loss of each member on the way."""
+        rows = self.examples.learnt.shape[1]
+        total = np.zeros(len(self.gradient))
+        for batch in self._batches():
+            value = self.descend(self.examples.batch(batch))
+            total += value if self.course.loss.summed else value * (batch.shape[1] / rows)
+        self.losses.append(float(total.mean()))
+        return total
+
+    def descend(self, batch: Batch) -> PerMember:
         """Take one step on one batch and return the loss before it, without the penalty."""
-        config = self.config
-        value, gradient = self.network.gradient(self.parameters, X, y, loss=self.loss, l2=config.l2)
-        self.require_finite(value, X, epoch=len(self.losses) + 1)
-        if config.l2:
-            value -= self.network.penalty(self.parameters, config.l2)
-        if config.clip_norm is not None:
-            clip(gradient, config.clip_norm)
-        self.steps += 1
-        step = Step(self.rate, self.steps, self.network.is_weight, config)
-        OPTIMIZERS[config.optimizer].apply(self.parameters, gradient, self.memory, step)
+        masks = self.dropout.masks(batch.y.shape[1])
+        value: PerMember = self.course.device.fetch(self.backpropagation(*batch, masks))
+        self.course.require_finite(value, self.course.parameters, batch.X, self.losses)
+        if self.raw is not None:
+            self.raw.take_gradient(self.gradient)
+        if self.config.clip_norm is not None:
+            clip(self.gradient, self.config.clip_norm)
+        self.stepper.apply(self.gradient, self.rate, self.config)
+        if self.raw is not None:
+            self.raw.apply(self.rate, self.config)
         return value
 
-    def judge(self, examples: Examples, before: Parameters) -> None:
-        """Measure the watched loss, and remember the weights that had it if it is the best.
+    def judge(self, learnt: PerMember, before: Parameters) -> None:
+        """Measure the watched loss, and remember for each member the weights that had it if it is the best.
 
         On held-out rows it is measured now; without them it is what the epoch saw, which is the loss of the weights
         before it.
         """
         epoch = len(self.losses)
-        watched, parameters, kept_epoch = self.losses[-1], before, epoch - 1
-        if len(examples.X_held_out):
-            watched = self.loss.value(*self.network.outputs(self.parameters, examples.X_held_out), examples.y_held_out)
-            self.require_finite(watched, examples.X_held_out, epoch=epoch)
-            self.validation_losses.append(watched)
-            parameters, kept_epoch = self.parameters.copy(), epoch
-        if watched < self.best_loss:
-            self.best_loss, self.best_epoch = watched, epoch
-            self.best_parameters, self.kept_epoch = parameters, kept_epoch
+        watched, parameters, kept_epoch = learnt, before, epoch - 1
+        if self.examples.judged.shape[1]:
+            parameters, kept_epoch = self.course.parameters, epoch
+            watched = self.course.measure(parameters, self.examples, self.examples.judged, self.losses)
+            self.validation_losses.append(float(watched.mean()))
+        better = watched < self.best_loss
+        self.best_loss[better] = watched[better]
+        self.best_epochs[better], self.kept_epochs[better] = epoch, kept_epoch
+        if self.config.keep_best:
+            self.best_parameters[better] = parameters[better]
+
+    @property
+    def stalled(self) -> int:
+        """How many epochs it is that a member had its best watched loss."""
+        return len(self.losses) - int(self.best_epochs.max())
 
     def ending(self) -> str | None:
         """Say why training should stop now, if it should."""
         if self.losses[-1] < self.config.tolerance:
             return "converged"
-        if self.config.patience is not None and len(self.losses) - self.best_epoch >= self.config.patience:
+        if self.config.patience is not None and self.stalled >= self.config.patience:
             return "patience"
-        return None
+        return None if len(self.losses) < (self.config.epochs or 0) else "epochs"
 
-    def next_rate(self, initial: float, epochs: int) -> float:
+    def next_rate(self) -> float:
         """Ask the schedule."""
-        clock = Clock(len(self.losses), epochs, len(self.losses) - self.best_epoch)
-        return SCHEDULES[self.config.schedule](initial, self.rate, clock, self.config.decay, self.config.decay_epochs)
+        config = self.config
+        clock = Clock(len(self.losses), config.epochs or 0, self.stalled)
+        return SCHEDULES[config.schedule](self.initial_rate, self.rate, clock, config.decay, config.decay_epochs)
 
-    def require_finite(self, value: float, X: Features, *, epoch: int) -> None:
-        """Raise Diverged, naming the first layer that is not finite, if the loss is not."""
-        if abs(value) < LARGEST_LOSS:  # false for NaN too
-            return
-        trace: list[LayerPass] = []
-        self.network.forward(self.parameters, X[:MOST_TRACED], trace)
-        finite = [bool(np.isfinite(layer.z).all()) for layer in trace]
-        raise Diverged(
-            epoch=epoch,
-            layer=finite.index(False) + 1 if False in finite else len(finite),
-            learning_rate=self.rate,
-            last_loss=self.losses[-1] if self.losses else None,
-        )
-
-    def trained(self, examples: Examples, stopped: str) -> Trained:
-        """Keep the best parameters, or the last."""
+    def trained(self, stopped: str) -> Trained:
+        """Keep each member's best parameters, or the last."""
+        course, learnt = self.course, self.examples.learnt
+        parameters, epochs = course.parameters, np.full(len(self.gradient), len(self.losses))
+        loss = course.measure(parameters, self.examples, learnt, self.losses)
+        if self.config.keep_best:
+            best = course.measure(self.best_parameters, self.examples, learnt, self.losses)
+            better = self.best_epochs < epochs if self.validation_losses else best < loss
+            parameters[better], epochs[better] = self.best_parameters[better], self.kept_epochs[better]
+            loss = np.where(better, best, loss)
         history = History(np.array(self.losses), np.array(self.validation_losses))
-        last, best = self.measured(examples, self.parameters), self.measured(examples, self.best_parameters)
-        better = self.best_loss < self.validation_losses[-1] if self.validation_losses else best < last
-        if self.config.keep_best and better:
-            return Trained(self.best_parameters, history, best, self.kept_epoch, stopped)
-        return Trained(self.parameters, history, last, len(self.losses), stopped)
+        return Trained(parameters, history, float(loss.mean()), tuple(epochs.tolist()), stopped)
 
-    def measured(self, examples: Examples, parameters: Parameters) -> float:
-        """Measure the loss of some parameters on the training rows; raise Diverged if it is not finite."""
-        loss = self.loss.value(*self.network.outputs(parameters, examples.X), examples.y)
-        self.require_finite(loss, examples.X, epoch=len(self.losses))
-        return loss
-
-
-def _batches(X: Features, y: Targets, batch_size: int, rng: Randomness) -> Iterator[tuple[Features, Targets]]:
-    if batch_size >= len(X):
-        yield X, y
-        return
-    order = rng.permutation(len(X))
-    for start in range(0, len(X), batch_size):
-        chosen = order[start : start + batch_size]
-        yield X[chosen], y[chosen]
+    def _batches(self) -> Iterator[Indices]:
+        learnt, size = self.examples.learnt, self.config.batch_size or 0
+        if size >= learnt.shape[1]:
+            yield learnt
+            return
+        shuffled = np.stack([rows[self.course.rng.permutation(len(rows))] for rows in learnt])
+        for start in range(0, learnt.shape[1], size):
+            yield shuffled[:, start : start + size]
 
 
-def fit(
-    network: Network,
-    loss: Loss,
-    examples: Examples,
-    config: TrainingConfig,
-    *,
-    parameters: Parameters,
-    rng: Randomness,
-    on_epoch: Callable[[Progress], None],
-) -> Trained:
-    """Train from the given parameters, which are changed in place; raise Diverged if the loss becomes non-finite."""
-    epochs, batch_size, rate = config.chosen_for(len(examples.X))
-    memory = OPTIMIZERS[config.optimizer].memory(parameters)
-    run = _Run(network, loss, config, rng, parameters, rate, memory)
+def descend(course: Course, examples: Examples) -> Trained:
+    """Train by gradients from the given parameters, changed in place; raise Diverged if a loss is not finite."""
+    run = _Run(course, examples)
     stopped = None
-    with np.errstate(all="ignore"):  # overflow is what Diverged reports
-        while not stopped:
-            before = run.parameters.copy()
-            run.learn(examples.X, examples.y, batch_size)
-            run.judge(examples, before)
-            done = len(run.losses)
-            on_epoch(
-                Progress(done, epochs, run.losses[-1], run.validation_losses[-1] if run.validation_losses else None)
-            )
-            stopped = run.ending() or ("epochs" if done >= epochs else None)
-            run.rate = run.next_rate(rate, epochs)
-        return run.trained(examples, stopped)
+    watches_training = course.config.keep_best and not examples.judged.shape[1]
+    while not stopped:
+        before = course.parameters.copy() if watches_training else course.parameters
+        run.judge(run.learn(), before)
+        validation_loss = run.validation_losses[-1] if run.validation_losses else None
+        course.on_epoch(Progress(len(run.losses), course.config.epochs or 0, run.losses[-1], validation_loss))
+        stopped = run.ending()
+        run.rate = run.next_rate()
+    return run.trained(stopped)

@@ -1,0 +1,265 @@
+"""Defaults: what is chosen for a table where the user leaves it open, and why."""
+
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import Any, NamedTuple, TypeVar
+
+from app.engine.activations import ACTIVATIONS
+from app.engine.config import TrainingConfig
+from app.engine.levenberg_marquardt import FEW_ROWS
+from app.engine.losses import LOSSES
+from app.engine.network import Architecture
+from app.engine.optimizers import OPTIMIZERS
+from app.engine.preprocessing import PAIR, Scaling
+from app.engine.recipe import Recipe
+from app.errors import UnsuitableTarget
+
+C = TypeVar("C", Architecture, TrainingConfig, Scaling)
+
+PROBABILITIES = ("sigmoid", "softmax")
+SQUARES = ("mse", "quadratic")
+LARGE = 10_000  # rows, from where wider and fewer members pay
+SMALL = 2000  # numbers to learn, up to which second derivatives are affordable
+NARROW = 50  # inputs, up to which they are
+MOST_INPUTS = 2048  # with all bins
+MEMBERS = 8
+JUDGED_FROM = 100  # rows: with fewer, holding some out costs a single network more than it tells
+FULL_BATCH = 256  # up to so many rows one step of a single network sees all of them
+EXACT_UP_TO = 1000  # rows that are learnt in float64
+
+
+class Problem(NamedTuple):
+    """What is to be learnt: so many rows, inputs and targets, and for labels how many of them there are."""
+
+    rows: int
+    inputs: int
+    """Of the network, before bins: one for each number, each category of two levels, each level of a larger one."""
+    targets: int
+    labels: int = 0
+    multilabel: bool = False
+    embedded: bool = False
+    """Whether a category has so many levels that it is embedded."""
+
+    @property
+    def task(self) -> str:
+        """Name it, as recipe.TASKS does."""
+        return "multilabel" if self.multilabel else "classification" if self.labels else "regression"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe with nothing left open, and why it is one, to end a sentence with."""
+
+    recipe: Recipe
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """Say what was chosen, and why."""
+        training, hidden = self.recipe.training, " and ".join(map(str, self.recipe.network.hidden or ()))
+        networks = "1 network" if training.members == 1 else f"{training.members} networks"
+        layers = f"{hidden} hidden units" if hidden else "no hidden units"
+        return f"{networks} with {layers}, trained by {training.optimizer}: {self.reason}."
+
+
+def candidates(recipe: Recipe, problem: Problem) -> list[Candidate]:
+    """Fill in all that the user left open; give two recipes where only trying tells which is better.
+
+    Raises UnsuitableTarget where settings and target contradict.
+    """
+    output = recipe.network.output_activation or _usual_output(recipe.training, problem)
+    loss = recipe.training.loss or _usual_loss(output, problem)
+    _require_consistent(output, loss, problem)
+    given = replace(
+        recipe,
+        task=problem.task,
+        network=replace(recipe.network, output_activation=output),
+        training=replace(recipe.training, loss=loss),
+    )
+    return [_completed(given, optimizer, reason, problem) for optimizer, reason in _choices(given, problem)]
+
+
+def _completed(recipe: Recipe, optimizer: str, reason: str, problem: Problem) -> Candidate:
+    if optimizer == "levenberg_marquardt" and recipe.training.loss not in SQUARES:
+        message = f"levenberg_marquardt makes squares small, not {recipe.training.loss}. Use lbfgs or adam, or loss mse."
+        raise UnsuitableTarget(message)
+    kind = optimizer if optimizer in USUAL else "single" if recipe.training.optimizer else "ensemble"
+    network, learning, scaling = USUAL[kind](replace(recipe.training, optimizer=optimizer), problem)
+    training = _filled(recipe.training, {"optimizer": optimizer, "members": learning.get("members", 1)})
+    training = _filled(training, {"validation": _usual_share(training, problem)})
+    rows = problem.rows - rows_held_out(problem.rows, training.validation or 0.0)
+    training = _filled(_filled(training, learning), _usual_steps(training, rows))
+    completed = replace(
+        recipe,
+        network=_filled(recipe.network, network),
+        training=replace(training, batch_size=min(rows, training.batch_size or rows)),
+        scaling=_scaled(recipe, scaling, problem),
+    )
+    return Candidate(completed, reason)
+
+
+def rows_held_out(rows: int, share: float) -> int:
+    """Count the rows that each member holds out; at least one is left to learn from."""
+    return min(round(rows * share), rows - 1)
+
+
+def _filled(config: C, usual: dict[str, Any]) -> C:
+    """Set what is None."""
+    return replace(config, **{name: value for name, value in usual.items() if getattr(config, name) is None})
+
+
+def _choices(recipe: Recipe, problem: Problem) -> list[tuple[str, str]]:
+    """Name the optimizers to try for a table, and say why."""
+    training, few = recipe.training, problem.rows < FEW_ROWS
+    ensemble = ("adam", f"{problem.rows} rows, each judged by members that have not seen it")
+    if training.optimizer:
+        return [(training.optimizer, "as set")]
+    if training.learning_rate or training.batch_size or training.clip_norm or training.dropout:
+        return [("adam", "its settings were given")]
+    squares = training.loss in SQUARES and not training.l2
+    if few and squares:
+        return [("levenberg_marquardt", f"{problem.rows} rows of numbers are few enough to be learnt exactly")]
+    if few:
+        return [("lbfgs", f"{problem.rows} rows are too few to spare any to judge by")]
+    if squares and problem.rows * problem.targets <= SMALL and problem.inputs <= NARROW and not problem.embedded:
+        return [("levenberg_marquardt", "answers rows it has not seen better than adam does"), ensemble]
+    return [ensemble]
+
+
+Usual = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+"""What an optimizer is used with: settings of the network, the training and the scaling."""
+
+
+def _usual_single(training: TrainingConfig, _problem: Problem) -> Usual:
+    """One network as the textbook has it, for those who choose their optimizer themselves."""
+    rate = OPTIMIZERS[str(training.optimizer)].learning_rate
+    network = {"hidden": (16,), "activation": "silu", "initializer": "glorot"}
+    return network, {"members": 1, "learning_rate": rate}, {"features": "standard"}
+
+
+def _usual_ensemble(_training: TrainingConfig, problem: Problem) -> Usual:
+    """Members after Holzmüller et al. 2024, with steps and bins that grow with the table (benchmarks/accuracy.py)."""
+    rows, large = problem.rows, problem.rows >= LARGE
+    width = 128 if large else 64
+    network = {"hidden": (width, width), "activation": "silu", "initializer": "data"}
+    learning = {
+        "members": 4 if large else MEMBERS if rows >= 500 else 2 * MEMBERS,
+        "learning_rate": 0.03 if large else 0.06,
+        "parametrization": "ntk",
+        "input_scale": True,
+        "dropout": 0.15,
+        "beta2": 0.95,
+        "precision": "float32",
+    }
+    members = learning["members"]
+    learnt = rows - rows_held_out(rows, 1.0 / members)
+    batches = max(1, round(learnt / (512 if large else 256)))
+    epochs = min(256, max(20, -(-1500 // batches)))
+    learning |= {"batch_size": -(-learnt // batches), "epochs": epochs, "patience": max(5, epochs // 10)}
+    bins = min(64, max(8, round(sqrt(rows) / 4)), MOST_INPUTS // max(1, problem.inputs))
+    return network, learning, {"features": "robust", "clip": 3.0} | ({"bins": bins} if bins > 1 else {})
+
+
+def _usual_levenberg_marquardt(_training: TrainingConfig, problem: Problem) -> Usual:
+    """Networks that are small beside the table, since all their parameters are weighed against each other."""
+    few = problem.rows < FEW_ROWS
+    hidden = (3,) if few else _small_layers(problem.rows * (MEMBERS - 1) // MEMBERS, problem)
+    learning = {"members": 1 if few else MEMBERS, "precision": "float64", "epochs": 80, "keep_best": False}
+    return {"hidden": hidden, "activation": "tanh", "initializer": "lecun"}, learning, {"features": "standard", "clip": 3.0}
+
+
+def _small_layers(rows: int, problem: Problem) -> tuple[int, ...]:
+    """Choose two layers with at most two parameters for three numbers to learn; one where only tiny ones would fit."""
+    inputs, outputs = problem.inputs, problem.targets
+    for units in range(10, 3, -1):
+        if units * (inputs + 1) + units * (units + 1) + outputs * (units + 1) <= rows * outputs * 2 / 3:
+            return units, units
+    return (min(10, max(2, (rows - 1) * outputs // (inputs + 1 + outputs))),)
+
+
+def _usual_lbfgs(_training: TrainingConfig, problem: Problem) -> Usual:
+    few = problem.rows < FEW_ROWS
+    network = {"hidden": (8,), "activation": "tanh", "initializer": "lecun"}
+    learning = {"members": 1 if few else MEMBERS, "precision": "float64", "epochs": 200, "l2": 1e-4}
+    return network, learning, {"features": "standard"}
+
+
+USUAL = {
+    "single": _usual_single,
+    "ensemble": _usual_ensemble,
+    "levenberg_marquardt": _usual_levenberg_marquardt,
+    "lbfgs": _usual_lbfgs,
+}
+
+
+def _usual_share(training: TrainingConfig, problem: Problem) -> float:
+    if training.members != 1:
+        return 1.0 / (training.members or 1)
+    return 0.1 if problem.rows >= JUDGED_FROM else 0.0
+
+
+def _usual_steps(training: TrainingConfig, rows: int) -> dict[str, Any]:
+    """Choose what is left, for so many rows to learn from, as a textbook would."""
+    batch_size = min(rows, training.batch_size or (rows if rows <= FULL_BATCH else 64))
+    return {
+        "batch_size": batch_size,
+        "epochs": min(2000, max(20, 20_000 // -(-rows // batch_size))),
+        "precision": "float64" if rows <= EXACT_UP_TO else "float32",
+        "learning_rate": 1.0,
+        "parametrization": "standard",
+        "beta2": 0.999,
+        "dropout": 0.0,
+        "input_scale": False,
+        "l2": 0.0,
+        "keep_best": True,
+    }
+
+
+def _usual_output(training: TrainingConfig, problem: Problem) -> str:
+    if problem.labels:
+        return "sigmoid" if problem.labels <= PAIR else "softmax"
+    paired_with = LOSSES[training.loss].paired_with if training.loss else None
+    return paired_with or ("sigmoid" if problem.multilabel else "identity")
+
+
+def _usual_loss(output: str, problem: Problem) -> str:
+    if problem.task == "regression":
+        return "mse"
+    return "categorical_cross_entropy" if output == "softmax" else "binary_cross_entropy"
+
+
+def _scaled(recipe: Recipe, usual: dict[str, Any], problem: Problem) -> Scaling:
+    """Fill in the scaling; the target's, where it is of numbers, is one that the output activation can reach."""
+    scaling, output, loss = recipe.scaling, str(recipe.network.output_activation), str(recipe.training.loss)
+    if scaling.features is not None:
+        usual = {}
+    if problem.task == "regression":
+        if scaling.target_maximum is not None and scaling.target not in {None, "maximum"}:
+            message = f"scaling.target_maximum goes with scaling.target maximum, not {scaling.target}. Leave one out."
+            raise UnsuitableTarget(message)
+        fixed = scaling.target_maximum is not None or LOSSES[loss].counts
+        usual |= {"target": "maximum" if fixed else "minmax" if ACTIVATIONS[output].bounded else "standard"}
+    return _filled(scaling, usual)
+
+
+def _require_consistent(output: str, loss: str, problem: Problem) -> None:
+    """Raise UnsuitableTarget unless output activation, loss and target can go together."""
+    if problem.labels == 1:
+        message = "The target has one class only; a classifier needs rows of at least two."
+        raise UnsuitableTarget(message)
+    if problem.labels and output not in PROBABILITIES:
+        message = f"Classes need output_activation sigmoid or softmax, not {output}. Leave it out."
+        raise UnsuitableTarget(message)
+    if problem.multilabel and output != "sigmoid":
+        message = f"Several yes-or-no targets need output_activation sigmoid, not {output}. Leave it out."
+        raise UnsuitableTarget(message)
+    if problem.labels > PAIR and output == "sigmoid":
+        message = f"output_activation sigmoid tells two classes apart; the target has {problem.labels}. Use softmax."
+        raise UnsuitableTarget(message)
+    paired_with = LOSSES[loss].paired_with
+    if paired_with and output != paired_with:
+        message = f"Loss {loss} needs output_activation {paired_with}, not {output}. Leave one of the two out."
+        raise UnsuitableTarget(message)
+    if problem.task != "regression" and (LOSSES[loss].counts or LOSSES[loss].outputs > 1):
+        message = f"Loss {loss} is for numbers, and the target has labels. Leave it out."
+        raise UnsuitableTarget(message)

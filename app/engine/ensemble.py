@@ -1,0 +1,48 @@
+"""Ensembles: several networks that learn from the same rows, each with another part of them held out.
+
+What a member has not seen judges it: when to stop, which weights to keep, and how good the answers will be.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from app.engine.arrays import Indices, Randomness, Scores, Vector
+
+
+class Folds(NamedTuple):
+    """Which rows each member learns from and which judge it, in their old order; equally many for all members."""
+
+    learnt: Indices
+    judged: Indices
+
+
+def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
+    """Hold out so many rows for each member, evenly over the strata (a class, or the size of a target).
+
+    Members hold out rows in turn, so that none is held out twice before all were once.
+    """
+    rows = len(strata)
+    if not held_out:
+        return Folds(np.tile(np.arange(rows), (members, 1)), np.empty((members, 0), dtype=np.intp))
+    shuffled = rng.permutation(rows)
+    sorted_ = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    hands = -(-rows // held_out)  # like cards: neighbours go to different hands
+    dealt = np.concatenate([sorted_[hand::hands] for hand in range(hands)])
+    judged = np.stack([dealt[(member * held_out + np.arange(held_out)) % rows] for member in range(members)])
+    learnt = np.stack([np.setdiff1d(np.arange(rows), out) for out in judged])
+    return Folds(learnt, np.sort(judged, axis=1))
+
+
+def unseen(scores: Scores, judged: Indices) -> tuple[Scores, Vector]:
+    """Average each row's answers, shape (members, samples, answers), over the members that it was held out from.
+
+    Gives them with the rows that were held out at all.
+    """
+    total = np.zeros(scores.shape[1:])
+    times = np.zeros(scores.shape[1])
+    for member, rows in enumerate(judged):
+        total[rows] += scores[member, rows]
+        times[rows] += 1
+    rows = np.flatnonzero(times)
+    return total[rows] / times[rows, np.newaxis], rows

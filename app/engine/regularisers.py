@@ -1,0 +1,71 @@
+"""What a training adds to plain gradients: dropout, and learnt scales of the inputs."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.engine.arrays import Parameters, Randomness, Units
+from app.engine.network import Network
+from app.engine.optimizers import Stepper
+
+if TYPE_CHECKING:
+    from app.engine.config import TrainingConfig
+    from app.engine.training import Course
+
+SPARE = 2**16  # numbers in a pool beyond what one mask takes: so many places to begin at
+INPUT_RATE = 6.0  # Holzmüller, Grinsztajn, Steinwart 2024: scales of inputs learn faster
+
+
+class Dropout:
+    """Masks that silence a share of each hidden layer's units (Srivastava et al. 2014) and make up for it in the rest.
+
+    They are cut from one pool of random numbers at random places, since drawing all anew would cost more than the
+    network does.
+    """
+
+    def __init__(self, share: float, network: Network, rng: Randomness, like: Parameters) -> None:
+        self.share, self.rng, self.like = share, rng, like
+        self.units = network.sizes[1:-1] if share else ()
+        self.pool = like[0, :0]
+
+    def masks(self, rows: int) -> list[Units]:
+        """Give one mask for each hidden layer, shape (members, rows, units); none where nothing is dropped."""
+        members = len(self.like)
+        longest = members * rows * max(self.units, default=0)
+        if self.units and len(self.pool) < longest + SPARE:
+            kept = self.rng.uniform(size=longest + SPARE) >= self.share
+            self.pool = np.empty_like(self.like, shape=kept.shape)
+            self.pool[:] = np.multiply(kept, 1.0 / (1.0 - self.share), dtype=self.like.dtype)
+        starts = (self.rng.uniform(size=len(self.units)) * SPARE).astype(np.intp)
+        return [
+            self.pool[start : start + members * rows * units].reshape(members, rows, units)
+            for start, units in zip(starts, self.units, strict=True)
+        ]
+
+
+class RawParameters:
+    """Parameters with a learnt scale s for each input: the network's W1 is s times the raw one.
+
+    No other network, but another path of learning: an input that matters is turned up as a whole.
+    """
+
+    def __init__(self, course: "Course") -> None:
+        self.effective, network = course.parameters, course.network
+        self.parameters = self.effective.copy()
+        self.raw_W, self.effective_W = (network.layers(all_)[0].W for all_ in (self.parameters, self.effective))
+        self.network = network
+        self.scale = np.ones_like(self.raw_W[..., 0])
+        self.gradient = np.empty_like(self.scale)
+        self.stepper = Stepper(str(course.config.optimizer), self.scale, np.zeros_like(self.scale), None)
+
+    def take_gradient(self, gradient: Parameters) -> None:
+        """Turn the gradient of the network's parameters into that of the raw ones and of the scales."""
+        W = self.network.layers(gradient)[0].W
+        np.sum(W * self.raw_W, axis=2, out=self.gradient)
+        W *= self.scale[..., np.newaxis]
+
+    def apply(self, learning_rate: float, config: "TrainingConfig") -> None:
+        """Step the scales, and compose the network's parameters anew."""
+        self.stepper.apply(self.gradient, INPUT_RATE * learning_rate, config)
+        self.effective[:] = self.parameters
+        np.multiply(self.raw_W, self.scale[..., np.newaxis], out=self.effective_W)

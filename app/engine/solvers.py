@@ -1,0 +1,86 @@
+"""Solvers: optimizers that see all rows in each step and choose its length themselves, one member after the other."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from app.engine.arrays import Array, Parameters
+from app.engine.lbfgs import lbfgs
+from app.engine.levenberg_marquardt import levenberg_marquardt
+from app.engine.training import Batch, Course, Examples, History, Progress, Trained
+
+PILOTS = 2  # members that tell whether the others are worth training
+
+Told = Callable[[float], bool]
+"""Notes the loss after a step; tells whether it is time to stop."""
+Solver = Callable[[Course, Parameters, Batch, Told], str]
+"""(course, parameters, rows, told) -> why it stopped; changes one member's parameters in place."""
+
+
+class GaveUp(Exception):
+    """The first members are so much worse than what was asked for that the others are not trained."""
+
+
+class _Watch:
+    """One member on its way: its curves, and its best parameters by the rows held out from it."""
+
+    def __init__(self, course: Course, examples: Examples, member: int, before: int) -> None:
+        self.course, self.examples, self.before = course, examples, before
+        self.parameters = course.parameters[member : member + 1]
+        self.learnt, self.judged = examples.learnt[[member]], examples.judged[[member]]
+        self.losses: list[float] = []
+        self.validation_losses: list[float] = []
+        self.best_parameters, self.kept_epoch = self.parameters.copy(), 0
+
+    def __call__(self, loss: float) -> bool:
+        """Note the loss after a step; tell whether patience is at an end."""
+        course, config = self.course, self.course.config
+        course.require_finite(np.array([loss]), self.parameters, self.examples.X[self.learnt], self.losses)
+        self.losses.append(loss)
+        watched = None
+        if self.judged.size:
+            watched = float(course.measure(self.parameters, self.examples, self.judged, self.losses)[0])
+            if watched < min(self.validation_losses, default=np.inf):
+                self.best_parameters[:], self.kept_epoch = self.parameters, len(self.losses)
+            self.validation_losses.append(watched)
+        epochs = (config.epochs or 0) * len(course.parameters)
+        course.on_epoch(Progress(self.before + len(self.losses), epochs, loss, watched))
+        return bool(self.judged.size) and len(self.losses) - self.kept_epoch >= (config.patience or np.inf)
+
+    def keep(self) -> None:
+        """Keep the best parameters if they were not the last and that was asked for."""
+        if self.course.config.keep_best and self.judged.size:
+            self.parameters[:] = self.best_parameters
+        else:
+            self.kept_epoch = len(self.losses)
+
+
+def solve(solver: Solver, course: Course, examples: Examples) -> Trained:
+    """Train the members one after the other; raise GaveUp if the first are not good enough."""
+    watches: list[_Watch] = []
+    reasons: list[str] = []
+    for member in range(len(course.parameters)):
+        watch = _Watch(course, examples, member, sum(len(watch.losses) for watch in watches))
+        reasons.append(solver(course, watch.parameters, examples.batch(watch.learnt), watch))
+        watch.keep()
+        watches.append(watch)
+        judged = [watch.validation_losses[-1] for watch in watches if watch.validation_losses]
+        if len(judged) == PILOTS and np.mean(judged) > course.good_enough:
+            raise GaveUp
+    history = History(*(_mean_curve(curves) for curves in _curves(watches)))
+    loss = float(course.measure(course.parameters, examples, examples.learnt).mean())
+    stopped = next((reason for reason in ("epochs", "patience") if reason in reasons), "converged")
+    return Trained(course.parameters, history, loss, tuple(watch.kept_epoch for watch in watches), stopped)
+
+
+def _curves(watches: list[_Watch]) -> tuple[list[list[float]], list[list[float]]]:
+    return [watch.losses for watch in watches], [watch.validation_losses for watch in watches]
+
+
+def _mean_curve(curves: list[list[float]]) -> Array:
+    """Average curves of several lengths, each going on with its last value."""
+    longest = max(map(len, curves))
+    return np.mean([curve + curve[-1:] * (longest - len(curve)) for curve in curves], axis=0)
+
+
+SOLVERS: dict[str, Solver] = {"levenberg_marquardt": levenberg_marquardt, "lbfgs": lbfgs}

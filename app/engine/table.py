@@ -1,0 +1,37 @@
+"""A table as the engine takes it: columns of numbers or of categories, in one matrix."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from app.engine.arrays import Cells, SampleWeights, Targets
+
+Label: TypeAlias = str | bool | int
+"""A class, or a category, as the user names it."""
+
+UNSEEN = -1
+"""What stands in a matrix for a category that a column did not have in training."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: of categories, whose levels are listed, or of numbers."""
+
+    name: str
+    levels: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """A table to learn from.
+
+    `X` has numbers, in a column with levels the position of each row's level (or UNSEEN), and NaN where a value is
+    missing. `y` has numbers (samples, targets), or one label a row; several yes-or-no targets are 0 and 1, with
+    `multilabel`. `weights` says how much each row counts; all count alike where it is not given.
+    """
+
+    columns: tuple[Column, ...]
+    targets: tuple[str, ...]
+    X: Cells
+    y: Targets | tuple[Label, ...]
+    weights: SampleWeights | None = None
+    multilabel: bool = False
