@@ -46,7 +46,8 @@ class Backpropagation:
             if slope.b is not None:
                 np.matmul(np.ones_like(delta, shape=(1, delta.shape[-2])), delta, out=slope.b)  # a sum, but faster
             if index:
-                error = np.matmul(delta, _transposed(layers[index].W), out=below.error)  # step (3): the z2 error
+                multiply = np.multiply if delta.shape[-1] == 1 else np.matmul  # the same for one unit, but faster
+                error = multiply(delta, _transposed(layers[index].W), out=below.error)  # step (3): the z2 error
                 activations[index - 1].backpropagate(error, below.a, below.scratch)  # step (4): the z2 delta
                 delta = error
         if self.network.embeddings:

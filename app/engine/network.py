@@ -145,8 +145,10 @@ class Network:
         if not self.embeddings:
             return X
         dense, codes = np.split(X, [X.shape[-1] - len(self.embeddings)], axis=-1)
+        lead = (np.newaxis,) * max(0, X.ndim - 3)
+        codes = codes[(np.newaxis,) * (X.ndim == 2)].astype(np.intp)  # noqa: PLR2004 - rows for all members alike
         parts = [
-            np.take_along_axis(table[(np.newaxis,) * (X.ndim - 3)], codes[..., [index]].astype(np.intp), axis=-2)
+            np.take_along_axis(table[lead], codes[..., [index]], axis=-2)
             for index, table in enumerate(self.tables(parameters))
         ]
         return np.concatenate([np.broadcast_to(dense, (*parts[0].shape[:-1], dense.shape[-1])), *parts], axis=-1)

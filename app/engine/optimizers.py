@@ -11,7 +11,7 @@ from app.engine.arrays import Parameters, Vector
 if TYPE_CHECKING:
     from app.engine.config import TrainingConfig
 
-BLOCK = 2**14  # parameters that are stepped at once: with gradient and memory they stay in a core's cache
+BLOCK = 2**16  # parameters that are stepped at once: with gradient and memory they stay in a core's cache
 
 
 class Step(NamedTuple):

@@ -101,7 +101,7 @@ class Scaler:
 class Encoder:
     """From columns to the network's inputs.
 
-    In this order: each column of numbers, scaled, with `fill` (its median) where it is missing; its bins; 1 or 0 for each column
+    In this order: each column of numbers, scaled, with `fill` (the median of a column that had some missing) where it is missing; its bins; 1 or 0 for each column
     that had missing values in training, whether one is missing here; each category of two levels as -1 or 1; one input
     for each level of a larger category; and for those above `one_hot` levels, a code. A level that was not there in
     training is no level: 0 everywhere.
@@ -123,15 +123,15 @@ class Encoder:
     def fit(cls, columns: tuple[Column, ...], X: Cells, scaling: Scaling) -> "Encoder":
         """Measure the columns of a table, shape (samples, columns)."""
         missing = np.isnan(X)
+        absent = missing.any(axis=0)
         fill = np.zeros(X.shape[1])
-        there = ~missing.all(axis=0)
-        fill[there] = np.nanmedian(X[:, there], axis=0)
+        for column in np.flatnonzero(absent & ~missing.all(axis=0)):
+            fill[column] = np.nanmedian(X[:, column])
         filled = np.where(missing, fill, X)
         scaler = Scaler.fit(str(scaling.features), filled)
         lowest, highest = filled.min(axis=0), filled.max(axis=0)
         edges = np.stack([_edges(values, scaling.bins) for values in filled.T], axis=1) if scaling.bins else filled[:0]
-        absent = missing.any(axis=0) * 1.0
-        return cls(columns, scaler, fill, absent, lowest, highest, edges, scaling.clip, scaling.one_hot)
+        return cls(columns, scaler, fill, absent * 1.0, lowest, highest, edges, scaling.clip, scaling.one_hot)
 
     @cached_property
     def numbers(self) -> list[int]:
