@@ -5,6 +5,7 @@ batches by index, as its faster loops do (no DataLoader); of its two Adams the f
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
@@ -91,7 +92,13 @@ def netlet_epochs(rows: TrainingRows, setting: Setting, epochs: int) -> list[flo
         ),
     )
     ends: list[float] = []
-    learn(rows, recipe, on_epoch=lambda _progress: ends.append(perf_counter()))
+    with ThreadPoolExecutor(setting.threads) as threads:
+        learn(
+            rows,
+            recipe,
+            on_epoch=lambda _progress: ends.append(perf_counter()),
+            threads=threads if setting.threads > 1 else None,
+        )
     return np.diff(ends).tolist()
 
 

@@ -1,8 +1,10 @@
 """Backpropagation: the loss of a batch, and how much each weight took part in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +18,28 @@ SHARD = 1024  # rows of a large batch that are one piece of work; sums are taken
 A = TypeVar("A", bound=npt.NDArray[Any])
 
 
+class Batch(NamedTuple):
+    """Rows for each member, shape (members, samples, …)."""
+
+    X: Features
+    y: Truth
+    weights: RowWeights | None
+
+
 class Backpropagation:
-    """Loss and gradient of a network's members (Rumelhart et al. 1986), always into the same arrays."""
+    """Loss and gradient of a network's members (Rumelhart et al. 1986), worked out in arrays that are kept."""
 
     def __init__(
         self, network: Network, loss: Loss, parameters: Parameters, gradient: Parameters, *, l2: float = 0.0
     ) -> None:
         self.network, self.loss, self.l2 = network, loss, l2
-        self.parameters, self.gradient = parameters, gradient
-        self.layers, self.slopes = network.layers(parameters), network.layers(gradient)
-        self.passes: dict[tuple[int, ...], list[LayerPass]] = {}
+        self.parameters, self.layers = parameters, network.layers(parameters)
+        self.write_to(gradient)
+        self.room: dict[int, tuple[list[LayerPass], Units]] = {}
+
+    def write_to(self, gradient: Parameters) -> None:
+        """Take other arrays for the gradient, from the next call on."""
+        self.gradient, self.slopes = gradient, self.network.layers(gradient)
 
     def __call__(
         self, X: Features, y: Truth, weights: RowWeights | None = None, masks: Sequence[Units] = ()
@@ -36,7 +50,7 @@ class Backpropagation:
         """
         activations, layers = self.network.activations, self.layers
         inputs = self.network.enter(self.parameters, X)
-        passes = self._room(inputs)
+        passes, ones = self._room(inputs.shape[-2])
         z, a = self.network.forward(layers, inputs, passes, masks)
         value = self.loss.value(z, a, y, weights)
         delta = self.loss.delta(activations[-1], a, passes[-1].scratch, y, weights)  # steps (1) and (2)
@@ -44,7 +58,7 @@ class Backpropagation:
             slope, below = self.slopes[index], passes[index - 1]
             np.matmul(_transposed(below.a if index else inputs), delta, out=slope.W)  # step (5): each weight's part
             if slope.b is not None:
-                np.matmul(np.ones_like(delta, shape=(1, delta.shape[-2])), delta, out=slope.b)  # a sum, but faster
+                np.matmul(ones, delta, out=slope.b)  # a sum, but faster
             if index:
                 multiply = np.multiply if delta.shape[-1] == 1 else np.matmul  # the same for one unit, but faster
                 error = multiply(delta, _transposed(layers[index].W), out=below.error)  # step (3): the z2 error
@@ -56,11 +70,12 @@ class Backpropagation:
             self.gradient += self.l2 * self.network.is_weight.astype(self.gradient.dtype) * self.parameters
         return value
 
-    def _room(self, inputs: Inputs) -> list[LayerPass]:
-        rows = (len(self.parameters), inputs.shape[-2])
-        if rows not in self.passes:
-            self.passes[rows] = self.network.passes(rows, self.parameters)
-        return self.passes[rows]
+    def _room(self, rows: int) -> tuple[list[LayerPass], Units]:
+        """Keep room for passes over so many rows, and as many ones to sum them with."""
+        if rows not in self.room:
+            passes = self.network.passes((len(self.parameters), rows), self.parameters)
+            self.room[rows] = passes, np.ones_like(self.parameters, shape=(1, rows))
+        return self.room[rows]
 
     def _embed(self, X: Features, error: Inputs) -> None:
         """Add up the error of each code over the rows that have it."""
@@ -80,7 +95,8 @@ def _transposed(matrices: A) -> A:
 class ShardedBackpropagation:
     """The same for batches of any size: a large one is cut into shards, which threads may share out among them.
 
-    Equal to the last bit for any number of threads, since how a batch is cut depends on its size alone.
+    Equal to the last bit for any number of threads, since how a batch is cut, and the order in which the shards are
+    summed, depend on its size alone.
     """
 
     def __init__(
@@ -93,39 +109,42 @@ class ShardedBackpropagation:
         l2: float = 0.0,
         threads: Executor | None = None,
     ) -> None:
-        self.whole = Backpropagation(network, loss, parameters, gradient, l2=l2)
-        self.shards: list[Backpropagation] = []
+        self.gradient, self.summed = gradient, loss.summed
+        self.new_worker = partial(Backpropagation, network, loss, parameters, gradient, l2=l2)
+        self.whole = self.new_worker()
         self.threads = threads
+        self.idle: SimpleQueue[Backpropagation] = SimpleQueue()
+        self.gradients: list[Parameters] = []
 
-    def __call__(
-        self, X: Features, y: Truth, weights: RowWeights | None = None, masks: Sequence[Units] = ()
-    ) -> PerMember:
-        """Write the gradient and give the loss of each member, as Backpropagation does."""
-        rows = X.shape[-2]
+    def __call__(self, take: Callable[[slice], Batch], rows: int, masks: Sequence[Units] = ()) -> PerMember:
+        """Write the gradient and give the loss of each member, as Backpropagation does.
+
+        `take` gives some of the batch's `rows`; taking them is a part of the work that is shared out.
+        """
         if rows < 2 * SHARD:
-            return self.whole(X, y, weights, masks)
+            return self.whole(*take(slice(None)), masks)
         parts = [slice(start, start + SHARD) for start in range(0, rows, SHARD)]
-        while len(self.shards) < len(parts):
-            whole = self.whole
-            gradient = np.empty_like(whole.gradient)
-            self.shards.append(Backpropagation(whole.network, whole.loss, whole.parameters, gradient, l2=whole.l2))
+        while len(self.gradients) < len(parts):
+            self.gradients.append(np.empty_like(self.gradient))
 
-        def work(shard: Backpropagation, part: slice) -> PerMember:
-            own = None if weights is None else weights[:, part]
-            return shard(X[:, part], y[:, part], own, [mask[:, part] for mask in masks])
+        def work(gradient: Parameters, part: slice) -> PerMember:
+            worker = self.new_worker() if self.idle.empty() else self.idle.get()
+            worker.write_to(gradient)
+            value = worker(*take(part), [mask[:, part] for mask in masks])
+            self.idle.put(worker)
+            return value
 
         over = map if self.threads is None else self.threads.map
-        values = list(over(work, self.shards, parts))
+        values = list(over(work, self.gradients, parts))
         return self._sum(values, [len(range(rows)[part]) / rows for part in parts])
 
     def _sum(self, values: list[PerMember], shares: list[float]) -> PerMember:
-        summed = self.whole.loss.summed
         total = np.zeros_like(values[0])
-        self.whole.gradient[:] = 0.0
-        for shard, value, share in zip(self.shards, values, shares, strict=False):
-            if not summed:
-                shard.gradient *= share
-                value = value * share
-            self.whole.gradient += shard.gradient
+        self.gradient[:] = 0.0
+        for gradient, value, share in zip(self.gradients, values, shares, strict=False):
+            if not self.summed:
+                gradient *= share
+                value = value * share  # noqa: PLW2901 - the same for one shard
+            self.gradient += gradient
             total += value
         return total

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from app.engine.arrays import Parameters, Vector
-from app.engine.backpropagation import Backpropagation
-from app.engine.training import Batch, Course
+from app.engine.backpropagation import Backpropagation, Batch
+from app.engine.training import Course
 
 PAIRS = 10  # of the last changes of parameters and gradient
 HALVINGS = 30  # of a step before training ends
@@ -27,7 +27,7 @@ def lbfgs(course: Course, parameters: Parameters, rows: Batch, told: Callable[[f
 
     pairs: deque[tuple[Vector, Vector]] = deque(maxlen=PAIRS)
     loss, value = objective()
-    course.require_finite(np.array([loss]), parameters, rows.X, ())
+    course.require_finite(np.array([loss]), parameters, lambda: rows, ())
     for _ in range(course.config.epochs or 0):
         before, slope = theta.copy(), gradient[0].copy()
         direction = _direction(slope, pairs)

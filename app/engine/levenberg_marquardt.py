@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.engine.arrays import Array, Parameters, Vector
+from app.engine.backpropagation import Batch
 from app.engine.network import Network
-from app.engine.training import Batch, Course
+from app.engine.training import Course
 
 FEW_ROWS = 10  # with fewer, their noise cannot be told from what they say: they are learnt exactly
 EVERY = 2  # steps between two looks at the evidence

@@ -30,9 +30,11 @@ class Dropout:
 
     def masks(self, rows: int) -> list[Units]:
         """Give one mask for each hidden layer, shape (members, rows, units); none where nothing is dropped."""
+        if not self.units:
+            return []
         members = len(self.like)
-        longest = members * rows * max(self.units, default=0)
-        if self.units and len(self.pool) < longest + SPARE:
+        longest = members * rows * max(self.units)
+        if len(self.pool) < longest + SPARE:
             kept = self.rng.uniform(size=longest + SPARE) >= self.share
             self.pool = np.empty_like(self.like, shape=kept.shape)
             self.pool[:] = np.multiply(kept, 1.0 / (1.0 - self.share), dtype=self.like.dtype)

@@ -1,13 +1,15 @@
 """Solvers: optimizers that see all rows in each step and choose its length themselves, one member after the other."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from app.engine.arrays import Array, Parameters
+from app.engine.backpropagation import Batch
 from app.engine.lbfgs import lbfgs
 from app.engine.levenberg_marquardt import levenberg_marquardt
-from app.engine.training import Batch, Course, Examples, History, Progress, Trained
+from app.engine.training import Course, Examples, History, Progress, Trained
 
 PILOTS = 2  # members that tell whether the others are worth training
 
@@ -35,7 +37,7 @@ class _Watch:
     def __call__(self, loss: float) -> bool:
         """Note the loss after a step; tell whether patience is at an end."""
         course, config = self.course, self.course.config
-        course.require_finite(np.array([loss]), self.parameters, self.examples.X[self.learnt], self.losses)
+        course.require_finite(np.array([loss]), self.parameters, partial(self.examples.batch, self.learnt), self.losses)
         self.losses.append(loss)
         watched = None
         if self.judged.size:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from app.engine.arrays import Curve, Features, Indices, Parameters, PerMember, Randomness, RowWeights, Truth
-from app.engine.backpropagation import ShardedBackpropagation
+from app.engine.backpropagation import Batch, ShardedBackpropagation
 from app.engine.config import TrainingConfig
 from app.engine.device import Device
 from app.engine.losses import Loss
@@ -59,14 +60,6 @@ class Trained:
     stopped: str
 
 
-class Batch(NamedTuple):
-    """Rows for each member, shape (members, samples, …)."""
-
-    X: Features
-    y: Truth
-    weights: RowWeights | None
-
-
 @dataclass(frozen=True)
 class Examples:
     """Scaled rows, on the device that learns from them, and which of them each member learns from or is judged by."""
@@ -97,11 +90,13 @@ class Course:
     good_enough: float = np.inf
     """A validation loss that a solver gives up above (GaveUp), since something else will be tried."""
 
-    def require_finite(self, value: PerMember, parameters: Parameters, X: Features, past: Sequence[float]) -> None:
-        """Raise Diverged, naming the first layer that is not finite, if a loss is not; `past` losses came before it."""
+    def require_finite(
+        self, value: PerMember, parameters: Parameters, rows: Callable[[], Batch], past: Sequence[float]
+    ) -> None:
+        """Raise Diverged if a loss is not finite, naming the first layer that is not; `past` losses came before it."""
         if (np.abs(value) < LARGEST_LOSS).all():  # false for NaN too
             return
-        inputs = self.network.enter(parameters, X[..., :MOST_TRACED, :])
+        inputs = self.network.enter(parameters, rows().X[..., :MOST_TRACED, :])
         passes = self.network.passes((len(parameters), inputs.shape[-2]), parameters)
         self.network.forward(self.network.layers(parameters), inputs, passes)
         finite = [bool(np.isfinite(layer.a).all()) for layer in passes]
@@ -120,9 +115,11 @@ class Course:
         block = max(1, BLOCK_NUMBERS // (len(parameters) * max(self.network.sizes)))
         for start in range(0, rows.shape[1], block):
             part = rows[:, start : start + block]
-            X, y, weights = examples.batch(part)
-            value = self.device.fetch(self.loss.value(*self.network.outputs(parameters, X), y, weights))
-            self.require_finite(value, parameters, X, past)
+            batch = examples.batch(part)
+            value = self.device.fetch(
+                self.loss.value(*self.network.outputs(parameters, batch.X), batch.y, batch.weights)
+            )
+            self.require_finite(value, parameters, partial(examples.batch, part), past)
             total += value if self.loss.summed else value * (part.shape[1] / rows.shape[1])
         return total
 
@@ -164,16 +161,20 @@ class _Run:
         rows = self.examples.learnt.shape[1]
         total = np.zeros(len(self.gradient))
         for batch in self._batches():
-            value = self.descend(self.examples.batch(batch))
+            value = self.descend(batch)
             total += value if self.course.loss.summed else value * (batch.shape[1] / rows)
         self.losses.append(float(total.mean()))
         return total
 
-    def descend(self, batch: Batch) -> PerMember:
+    def descend(self, batch: Indices) -> PerMember:
         """Take one step on one batch and return the loss before it, without the penalty."""
-        masks = self.dropout.masks(batch.y.shape[1])
-        value: PerMember = self.course.device.fetch(self.backpropagation(*batch, masks))
-        self.course.require_finite(value, self.course.parameters, batch.X, self.losses)
+
+        def take(part: slice) -> Batch:
+            return self.examples.batch(batch[:, part])
+
+        rows = batch.shape[1]
+        value: PerMember = self.course.device.fetch(self.backpropagation(take, rows, self.dropout.masks(rows)))
+        self.course.require_finite(value, self.course.parameters, partial(take, slice(MOST_TRACED)), self.losses)
         if self.raw is not None:
             self.raw.take_gradient(self.gradient)
         if self.config.clip_norm is not None:
