@@ -11,9 +11,11 @@ from app.api import openapi, problems
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
 from app.api.routes import health, models, predict, train
-from app.engine.learning import Cost
+from app.engine.device import one_blas_thread
+from app.jobs.budget import Cost
 from app.jobs.executors import EXECUTORS
 from app.jobs.jobs import Jobs
+from app.jobs.work import Workplace
 from app.serving.loaded import LoadedModels
 from app.settings import Settings
 from app.store.store import ModelStore
@@ -35,10 +37,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         store.open()
         at_once = settings.trainings_at_once
         executor = EXECUTORS[settings.executor](at_once, settings.training_seconds)
-        jobs = Jobs(executor, settings.models, at_once=at_once, most_waiting=settings.most_waiting)
+        work = Workplace(settings.models, settings.device, settings.threads)
+        jobs = Jobs(executor, work, at_once=at_once, most_waiting=settings.most_waiting)
         app.state.parts = Parts(store, LoadedModels(store, settings.cache_bytes), jobs, limits)
         try:
-            yield
+            with one_blas_thread():  # answers must not depend on how many there are
+                yield
         finally:
             await jobs.close()
 

@@ -4,7 +4,21 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
+from pydantic import AfterValidator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.engine.choices import OneOf
+from app.engine.device import DEVICES
+
+
+def _require_device(name: str) -> str:
+    """Raise ValueError for a device that is not there."""
+    try:
+        DEVICES[name]()
+    except ImportError as error:
+        message = f"{name} needs CuPy, which is not installed ({error})"
+        raise ValueError(message) from None
+    return name
 
 
 class Settings(BaseSettings):
@@ -20,6 +34,10 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes any free one."""
     executor: Literal["process", "thread"] = "process"
     """Where trainings run; threads are for tests."""
+    device: Annotated[str, OneOf(DEVICES), AfterValidator(_require_device)] = "cpu"
+    """Where trainings compute: cpu, or cuda with CuPy installed and a GPU at hand."""
+    threads: Annotated[int, Ge(1), Le(1024)] = 1
+    """Threads that one training may share out large batches among; the result is the same for any number."""
     trainings_at_once: Annotated[int, Ge(1), Le(1024)] = 2
     """Trainings that run at the same time, each in a process of its own."""
     most_waiting: Annotated[int, Ge(0)] = 100
@@ -36,7 +54,7 @@ class Settings(BaseSettings):
     """Most parameters a network may have."""
     most_numbers: Annotated[int, Ge(1)] = 100_000_000
     """Most numbers a training may be estimated to hold at once, 8 bytes each."""
-    most_operations: Annotated[float, Gt(0)] = 1e13
-    """Most arithmetic operations a training may be estimated to take; about a billion are done in a second."""
+    most_operations: Annotated[float, Gt(0)] = 1e14
+    """Most arithmetic operations a training may be estimated to take; tens of billions are done in a second."""
     cache_bytes: Annotated[int, Ge(0)] = 512 * 2**20
     """Most bytes of snapshots kept loaded."""

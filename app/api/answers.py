@@ -1,6 +1,6 @@
 """Answers: what the parts return, as what the schemas promise."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fastapi import Response
 from pydantic import BaseModel
@@ -8,8 +8,10 @@ from pydantic import BaseModel
 from app.api.schemas import (
     Column,
     HistoryAnswer,
+    InputAnswer,
     JobDetail,
     LayerAnswer,
+    MemberAnswer,
     ModelDetail,
     ModelSummary,
     ModelVersions,
@@ -17,11 +19,15 @@ from app.api.schemas import (
     ScalerAnswer,
     WeightsAnswer,
 )
-from app.engine.arrays import Features
-from app.engine.preprocessing import Scaler
+from app.engine.arrays import Array, Cells
+from app.engine.model import Model
+from app.engine.network import Layer
+from app.engine.preprocessing import PAIR
 from app.errors import Fault, InvalidRequest, TooManyAnswers
 from app.jobs.jobs import Job
 from app.store.store import Listed, Stored
+
+MOST_LEVELS = 100  # of a category, where a column is described
 
 
 def as_json(
@@ -37,25 +43,26 @@ def one_or_all(names: Sequence[str]) -> str | list[str]:
     return names[0] if len(names) == 1 else list(names)
 
 
-def predictions(stored: Stored, X: Features, *, proba: bool, most: int) -> Predictions:
+def predictions(stored: Stored, X: Cells, *, proba: bool, most: int) -> Predictions:
     """Answer rows; raise TooManyAnswers for more than so many numbers, InvalidRequest where there are no classes."""
     model = stored.model
     count = len(X) * max(1, len(model.labels), len(model.targets))
     if count > most:
         raise TooManyAnswers(count, most)
-    if proba and not model.labels:
+    if proba and model.recipe.task == "regression":
         message = "Only classes have probabilities, and this model answers with numbers. Leave proba out."
         raise InvalidRequest(message, [Fault("false, or nothing", got="true", field="proba")])
     scores = model.scores(X)
     probabilities = None
     if proba:
         labels = [str(label).lower() if isinstance(label, bool) else str(label) for label in model.labels]
+        labels = labels or list(model.targets)
         probabilities = [dict(zip(labels, row, strict=True)) for row in scores.tolist()]
     return Predictions(
         model=stored.name,
         version=stored.version,
         predictions=model.answers(scores),
-        in_range=model.in_range(X).tolist(),
+        in_range=model.encoder.in_range(X).tolist(),
         probabilities=probabilities,
     )
 
@@ -63,13 +70,12 @@ def predictions(stored: Stored, X: Features, *, proba: bool, most: int) -> Predi
 def detail(stored: Stored) -> ModelDetail:
     """Describe one version."""
     model = stored.model
-    ranges = zip(model.columns, model.lowest.tolist(), model.highest.tolist(), strict=True)
     return ModelDetail(
         model=stored.name,
         version=stored.version,
         reference=f"{stored.name}/{stored.version}",
         task=str(model.recipe.task),
-        columns=[Column(name=name, lowest=lowest, highest=highest) for name, lowest, highest in ranges],
+        columns=_columns(model),
         target=one_or_all(model.targets),
         labels=list(model.labels) or None,
         network=model.recipe.network,
@@ -96,7 +102,7 @@ def summary(listed: Listed) -> ModelSummary:
         model=listed.name,
         versions=list(listed.versions),
         task=None if newest is None else newest.recipe.task,
-        columns=None if newest is None else list(newest.columns),
+        columns=None if newest is None else [column.name for column in newest.columns],
         target=None if newest is None else one_or_all(newest.targets),
         damage=listed.damage,
     )
@@ -118,25 +124,80 @@ def history(stored: Stored, most_points: int) -> HistoryAnswer:
 
 def weights(stored: Stored) -> WeightsAnswer:
     """Give every number that an answer is computed from."""
-    model = stored.model
-    network = model.network
-    layers = zip(
-        network.layers(model.parameters), (*[network.hidden] * (len(network.sizes) - 2), network.output), strict=True
-    )
+    model, network = stored.model, stored.model.network
+    activations = (*[network.hidden] * (len(network.sizes) - 2), network.output)
+    layers, tables = network.layers(model.parameters), network.tables(model.parameters)
+    members = [
+        MemberAnswer(
+            layers=[_layer(layer, name, member) for layer, name in zip(layers, activations, strict=True)],
+            embeddings=[table[member].tolist() for table in tables] or None,
+        )
+        for member in range(len(model.parameters))
+    ]
+    target = model.target
     return WeightsAnswer(
         model=stored.name,
         version=stored.version,
-        features=_scaler(model.features),
-        layers=[
-            LayerAnswer(activation=name, W=layer.W.tolist(), b=None if layer.b is None else layer.b.tolist())
-            for layer, name in layers
-        ],
-        target=None if model.target is None else _scaler(model.target),
+        inputs=list(_inputs(model)),
+        members=members,
+        target=None if target is None else ScalerAnswer(center=target.center.tolist(), scale=target.scale.tolist()),
     )
 
 
-def _scaler(scaler: Scaler) -> ScalerAnswer:
-    return ScalerAnswer(center=scaler.center.tolist(), scale=scaler.scale.tolist())
+def _layer(layer: Layer, activation: str, member: int) -> LayerAnswer:
+    b: Array | None = None if layer.b is None else layer.b[member, 0]
+    return LayerAnswer(activation=activation, W=layer.W[member].tolist(), b=None if b is None else b.tolist())
+
+
+def _columns(model: Model) -> list[Column]:
+    """Describe what a model takes."""
+    encoder = model.encoder
+    known = zip(
+        model.columns, encoder.lowest.tolist(), encoder.highest.tolist(), (encoder.missing > 0).tolist(), strict=True
+    )
+    columns = []
+    for column, lowest, highest, missing in known:
+        levels = list(column.levels)
+        columns.append(
+            Column(
+                name=column.name,
+                kind="number" if not levels else "boolean" if isinstance(levels[0], bool) else "category",
+                lowest=None if levels else lowest,
+                highest=None if levels else highest,
+                levels=levels[:MOST_LEVELS] or None,
+                level_count=len(levels) or None,
+                missing=missing,
+            )
+        )
+    return columns
+
+
+def _inputs(model: Model) -> Iterator[InputAnswer]:
+    """Tell how each input is made, in the order in which the encoder makes them."""
+    encoder, columns = model.encoder, model.columns
+    center, scale, fill = (row.tolist() for row in (encoder.scaler.center, encoder.scaler.scale, encoder.fill))
+    for index in encoder.numbers:
+        yield InputAnswer(
+            column=columns[index].name,
+            made="scaled",
+            center=center[index],
+            scale=scale[index],
+            clip=encoder.clip,
+            fill=fill[index] if encoder.missing[index] else None,
+        )
+    for index, begins, width in zip(*(list(part) for part in encoder.bins), strict=True):
+        yield InputAnswer(column=columns[index].name, made="bin", begins=float(begins), width=float(width))
+    for column, missing in zip(columns, encoder.missing, strict=True):
+        if missing:
+            yield InputAnswer(column=column.name, made="missing")
+    for index, levels in encoder.categories:
+        if levels == PAIR:
+            yield InputAnswer(column=columns[index].name, made="pair")
+        else:
+            for level in columns[index].levels:
+                yield InputAnswer(column=columns[index].name, made="level", level=level)
+    for index, _ in encoder.coded:
+        yield InputAnswer(column=columns[index].name, made="embedded")
 
 
 def job_detail(job: Job) -> JobDetail:

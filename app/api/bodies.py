@@ -10,9 +10,9 @@ from pydantic_core import ErrorDetails, from_json, to_json
 
 from app.api.parts import PartsOf
 from app.api.schemas import PredictRequest, TrainRequest
+from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
-from app.engine.training import TrainingConfig
 from app.errors import MOST_FAULTS, BodyTooLarge, Fault, InvalidRequest, MalformedBody
 from app.tables.cells import closest, describe
 
@@ -22,7 +22,7 @@ GROUPS = {
     name: {field.name for field in fields(config)}
     for name, config in {"network": Architecture, "training": TrainingConfig, "scaling": Scaling}.items()
 }
-TABLE = ("rows", "X", "y")
+TABLE = ("rows", "X", "y", "weights")
 MOST_KEYS = 100
 MOST_ITEMS = 10_001
 FIELDS = set().union(*GROUPS.values(), TrainRequest.model_fields, PredictRequest.model_fields)

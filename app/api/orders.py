@@ -9,12 +9,13 @@ from pydantic_core import to_json
 from app.api.bodies import parse
 from app.api.parts import Limits
 from app.api.schemas import PredictRequest, TrainRequest
-from app.engine.learning import estimate
+from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
-from app.engine.recipe import PRESETS, Recipe
-from app.engine.training import TrainingConfig
+from app.engine.recipe import Recipe
 from app.errors import BudgetExceeded
+from app.jobs.budget import estimate
 from app.jobs.work import Order
+from app.presets import PRESETS
 from app.store.references import new_name, require_name
 from app.tables.reading import Sent, training_rows
 
@@ -27,7 +28,7 @@ def read_order(body: bytes, limits: Limits) -> Order:
     name = new_name() if request.name is None else request.name
     require_name(name)
     recipe = _recipe(request, given)
-    rows = training_rows(sent(request), wants_labels=recipe.wants_labels)
+    rows = training_rows(sent(request), task=recipe.task, wants_labels=recipe.wants_labels)
     cost = estimate(rows, recipe)
     for what, taken, limit in zip(cost._fields, cost, limits.training, strict=True):
         if taken > limit:
@@ -41,13 +42,18 @@ def read_order(body: bytes, limits: Limits) -> Order:
 
 def sent(request: TrainRequest | PredictRequest) -> Sent:
     """Take the table out of a request."""
-    target = request.target if isinstance(request, TrainRequest) else None
+    columns = None if request.columns is None else tuple(request.columns)
+    if isinstance(request, PredictRequest):
+        return Sent(rows=request.rows, columns=columns, X=request.X)
+    target = tuple(request.target) if isinstance(request.target, list) else request.target
     return Sent(
         rows=request.rows,
-        columns=None if request.columns is None else tuple(request.columns),
-        target=tuple(target) if isinstance(target, list) else target,
+        columns=columns,
+        target=target,
         X=request.X,
-        y=request.y if isinstance(request, TrainRequest) else None,
+        y=request.y,
+        weight=request.weight,
+        weights=request.weights,
     )
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Request
 
-from app.engine.learning import Cost
 from app.errors import ForeignSite
+from app.jobs.budget import Cost
 from app.jobs.jobs import Jobs
 from app.serving.loaded import LoadedModels
 from app.store.store import ModelStore

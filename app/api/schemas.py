@@ -7,11 +7,13 @@ from annotated_types import MaxLen
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from app.engine.choices import OneOf
+from app.engine.config import TrainingConfig
 from app.engine.model import Answer, Report
 from app.engine.network import Architecture
-from app.engine.preprocessing import Label, Scaling
-from app.engine.recipe import PRESETS, TASKS
-from app.engine.training import TrainingConfig
+from app.engine.preprocessing import Scaling
+from app.engine.recipe import TASKS
+from app.engine.table import Label
+from app.presets import PRESETS
 
 STRICT = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
 LOOSE = ConfigDict(use_attribute_docstrings=True)
@@ -39,17 +41,24 @@ class TrainRequest(BaseModel):
     name: str | None = None
     """The model's name; training it again makes its next version. One is made up where it is not given."""
     rows: list[Any] | None = None
-    """The table: objects by column, or lists in the order of `columns`. Columns are numbers; the target may be text."""
+    """The table: objects by column, or lists in the order of `columns`. A column is all numbers, all text (a category)
+    or all true and false; null is a missing value."""
     columns: list[str] | None = None
     """Names of the columns, for rows that are lists (the target among them) or for `X`."""
     target: Annotated[Annotated[str, Tag("text")] | Annotated[list[str], Tag("other")], ByKind] | None = None
-    """The column, or columns, to be learnt. Text and true/false are learnt as classes, numbers as numbers."""
+    """The column, or columns, to be learnt. Text and true/false are learnt as classes, numbers as numbers; several
+    columns of true/false as a yes or no each."""
     X: list[Any] | None = None
     """Instead of `rows`: the features alone, one list a row."""
     y: list[Any] | None = None
     """With `X`: the target of each row; a list for several."""
+    weight: str | None = None
+    """With `rows`: the column that says how much each row counts; it is no feature."""
+    weights: list[Any] | None = None
+    """With `X`: how much each row counts."""
     task: Annotated[str, OneOf(TASKS)] | None = None
-    """`classification` learns whole numbers as classes; follows the target where it is not given."""
+    """`classification` learns whole numbers as classes, `multilabel` 0 and 1 of each target as no and yes; follows the
+    target where it is not given."""
     network: Annotated[Annotated[Literal["auto"], Tag("text")] | Annotated[Architecture, Tag("other")], ByKind] = "auto"
     """Layers and activations."""
     training: Annotated[Annotated[Literal["auto"], Tag("text")] | Annotated[TrainingConfig, Tag("other")], ByKind] = (
@@ -85,7 +94,7 @@ class PredictRequest(BaseModel):
     X: list[Any] | None = None
     """Instead of `rows`: lists of numbers in the model's column order; one bare list is one row."""
     proba: bool = False
-    """For classes: also give the probability of each."""
+    """For classes: also give the probability of each (with several targets, of each being true)."""
 
 
 class Predictions(BaseModel):
@@ -96,7 +105,7 @@ class Predictions(BaseModel):
     model: str
     version: int
     predictions: list[Answer]
-    """One entry a row: a number, a list of numbers (several targets), or a label."""
+    """One entry a row: a number, a list of numbers (several targets), a label, or a list of true and false."""
     in_range: list[bool]
     """For each row, whether every column lies within what the model was trained on."""
     probabilities: list[dict[str, float]] | None = None
@@ -106,9 +115,18 @@ class Predictions(BaseModel):
 class Column(BaseModel):
     """One column a model takes."""
 
+    model_config = LOOSE
+
     name: str
-    lowest: float
-    highest: float
+    kind: Literal["number", "category", "boolean"]
+    lowest: float | None
+    """Of a column of numbers, in training."""
+    highest: float | None
+    levels: list[Label] | None
+    """Of a category: the first 100."""
+    level_count: int | None
+    missing: bool
+    """Whether null is taken: only where values were missing in training."""
 
 
 class ModelDetail(BaseModel):
@@ -195,15 +213,42 @@ class ScalerAnswer(BaseModel):
     scale: list[float]
 
 
+class InputAnswer(BaseModel):
+    """How an input of the networks is made from a column."""
+
+    model_config = LOOSE
+
+    column: str
+    made: Literal["scaled", "bin", "missing", "pair", "level", "embedded"]
+    """scaled: z = (value - center) / scale, then z / √(1 + (z / clip)²) where there is a clip; bin: from -1 at `begins`
+    to 1 after `width`, and no further; missing: 1 where the value is; pair: 1 for the second level, -1 for the first;
+    level: 1 for this level, else 0; embedded: as many inputs as an embedding is wide."""
+    center: float | None = None
+    scale: float | None = None
+    clip: float | None = None
+    fill: float | None = None
+    """What stands in for a missing value."""
+    begins: float | None = None
+    width: float | None = None
+    level: Label | None = None
+
+
+class MemberAnswer(BaseModel):
+    """One network: its layers, and for each embedded column a vector for no level and for each level."""
+
+    layers: list[LayerAnswer]
+    embeddings: list[list[list[float]]] | None = None
+
+
 class WeightsAnswer(BaseModel):
-    """Every number of a model: scale the features in, run the layers, scale the target out."""
+    """Every number of a model: make the inputs, run each member's layers, average the answers, scale the target out."""
 
     model_config = LOOSE
 
     model: str
     version: int
-    features: ScalerAnswer
-    layers: list[LayerAnswer]
+    inputs: list[InputAnswer]
+    members: list[MemberAnswer]
     target: ScalerAnswer | None
     """Null for classes: the last layer gives their probabilities (one number: that of the second label)."""
 

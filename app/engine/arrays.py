@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array: TypeAlias = npt.NDArray[np.floating[Any]]
-    Float64Array: TypeAlias = npt.NDArray[np.float64]
+    Float64Array: TypeAlias = Array
     IntegerArray: TypeAlias = npt.NDArray[np.intp]
 else:
     Array = Float64Array = IntegerArray = np.ndarray

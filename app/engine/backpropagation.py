@@ -142,9 +142,7 @@ class ShardedBackpropagation:
         total = np.zeros_like(values[0])
         self.gradient[:] = 0.0
         for gradient, value, share in zip(self.gradients, values, shares, strict=False):
-            if not self.summed:
-                gradient *= share
-                value = value * share  # noqa: PLW2901 - the same for one shard
-            self.gradient += gradient
-            total += value
+            weight = 1.0 if self.summed else share
+            self.gradient += np.multiply(gradient, weight, out=gradient)
+            total += value * weight
         return total

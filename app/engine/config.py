@@ -76,7 +76,8 @@ class TrainingConfig:
     weight_decay: Annotated[float, Ge(0), Le(1)] = 0.01
     """Share of each weight, times the rate, that adamw takes off at every step."""
     dropout: Annotated[float, Ge(0), Lt(1)] | None = None
-    """Share of the hidden units that are silent in a step; where it is not given, 0 where an optimizer is, else 0.15."""
+    """Share of the hidden units that are silent in a step; where it is not given, 0 where an optimizer is, else
+    0.15."""
     input_scale: bool | None = None
     """Whether each input learns a scale of its own, which becomes part of the first layer; where it is not given, only
     where the optimizer was chosen too."""

@@ -19,9 +19,10 @@ C = TypeVar("C", Architecture, TrainingConfig, Scaling)
 PROBABILITIES = ("sigmoid", "softmax")
 SQUARES = ("mse", "quadratic")
 LARGE = 10_000  # rows, from where wider and fewer members pay
+MANY = 500  # rows, up to where twice as many members pay
 SMALL = 2000  # numbers to learn, up to which second derivatives are affordable
 NARROW = 50  # inputs, up to which they are
-MOST_INPUTS = 2048  # with all bins
+MOST_INPUTS = 512  # with all bins
 MEMBERS = 8
 JUDGED_FROM = 100  # rows: with fewer, holding some out costs a single network more than it tells
 FULL_BATCH = 256  # up to so many rows one step of a single network sees all of them
@@ -81,7 +82,9 @@ def candidates(recipe: Recipe, problem: Problem) -> list[Candidate]:
 
 def _completed(recipe: Recipe, optimizer: str, reason: str, problem: Problem) -> Candidate:
     if optimizer == "levenberg_marquardt" and recipe.training.loss not in SQUARES:
-        message = f"levenberg_marquardt makes squares small, not {recipe.training.loss}. Use lbfgs or adam, or loss mse."
+        message = (
+            f"levenberg_marquardt makes squares small, not {recipe.training.loss}. Use lbfgs or adam, or loss mse."
+        )
         raise UnsuitableTarget(message)
     kind = optimizer if optimizer in USUAL else "single" if recipe.training.optimizer else "ensemble"
     network, learning, scaling = USUAL[kind](replace(recipe.training, optimizer=optimizer), problem)
@@ -142,8 +145,9 @@ def _usual_ensemble(_training: TrainingConfig, problem: Problem) -> Usual:
     rows, large = problem.rows, problem.rows >= LARGE
     width = 128 if large else 64
     network = {"hidden": (width, width), "activation": "silu", "initializer": "data"}
+    members = 4 if large else MEMBERS if rows >= MANY else 2 * MEMBERS
     learning = {
-        "members": 4 if large else MEMBERS if rows >= 500 else 2 * MEMBERS,
+        "members": members,
         "learning_rate": 0.03 if large else 0.06,
         "parametrization": "ntk",
         "input_scale": True,
@@ -151,7 +155,6 @@ def _usual_ensemble(_training: TrainingConfig, problem: Problem) -> Usual:
         "beta2": 0.95,
         "precision": "float32",
     }
-    members = learning["members"]
     learnt = rows - rows_held_out(rows, 1.0 / members)
     batches = max(1, round(learnt / (512 if large else 256)))
     epochs = min(256, max(20, -(-1500 // batches)))
@@ -165,7 +168,11 @@ def _usual_levenberg_marquardt(_training: TrainingConfig, problem: Problem) -> U
     few = problem.rows < FEW_ROWS
     hidden = (3,) if few else _small_layers(problem.rows * (MEMBERS - 1) // MEMBERS, problem)
     learning = {"members": 1 if few else MEMBERS, "precision": "float64", "epochs": 80, "keep_best": False}
-    return {"hidden": hidden, "activation": "tanh", "initializer": "lecun"}, learning, {"features": "standard", "clip": 3.0}
+    return (
+        {"hidden": hidden, "activation": "tanh", "initializer": "lecun"},
+        learning,
+        {"features": "standard", "clip": 3.0},
+    )
 
 
 def _small_layers(rows: int, problem: Problem) -> tuple[int, ...]:

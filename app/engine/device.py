@@ -24,7 +24,7 @@ class Device:
 
 
 def _cuda() -> Device:
-    import cupy  # noqa: PLC0415 - heavy, and only here where it is chosen
+    import cupy  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - heavy, and not always there
 
     return Device(cupy.asarray, cupy.asnumpy)
 
@@ -39,4 +39,5 @@ def _libraries() -> ThreadpoolController:
 
 def one_blas_thread() -> AbstractContextManager[object]:
     """Hold BLAS to one thread: how it shares out a product among several would decide the last bits of the sums."""
-    return _libraries().limit(limits=1, user_api="blas")
+    limited: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
+    return limited

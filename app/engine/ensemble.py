@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import Indices, Randomness, Scores, Vector
+from app.engine.arrays import Index, Indices, Randomness, Scores, Vector
 
 
 class Folds(NamedTuple):
@@ -34,7 +34,7 @@ def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
     return Folds(learnt, np.sort(judged, axis=1))
 
 
-def unseen(scores: Scores, judged: Indices) -> tuple[Scores, Vector]:
+def unseen(scores: Scores, judged: Indices) -> tuple[Scores, Index]:
     """Average each row's answers, shape (members, samples, answers), over the members that it was held out from.
 
     Gives them with the rows that were held out at all.

@@ -83,7 +83,7 @@ def _trained(rows: TrainingRows, candidate: Candidate, means: Means) -> Model:
     y, target = _scaled_target(rows, recipe, labels, known)
     network = network_for(recipe, encoder, y.shape[1])
     X = encoder.encode(rows.X)
-    weights = _weights(rows, labels, balanced=training.class_weight == "balanced")
+    weights = _weights(rows, balanced=training.class_weight == "balanced")
 
     def sent(array: Cells) -> Array:
         return means.device.send(np.ascontiguousarray(array, dtype=PRECISIONS[str(training.precision)]))
@@ -174,7 +174,7 @@ def _scaled_target(
     return y, target
 
 
-def _weights(rows: TrainingRows, labels: Collection[Label], *, balanced: bool) -> Cells | None:
+def _weights(rows: TrainingRows, *, balanced: bool) -> Cells | None:
     """Give each row's weight, shape (samples, 1), 1 on average; None where all count alike."""
     weights = np.ones(len(rows.X)) if rows.weights is None else rows.weights
     if balanced and isinstance(rows.y, tuple):
@@ -182,7 +182,8 @@ def _weights(rows: TrainingRows, labels: Collection[Label], *, balanced: bool) -
         weights = weights / np.bincount(place, weights=weights)[place]
     elif rows.weights is None:
         return None
-    return (weights / weights.mean())[:, np.newaxis]
+    scaled: Cells = (weights / weights.mean())[:, np.newaxis]
+    return scaled
 
 
 def _report(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, choice: str) -> Report:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.engine.arrays import Array, Parameters, Vector
+from app.engine.arrays import Array, Index, Parameters, Vector
 from app.engine.backpropagation import Batch
 from app.engine.network import Network
 from app.engine.training import Course
@@ -29,14 +29,15 @@ SLOW = 1e-3  # gain for each number of the target; after three smaller ones in a
 class _Prior:
     """What is believed of weights and noise: α for each group of weights, β for each output."""
 
-    groups: Array
+    groups: Index
     alpha: Vector
     beta: Vector
 
     @property
     def strength(self) -> Vector:
         """Give α for each parameter."""
-        return self.alpha[self.groups]
+        strength: Vector = self.alpha[self.groups]
+        return strength
 
     def objective(self, error: Array, theta: Vector) -> float:
         """Compute twice what is made small; error has the shape (samples, outputs)."""
@@ -70,8 +71,8 @@ def levenberg_marquardt(course: Course, parameters: Parameters, rows: Batch, tol
             prior = _Prior(prior.groups, following.alpha, prior.beta)  # β has its turn after the step
         start, before = theta.copy(), prior.objective(error, theta)
         for _ in range(DAMPINGS):
-            damped = damping * prior.beta.mean()
-            theta[:] = start + _step(jacobian, curvature, error.ravel() * root, start, prior.strength, damped)
+            ridge = prior.strength, damping * float(prior.beta.mean())
+            theta[:] = start + _step(jacobian, curvature, error.ravel() * root, start, ridge)
             moved = _error(network, parameters, rows)
             gain = before - prior.objective(moved, theta)
             if gain > 0:
@@ -92,7 +93,7 @@ def levenberg_marquardt(course: Course, parameters: Parameters, rows: Batch, tol
 
 def _first_prior(network: Network, rows: Batch, *, exact: bool) -> _Prior:
     """Group the parameters by layer, weights and biases apart."""
-    marks = np.zeros((1, network.size), dtype=np.intp)
+    marks = np.zeros((1, network.size))
     for index, layer in enumerate(network.layers(marks)):
         layer.W[:] = 2 * index
         if layer.b is not None:
@@ -107,7 +108,8 @@ def _first_prior(network: Network, rows: Batch, *, exact: bool) -> _Prior:
 def _error(network: Network, parameters: Parameters, rows: Batch) -> Array:
     """Give answers less truth, shape (samples, outputs), each row times the root of its weight."""
     error = network.outputs(parameters, rows.X)[1] - rows.y
-    return (error if rows.weights is None else error * np.sqrt(rows.weights))[0]
+    weighted: Array = (error if rows.weights is None else error * np.sqrt(rows.weights))[0]
+    return weighted
 
 
 def _jacobian(network: Network, parameters: Parameters, rows: Batch) -> Array:
@@ -136,19 +138,24 @@ def _effective(jacobian: Array, curvature: Array | None, strength: Vector) -> Ve
     """Compute for each parameter how far the rows set it, from 0 to 1; their sum is MacKay's γ."""
     if curvature is None:  # fewer rows than parameters: the same in its dual form
         shrunk = jacobian / strength
-        return (jacobian * np.linalg.solve(shrunk @ jacobian.T + np.eye(len(jacobian)), shrunk)).sum(axis=0)
+        set_by_rows: Vector = (jacobian * np.linalg.solve(shrunk @ jacobian.T + np.eye(len(jacobian)), shrunk)).sum(
+            axis=0
+        )
+        return set_by_rows
     rounding = np.finfo(curvature.dtype).eps * np.trace(curvature)
     inverse = np.linalg.inv(curvature + np.diag(strength + rounding))
-    return 1.0 - strength * np.diagonal(inverse)
+    known: Vector = 1.0 - strength * np.diagonal(inverse)
+    return known
 
 
 def _step(
-    jacobian: Array, curvature: Array | None, error: Vector, theta: Vector, strength: Vector, damping: float
+    jacobian: Array, curvature: Array | None, error: Vector, theta: Vector, ridge: tuple[Vector, float]
 ) -> Vector:
     """Solve (JᵀJ + strength + damping) step = -(Jᵀ error + strength θ); in its dual form for few rows."""
-    ridge = strength + damping
+    strength, damped = ridge[0], ridge[0] + ridge[1]
     if curvature is not None:
-        return -np.linalg.solve(curvature + np.diag(ridge), jacobian.T @ error + strength * theta)
-    shrunk = strength * theta / ridge
-    dual = (jacobian / ridge) @ jacobian.T + np.eye(len(jacobian))
-    return jacobian.T @ np.linalg.solve(dual, jacobian @ shrunk - error) / ridge - shrunk
+        return -np.linalg.solve(curvature + np.diag(damped), jacobian.T @ error + strength * theta)
+    shrunk = strength * theta / damped
+    dual = (jacobian / damped) @ jacobian.T + np.eye(len(jacobian))
+    step: Vector = jacobian.T @ np.linalg.solve(dual, jacobian @ shrunk - error) / damped - shrunk
+    return step

@@ -39,7 +39,7 @@ class Loss:
         errors = self.errors(z, a, y, self.level)
         if weights is not None:
             errors = errors * weights
-        total = errors.reshape(*errors.shape[:-2], -1).sum(axis=-1)
+        total: PerMember = errors.reshape(*errors.shape[:-2], -1).sum(axis=-1)
         return total if self.summed else total / (errors.shape[-2] * errors.shape[-1])
 
     def delta(
@@ -64,8 +64,9 @@ def _huber(_z: Outputs, a: Outputs, y: Truth, _level: float) -> Units:
 
 def _categorical_cross_entropy(z: Outputs, _a: Outputs, y: Truth, _level: float) -> Units:
     shifted = z - z.max(axis=-1, keepdims=True)
-    normaliser = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return normaliser - (y * shifted).sum(axis=-1, keepdims=True)
+    errors: Units = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    errors -= (y * shifted).sum(axis=-1, keepdims=True)
+    return errors
 
 
 def _quantile(_z: Outputs, a: Outputs, y: Truth, level: float) -> Units:
@@ -95,9 +96,7 @@ LOSSES: dict[str, Loss] = {
     "binary_cross_entropy": Loss(
         lambda z, _a, y, _level: np.logaddexp(0.0, z) - y * z, lambda a, y, _level: a - y, "sigmoid", classes=True
     ),
-    "categorical_cross_entropy": Loss(
-        _categorical_cross_entropy, lambda a, y, _level: a - y, "softmax", classes=True
-    ),
+    "categorical_cross_entropy": Loss(_categorical_cross_entropy, lambda a, y, _level: a - y, "softmax", classes=True),
     # Counts y with mean a = e^z; log y!, which does not depend on the network, is left out.
     "poisson": Loss(lambda z, a, y, _level: a - y * z, lambda a, y, _level: a - y, "exponential", counts=True),
     # Nix, Weigend 1994: each target has two outputs, its mean and the logarithm of its variance.

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from app.engine.arrays import Cells, Features, Outputs, Parameters, Scores
 from app.engine.losses import LOSSES
@@ -47,8 +46,16 @@ class Report:
 
 
 UNKNOWN = Report(
-    choice="", rows=0, rows_held_out=0, parameters=0, parameters_per_row=0.0, epochs=0, kept_epochs=(), stopped="",
-    loss=0.0, metrics={},
+    choice="",
+    rows=0,
+    rows_held_out=0,
+    parameters=0,
+    parameters_per_row=0.0,
+    epochs=0,
+    kept_epochs=(),
+    stopped="",
+    loss=0.0,
+    metrics={},
 )  # of a model that has not been measured yet
 
 
@@ -78,7 +85,7 @@ class Model:
         Raises BadTable for a row so far outside the trained ranges that the arithmetic overflows.
         """
         members = self.member_scores(X)
-        scores = members[0].copy()
+        scores: Scores = members[0].copy()
         for others in members[1:]:  # one after the other, so that the sum is the same for any number of rows
             scores += others
         scores /= len(members)
@@ -89,10 +96,10 @@ class Model:
             raise BadTable(message, faults, len(overflown))
         return scores
 
-    def member_scores(self, X: Cells) -> npt.NDArray[np.float64]:
+    def member_scores(self, X: Cells) -> Outputs:
         """Answer rows with each member, shape (members, samples, answers)."""
         with np.errstate(all="ignore"):
-            a = tiled_outputs(self.network, self.parameters, self.encoder.encode(X)).astype(np.float64)
+            a: Outputs = tiled_outputs(self.network, self.parameters, self.encoder.encode(X)).astype(np.float64)
             if self.target is not None:
                 return self.target.scale_out(a[..., : len(self.targets)])  # a variance may stand behind
             return np.concatenate((1.0 - a, a), axis=-1) if self.labels and a.shape[-1] == 1 else a

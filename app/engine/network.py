@@ -15,7 +15,6 @@ from app.engine.arrays import Biases, Features, Inputs, Outputs, Parameters, Ran
 from app.engine.choices import STRICT, OneOf
 from app.engine.initializers import INITIALIZERS
 
-
 BIAS_RATE = 0.1  # Holzmüller, Grinsztajn, Steinwart 2024: biases learn more slowly
 
 
@@ -129,7 +128,8 @@ class Network:
                 table[:, 1:] = rng.standard_normal(table[:, 1:].shape)
             first = self.layers(own)[0]
             if chosen.bends_at_rows and first.b is not None:
-                bends = self.enter(own, rows[rng.integers(len(rows), size=self.sizes[1])])
+                chosen_rows = (rng.uniform(size=self.sizes[1]) * len(rows)).astype(np.intp)
+                bends = self.enter(own, rows[chosen_rows])
                 first.b[:] = -(bends * first.W.swapaxes(1, 2)).sum(axis=-1)
         return parameters
 
@@ -144,9 +144,9 @@ class Network:
         """Put its vector in place of each code."""
         if not self.embeddings:
             return X
-        dense, codes = np.split(X, [X.shape[-1] - len(self.embeddings)], axis=-1)
+        dense, coded = np.split(X, [X.shape[-1] - len(self.embeddings)], axis=-1)
         lead = (np.newaxis,) * max(0, X.ndim - 3)
-        codes = codes[(np.newaxis,) * (X.ndim == 2)].astype(np.intp)  # noqa: PLR2004 - rows for all members alike
+        codes = coded[(np.newaxis,) * (X.ndim == 2)].astype(np.intp)  # noqa: PLR2004 - rows for all members alike
         parts = [
             np.take_along_axis(table[lead], codes[..., [index]], axis=-2)
             for index, table in enumerate(self.tables(parameters))

@@ -133,6 +133,6 @@ class Stepper:
 
 
 def clip(gradient: Parameters, norm: float) -> None:
-    """Shorten each member's gradient in place to the given Euclidean length where it is longer (Pascanu et al. 2013)."""
+    """Shorten each member's gradient in place to this Euclidean length where it is longer (Pascanu et al. 2013)."""
     length = np.sqrt((gradient * gradient).sum(axis=1, keepdims=True))
     gradient *= np.minimum(1.0, norm / np.maximum(length, np.finfo(gradient.dtype).tiny))

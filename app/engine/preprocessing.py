@@ -101,10 +101,10 @@ class Scaler:
 class Encoder:
     """From columns to the network's inputs.
 
-    In this order: each column of numbers, scaled, with `fill` (the median of a column that had some missing) where it is missing; its bins; 1 or 0 for each column
-    that had missing values in training, whether one is missing here; each category of two levels as -1 or 1; one input
-    for each level of a larger category; and for those above `one_hot` levels, a code. A level that was not there in
-    training is no level: 0 everywhere.
+    In this order: each column of numbers, scaled; its bins; for each column that had missing values in training, 1 or 0
+    whether one is missing here (its number is then `fill`, the median); each category of two levels as -1 or 1; one
+    input for each level of a larger category; and for those above `one_hot` levels, a code. A level that was not there
+    in training is no level: 0 everywhere.
     """
 
     columns: tuple[Column, ...]
@@ -124,13 +124,15 @@ class Encoder:
         """Measure the columns of a table, shape (samples, columns)."""
         missing = np.isnan(X)
         absent = missing.any(axis=0)
-        fill = np.zeros(X.shape[1])
+        fill: Row = np.zeros(X.shape[1])
         for column in np.flatnonzero(absent & ~missing.all(axis=0)):
             fill[column] = np.nanmedian(X[:, column])
         filled = np.where(missing, fill, X)
         scaler = Scaler.fit(str(scaling.features), filled)
         lowest, highest = filled.min(axis=0), filled.max(axis=0)
-        edges = np.stack([_edges(values, scaling.bins) for values in filled.T], axis=1) if scaling.bins else filled[:0]
+        edges: Cells = filled[:0]
+        if scaling.bins:
+            edges = np.stack([_edges(values, scaling.bins) for values in filled.T], axis=1)
         return cls(columns, scaler, fill, absent * 1.0, lowest, highest, edges, scaling.clip, scaling.one_hot)
 
     @cached_property
@@ -157,7 +159,9 @@ class Encoder:
     def coded(self) -> list[tuple[int, int]]:
         """Positions and numbers of codes of the categories that are embedded; code 0 is no level."""
         many = max(self.one_hot, PAIR)
-        return [(index, len(column.levels) + 1) for index, column in enumerate(self.columns) if len(column.levels) > many]
+        return [
+            (index, len(column.levels) + 1) for index, column in enumerate(self.columns) if len(column.levels) > many
+        ]
 
     @property
     def embeddings(self) -> tuple[tuple[int, int], ...]:

@@ -82,7 +82,8 @@ def _curves(watches: list[_Watch]) -> tuple[list[list[float]], list[list[float]]
 def _mean_curve(curves: list[list[float]]) -> Array:
     """Average curves of several lengths, each going on with its last value."""
     longest = max(map(len, curves))
-    return np.mean([curve + curve[-1:] * (longest - len(curve)) for curve in curves], axis=0)
+    mean: Array = np.mean([curve + curve[-1:] * (longest - len(curve)) for curve in curves], axis=0)
+    return mean
 
 
 SOLVERS: dict[str, Solver] = {"levenberg_marquardt": levenberg_marquardt, "lbfgs": lbfgs}

@@ -25,7 +25,7 @@ from app.errors import (
     WorkerLost,
 )
 from app.jobs.progress import ProgressNote
-from app.jobs.work import Order, train_and_publish
+from app.jobs.work import Order, Workplace, train_and_publish
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +54,11 @@ class Jobs:
     """Runs trainings on an executor, some at a time, and remembers how they ended until the process stops."""
 
     def __init__(
-        self, executor: Executor, root: Path, *, at_once: int, most_waiting: int, remembered: int = 1000
+        self, executor: Executor, workplace: Workplace, *, at_once: int, most_waiting: int, remembered: int = 1000
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.executor = executor
-        self.root = root
+        self.workplace = workplace
         self.remembered = remembered
         self.places = asyncio.Semaphore(at_once)
         self.most_unfinished = at_once + most_waiting
@@ -132,9 +132,9 @@ class Jobs:
 
     async def _train(self, order: Order, note: ProgressNote) -> int:
         try:
-            return await asyncio.wrap_future(self.executor.submit(train_and_publish, order, self.root, note))
+            return await asyncio.wrap_future(self.executor.submit(train_and_publish, order, self.workplace, note))
         except BrokenProcessPool:  # the process had died before it was given this training
-            return await asyncio.wrap_future(self.executor.submit(train_and_publish, order, self.root, note))
+            return await asyncio.wrap_future(self.executor.submit(train_and_publish, order, self.workplace, note))
 
     def _forget_oldest(self) -> None:
         for job_id, job in list(self.jobs.items()):

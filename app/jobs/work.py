@@ -1,11 +1,12 @@
 """What happens in a training process: learn, then publish."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.engine.learning import learn
-from app.engine.model import TrainingRows
 from app.engine.recipe import Recipe
+from app.engine.table import TrainingRows
 from app.jobs.progress import ProgressNote, ProgressWriter
 from app.store.store import ModelStore
 
@@ -21,11 +22,24 @@ class Order:
     description: str = ""
 
 
-def train_and_publish(order: Order, root: Path, note: ProgressNote) -> int:
+@dataclass(frozen=True)
+class Workplace:
+    """Where trainings compute and publish, and how many threads each may use."""
+
+    root: Path
+    device: str = "cpu"
+    threads: int = 1
+
+
+def train_and_publish(order: Order, workplace: Workplace, note: ProgressNote) -> int:
     """Train what was ordered and return the version under which it is now safe in the store."""
     writer = ProgressWriter(note)
     try:
-        model = learn(order.rows, order.recipe, on_epoch=writer)
+        with ThreadPoolExecutor(workplace.threads) as pool:
+            threads = pool if workplace.threads > 1 else None
+            model = learn(order.rows, order.recipe, on_epoch=writer, device=workplace.device, threads=threads)
     finally:
         writer.close()
-    return ModelStore(root).publish(order.name, replace(model, tags=order.tags, description=order.description))
+    return ModelStore(workplace.root).publish(
+        order.name, replace(model, tags=order.tags, description=order.description)
+    )

@@ -8,7 +8,6 @@ import hashlib
 import json
 import platform
 from importlib.metadata import version as version_of
-from itertools import pairwise
 from typing import Annotated
 
 import numpy as np
@@ -19,17 +18,20 @@ from safetensors.numpy import load, save
 
 from app import __version__
 from app.engine.arrays import Array
-from app.engine.learning import network_for
+from app.engine.config import PRECISIONS
+from app.engine.defaults import PROBABILITIES
+from app.engine.learning import network_for, outputs_for
+from app.engine.losses import LOSSES
 from app.engine.model import Model, Report
 from app.engine.network import Network
-from app.engine.preprocessing import Label, Scaler
-from app.engine.recipe import PROBABILITIES, Recipe
+from app.engine.preprocessing import PAIR, Encoder, Scaler
+from app.engine.recipe import Recipe
+from app.engine.table import Column, Label
 from app.engine.training import History
 
-FORMAT = 1
+FORMAT = 2
 KEY = "netlet"
 BLANK = "0" * 64
-PAIR = 2  # labels that one sigmoid tells apart
 LENGTH_BYTES = 8  # a safetensors file begins with its header's length
 LONGEST_HEADER = 16 * 2**20
 LARGEST_FILE = 2**40
@@ -57,7 +59,7 @@ class Document(BaseModel):
     sha256: str
     format: Annotated[int, Ge(1)]
     libraries: dict[str, str]
-    columns: tuple[str, ...]
+    columns: tuple[Column, ...]
     targets: tuple[str, ...]
     labels: tuple[Label, ...]
     recipe: Recipe
@@ -131,88 +133,125 @@ def size(beginning: bytes) -> int:
 
 
 def _tensors(model: Model) -> dict[str, Array]:
-    tensors = {
-        "features.center": model.features.center,
-        "features.scale": model.features.scale,
-        "range.lowest": model.lowest,
-        "range.highest": model.highest,
+    """Name the arrays of a model."""
+    encoder = model.encoder
+    tensors: dict[str, Array] = {
+        "features.center": encoder.scaler.center,
+        "features.scale": encoder.scaler.scale,
+        "features.fill": encoder.fill,
+        "features.missing": encoder.missing,
+        "features.edges": encoder.edges,
+        "range.lowest": encoder.lowest,
+        "range.highest": encoder.highest,
         "history.loss": model.history.loss,
         "history.validation_loss": model.history.validation_loss,
     }
     if model.target is not None:
         tensors |= {"target.center": model.target.center, "target.scale": model.target.scale}
-    for number, layer in enumerate(model.network.layers(model.parameters), start=1):
-        tensors[f"layers.{number}.W"] = layer.W
+    return {
+        name: np.ascontiguousarray(array) for name, array in (tensors | _views(model.network, model.parameters)).items()
+    }
+
+
+def _views(network: Network, parameters: Array) -> dict[str, Array]:
+    """Name the parts of the parameters; they are views, so that they can be written to."""
+    views: dict[str, Array] = {}
+    for number, layer in enumerate(network.layers(parameters), start=1):
+        views[f"layers.{number}.W"] = layer.W
         if layer.b is not None:
-            tensors[f"layers.{number}.b"] = layer.b
-    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+            views[f"layers.{number}.b"] = layer.b
+    return views | {f"embeddings.{number}": table for number, table in enumerate(network.tables(parameters), start=1)}
 
 
 def _model(document: Document, tensors: dict[str, Array]) -> Model:
-    network = _network(document)
-    _require_shapes(document, network, tensors)
-    parameters = np.zeros(network.size)
-    for number, layer in enumerate(network.layers(parameters), start=1):
-        layer.W[:] = tensors[f"layers.{number}.W"]
-        if layer.b is not None:
-            layer.b[:] = tensors[f"layers.{number}.b"]
+    _require_consistent(document)
+    recipe, columns = document.recipe, len(document.columns)
+    encoder = Encoder(
+        columns=document.columns,
+        scaler=Scaler(tensors.pop("features.center"), tensors.pop("features.scale")),
+        fill=tensors.pop("features.fill"),
+        missing=tensors.pop("features.missing"),
+        lowest=tensors.pop("range.lowest"),
+        highest=tensors.pop("range.highest"),
+        edges=tensors.pop("features.edges"),
+        clip=recipe.scaling.clip,
+        one_hot=recipe.scaling.one_hot,
+    )
+    _require_encoder(encoder, columns, recipe.scaling.bins)
+    history = History(tensors.pop("history.loss"), tensors.pop("history.validation_loss"))
+    epochs, judged = history.loss.size, history.validation_loss.size
+    _require("history.loss", history.loss, (epochs,))
+    _require("history.validation_loss", history.validation_loss, (epochs if judged else 0,))
+    target = None
+    if recipe.task == "regression":
+        target = Scaler(tensors.pop("target.center"), tensors.pop("target.scale"))
+        _require("target.center", target.center, (len(document.targets),))
+        _require("target.scale", target.scale, (len(document.targets),), above=0.0)
+    network = network_for(recipe, encoder, outputs_for(recipe, len(document.targets), len(document.labels)))
     return Model(
         columns=document.columns,
         targets=document.targets,
         labels=document.labels,
-        recipe=document.recipe,
+        recipe=recipe,
         network=network,
-        parameters=parameters,
-        features=Scaler(tensors["features.center"], tensors["features.scale"]),
-        target=None if document.labels else Scaler(tensors["target.center"], tensors["target.scale"]),
-        lowest=tensors["range.lowest"],
-        highest=tensors["range.highest"],
-        history=History(tensors["history.loss"], tensors["history.validation_loss"]),
+        parameters=_parameters(network, recipe, tensors),
+        encoder=encoder,
+        target=target,
+        history=history,
         report=document.report,
         tags=document.tags,
         description=document.description,
     )
 
 
-def _network(document: Document) -> Network:
-    """Lay out the network that a document describes; raise ValueError if it contradicts itself."""
-    output, labels = document.recipe.network.output_activation, document.labels
-    classes = document.recipe.task == "classification"
-    fit_together = classes == bool(labels) and (output in PROBABILITIES or not classes)
-    for words in (document.columns, document.targets, labels or (True,)):
-        fit_together = fit_together and len(words) == len(set(words)) > 0
-    if (
-        output is None
-        or document.recipe.task is None
-        or not fit_together
-        or (output == "sigmoid" and len(labels) > PAIR)
-    ):
-        message = "settings that contradict each other"
-        raise ValueError(message)
-    outputs = len(document.targets)
-    if classes:
-        outputs = 1 if output == "sigmoid" else len(labels)
-    return network_for(document.recipe, len(document.columns), outputs)
-
-
-def _require_shapes(document: Document, network: Network, tensors: dict[str, Array]) -> None:
-    """Raise ValueError unless a file holds exactly the arrays its document calls for, finite, in float64."""
-    columns = (len(document.columns),)
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
-        ("features.center", "features.scale", "range.lowest", "range.highest"), columns
-    )
-    if not document.labels:
-        shapes |= dict.fromkeys(("target.center", "target.scale"), (len(document.targets),))
-    for number, (fan_in, fan_out) in enumerate(pairwise(network.sizes), start=1):
-        shapes[f"layers.{number}.W"] = (fan_in, fan_out)
-        if network.bias:
-            shapes[f"layers.{number}.b"] = (fan_out,)
-    epochs, judged = tensors["history.loss"].size, tensors["history.validation_loss"].size
-    shapes |= {"history.loss": (epochs,), "history.validation_loss": (epochs if judged else 0,)}
-    if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
+def _parameters(network: Network, recipe: Recipe, tensors: dict[str, Array]) -> Array:
+    """Put together the parameters, from all the arrays that are left."""
+    kind = PRECISIONS[str(recipe.training.precision)]
+    parameters = np.zeros((recipe.training.members or 1, network.size), dtype=kind)
+    views = _views(network, parameters)
+    if views.keys() != tensors.keys():
         message = "unexpected arrays"
         raise ValueError(message)
-    for name, tensor in tensors.items():
-        if tensor.dtype != np.float64 or not np.isfinite(tensor).all() or ("scale" in name and not (tensor > 0).all()):
-            message = f"unfit array {name}"
-            raise ValueError(message)
+    for name, view in views.items():
+        _require(name, tensors[name], view.shape, kind=kind)
+        view[:] = tensors[name]
+    return parameters
+
+
+def _require_encoder(encoder: Encoder, columns: int, bins: int | None) -> None:
+    """Raise ValueError unless an encoder's arrays fit its columns."""
+    for name, row in (("center", encoder.scaler.center), ("fill", encoder.fill), ("missing", encoder.missing)):
+        _require(f"features.{name}", row, (columns,))
+    _require("features.scale", encoder.scaler.scale, (columns,), above=0.0)
+    _require("range.lowest", encoder.lowest, (columns,))
+    _require("range.highest", encoder.highest, (columns,))
+    _require("features.edges", encoder.edges, (0 if bins is None else 2 * (bins + 1), columns))
+    if not np.isin(encoder.missing, (0.0, 1.0)).all() or (np.diff(encoder.edges, axis=0) < 0).any():
+        message = "unfit array features.missing or features.edges"
+        raise ValueError(message)
+
+
+def _require(
+    name: str, array: Array, shape: tuple[int, ...], *, kind: type = np.float64, above: float = -np.inf
+) -> None:
+    """Raise ValueError unless an array is finite and of this shape and kind."""
+    if array.shape != shape or array.dtype != kind or not np.isfinite(array).all() or not (array > above).all():
+        message = f"unfit array {name}"
+        raise ValueError(message)
+
+
+def _require_consistent(document: Document) -> None:
+    """Raise ValueError if a document contradicts itself, or leaves open what decides how its arrays are used."""
+    recipe, labels = document.recipe, document.labels
+    network, training = recipe.network, recipe.training
+    given = (network.hidden, network.activation, network.output_activation, training.precision, training.members)
+    complete = recipe.task is not None and training.loss in LOSSES and None not in given
+    classes = recipe.task == "classification"
+    fit_together = classes == bool(labels) and (network.output_activation in PROBABILITIES or not classes)
+    for words in ([column.name for column in document.columns], document.targets, labels or (True,)):
+        fit_together = fit_together and len(words) == len(set(words)) > 0
+    for column in document.columns:
+        fit_together = fit_together and len(column.levels) == len(set(column.levels))
+    if not complete or not fit_together or (network.output_activation == "sigmoid" and len(labels) > PAIR):
+        message = "settings that contradict each other"
+        raise ValueError(message)

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.engine.arrays import Features, Targets
-from app.engine.model import TrainingRows
-from app.engine.preprocessing import Label
+import numpy as np
+
+from app.engine.arrays import Cells, Row, Targets
+from app.engine.model import Model
+from app.engine.table import Label, TrainingRows
 from app.errors import MOST_FAULTS, BadTable, Fault, InvalidRequest, UnsuitableTarget
-from app.tables.cells import Faults, closest, count, describe, names
+from app.tables.cells import Faults, closest, count, describe, names, number_column
+from app.tables.columns import answered_column, learnt_column
 from app.tables.table import LONGEST_NAME, Table, from_arrays, from_records, require_names, require_rows
 
 MOST_CLASSES = 1000
@@ -21,7 +24,8 @@ LABEL_TYPES = ({str}, {bool}, {int})
 class Sent:
     """The parts of a request that hold a table, as they came from JSON.
 
-    Either `rows` (objects; or lists, with `columns`) and `target`, or `X` and `y`.
+    Either `rows` (objects; or lists, with `columns`) with `target`, and `weight` the name of a column; or `X` and `y`,
+    with `weights`.
     """
 
     rows: list[Any] | None = None
@@ -29,24 +33,28 @@ class Sent:
     target: str | tuple[str, ...] | None = None
     X: list[Any] | None = None
     y: list[Any] | None = None
+    weight: str | None = None
+    weights: list[Any] | None = None
 
 
-def training_rows(sent: Sent, *, wants_labels: bool | None) -> TrainingRows:
+def training_rows(sent: Sent, *, task: str | None, wants_labels: bool | None) -> TrainingRows:
     """Read the rows to learn from; the target holds classes if it is all text or all true/false, or as told.
 
     Raises InvalidRequest where parts are missing, BadTable where the cells do not fit.
     """
     table, targets = _labelled_table(sent)
+    faults = Faults()
+    weights, table = _weights(sent, table, targets, faults)
     features = table.without(targets)
     require_names(features.columns)
-    faults = Faults()
-    X = features.numbers(faults)
-    y = _target(table, targets, faults, wants_labels=wants_labels)
+    named = zip(features.columns, features.cells, strict=True)
+    columns, values = zip(*(learnt_column(cells, name, faults) for name, cells in named), strict=True)
+    y, multilabel = _target(table, targets, faults, task=task, wants_labels=wants_labels)
     faults.raise_any("Some cells are not what their column needs.")
-    return TrainingRows(features.columns, targets, X, y)
+    return TrainingRows(columns, targets, np.stack(values, axis=1), y, weights, multilabel)
 
 
-def features_to_answer(sent: Sent, columns: tuple[str, ...], targets: tuple[str, ...]) -> Features:
+def cells_to_answer(sent: Sent, model: Model) -> Cells:
     """Read the rows to answer, shape (rows, columns), by the names and order the model was trained with.
 
     Raises InvalidRequest unless exactly one of `rows` and `X` is there, BadTable where they do not fit.
@@ -55,14 +63,42 @@ def features_to_answer(sent: Sent, columns: tuple[str, ...], targets: tuple[str,
         message = 'Send the rows to answer, as "rows" or as "X".'
         raise InvalidRequest(message, [Fault("exactly one of rows and X", field="rows")])
     rows = sent.rows if sent.X is None else sent.X
+    columns = tuple(column.name for column in model.columns)
     if rows and isinstance(rows[0], dict) and sent.columns is None:
-        table = _matching_records(rows, columns, targets)
+        table = _matching_records(rows, columns, model.targets)
     else:
         table = _matching_arrays(rows or [], sent.columns or columns, columns)
     faults = Faults()
-    X = table.numbers(faults)
+    known = zip(table.cells, model.columns, (model.encoder.missing > 0).tolist(), strict=True)
+    values = [answered_column(cells, column, faults, missing=missing) for cells, column, missing in known]
     faults.raise_any("Some cells are not what their column needs.")
-    return X
+    return np.stack(values, axis=1)
+
+
+def _weights(sent: Sent, table: Table, targets: tuple[str, ...], faults: Faults) -> tuple[Row | None, Table]:
+    """Take out how much each row counts, and give the table without it."""
+    if sent.weights is not None:
+        name, cells = "weights", list(sent.weights)
+        if len(cells) != len(table.cells[0]):
+            message = f"There are {count(len(table.cells[0]), 'row')} and {count(len(cells), 'weight')}."
+            raise BadTable(message, [Fault(count(len(table.cells[0]), "weight"), got=str(len(cells)), field="weights")])
+    elif sent.weight is not None:
+        name = sent.weight
+        if name in targets or name not in table.columns:
+            message = f"The weight is a column of its own, of the rows, which are: {names(table.columns)}."
+            fault = Fault("another column", column=name, field="weight", instead=closest(name, table.columns))
+            raise BadTable(message, [fault])
+        cells = list(table.select((name,)).cells[0])
+        table = table.without((name,))
+    else:
+        return None, table
+    weights = number_column(cells, name, faults)
+    for row in np.flatnonzero(weights < 0).tolist():
+        faults.add_cell(cells[row], "a number that is not negative", row=row, column=name)
+    if not weights.any() and not faults.total:
+        message = "All weights are 0, so that no row counts."
+        raise BadTable(message, [Fault("a number above 0", row=0, column=name)])
+    return weights, table
 
 
 def _matching_records(rows: list[Any], columns: tuple[str, ...], targets: tuple[str, ...]) -> Table:
@@ -142,17 +178,34 @@ def _require_targets(targets: tuple[str, ...], columns: tuple[str, ...]) -> None
 
 
 def _target(
-    table: Table, targets: tuple[str, ...], faults: Faults, *, wants_labels: bool | None
-) -> Targets | tuple[Label, ...]:
+    table: Table, targets: tuple[str, ...], faults: Faults, *, task: str | None, wants_labels: bool | None
+) -> tuple[Targets | tuple[Label, ...], bool]:
+    """Read the target, and tell whether each is a yes or no of its own."""
     answers = table.select(targets)
+    kinds = [set(map(type, cells)) for cells in answers.cells]
+    all_bool = len(targets) > 1 and all(kind == {bool} for kind in kinds)
+    if task == "multilabel" or (all_bool and wants_labels is not False):
+        return _yes_or_no(answers, faults), True
     if wants_labels is None:
-        wants_labels = set(map(type, answers.cells[0])) in ({str}, {bool})
+        wants_labels = kinds[0] in ({str}, {bool})
     if not wants_labels:
-        return answers.numbers(faults)
+        return answers.numbers(faults), False
     if len(targets) > 1:
-        message = "Classes can be learnt for one target at a time. Train one model for each."
+        message = "Several targets can be numbers, or all true or false; other classes need a model for each."
         raise UnsuitableTarget(message)
-    return _labels(answers.cells[0], targets[0], faults)
+    return _labels(answers.cells[0], targets[0], faults), False
+
+
+def _yes_or_no(answers: Table, faults: Faults) -> Targets:
+    """Read true and false, or 1 and 0, as 1.0 and 0.0."""
+    y = np.zeros((len(answers.cells[0]), len(answers.columns)))
+    for index, (name, cells) in enumerate(zip(answers.columns, answers.cells, strict=True)):
+        for row, cell in enumerate(cells):
+            if isinstance(cell, int) and cell in {0, 1}:
+                y[row, index] = cell
+            else:
+                faults.add_cell(cell, "true or false", row=row, column=name)
+    return y
 
 
 def _labels(cells: Sequence[object], column: str, faults: Faults) -> tuple[Label, ...]:

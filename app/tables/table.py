@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.engine.arrays import Features
+from app.engine.arrays import Cells
 from app.errors import MOST_FAULTS, BadTable, Fault
 from app.tables.cells import Faults, closest, count, describe, names, number_column
 
@@ -34,8 +34,8 @@ class Table:
         kept = [index for index, name in enumerate(self.columns) if name not in gone]
         return Table(tuple(self.columns[index] for index in kept), [self.cells[index] for index in kept])
 
-    def numbers(self, faults: Faults) -> Features:
-        """Turn all cells into a matrix, shape (rows, columns); what is no number goes to `faults`."""
+    def numbers(self, faults: Faults) -> Cells:
+        """Turn all cells into a matrix of numbers, shape (rows, columns); what is no number goes to `faults`."""
         columns = [number_column(cells, name, faults) for name, cells in zip(self.columns, self.cells, strict=True)]
         return np.stack(columns, axis=1)
 

@@ -101,6 +101,7 @@ async def _curves(parts: Parts, reference: str, most_points: int) -> Response:
 
 async def _weights(parts: Parts, reference: str) -> Response:
     stored = await parts.loaded.find(Reference.parse(reference))
-    if stored.model.network.size > parts.limits.answers:
-        raise TooManyAnswers(stored.model.network.size, parts.limits.answers)
-    return await parts.answer(20 * stored.model.network.size, lambda: as_json(weights(stored)))
+    size = stored.model.parameters.size
+    if size > parts.limits.answers:
+        raise TooManyAnswers(size, parts.limits.answers)
+    return await parts.answer(20 * size, lambda: as_json(weights(stored)))

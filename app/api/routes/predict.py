@@ -12,7 +12,7 @@ from app.api.schemas import Predictions, PredictRequest
 from app.errors import Fault, InvalidRequest
 from app.store.references import Reference
 from app.store.store import Stored
-from app.tables.reading import features_to_answer
+from app.tables.reading import cells_to_answer
 
 router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 409, 413, 422, 503))
 PRODUCTS_PER_BYTE = 16  # multiplications that take as long as reading a byte of JSON
@@ -46,10 +46,10 @@ async def _answer(parts: Parts, body: bytes, in_path: str | None) -> Response:
         message = "Name one model to answer with, in the body or in the path."
         raise InvalidRequest(message, [Fault('one model\'s name, as in "model": "exam"', field="model")])
     stored = await parts.loaded.find(Reference.parse(reference))
-    size = len(body) + len(request.rows or request.X or ()) * stored.model.network.size // PRODUCTS_PER_BYTE
+    size = len(body) + len(request.rows or request.X or ()) * stored.model.parameters.size // PRODUCTS_PER_BYTE
     return await parts.answer(size, _predict, stored, request, parts.limits.answers)
 
 
 def _predict(stored: Stored, request: PredictRequest, most_answers: int) -> Response:
-    X = features_to_answer(sent(request), stored.model.columns, stored.model.targets)
+    X = cells_to_answer(sent(request), stored.model)
     return as_json(predictions(stored, X, proba=request.proba, most=most_answers), without_nulls=True)

@@ -1,0 +1,69 @@
+"""Budgets: what a training will take, told from its shapes alone, before it begins."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+from app.engine.defaults import Candidate, candidates
+from app.engine.learning import labels_of, outputs_for, problem_of
+from app.engine.preprocessing import EMBEDDING_WIDTH
+from app.engine.recipe import Recipe
+from app.engine.table import TrainingRows
+
+STEP_OPERATIONS = 10_000  # what a step costs for each layer beside its products, in operations
+BLOCK_NUMBERS = 2**21  # held at once where rows are answered in blocks
+
+
+class Cost(NamedTuple):
+    """What a training will take: parameters, numbers held at once, and arithmetic operations."""
+
+    parameters: int
+    numbers: int
+    operations: float
+
+
+def estimate(rows: TrainingRows, recipe: Recipe) -> Cost:
+    """Estimate a training's cost from its shapes alone; raise UnsuitableTarget where settings contradict the target.
+
+    Where several ways are tried, operations add up, and the rest is that of the greatest.
+    """
+    problem = problem_of(rows, labels_of(rows), recipe.scaling.one_hot)
+    costs = [_cost(rows, candidate) for candidate in candidates(recipe, problem)]
+    return Cost(
+        max(cost.parameters for cost in costs),
+        max(cost.numbers for cost in costs),
+        sum(cost.operations for cost in costs),
+    )
+
+
+def _cost(rows: TrainingRows, candidate: Candidate) -> Cost:
+    """Count for one recipe.
+
+    An epoch multiplies each row with each weight three times (forward, W's gradient, the error passed down), each a
+    multiplication and an addition; a step costs something however little it multiplies. Held are the rows as sent,
+    scaled, encoded and in a batch; targets and answers; the layers of a batch, thrice; the parameters with gradient,
+    best, memory and scales.
+    """
+    recipe, training = candidate.recipe, candidate.recipe.training
+    labels = len(labels_of(rows))
+    sizes = (_inputs(rows, recipe), *(recipe.network.hidden or ()), outputs_for(recipe, len(rows.targets), labels))
+    members, samples, epochs = training.members or 1, len(rows.X), training.epochs or 1
+    embeddings = sum(len(column.levels) + 1 for column in rows.columns if len(column.levels) > recipe.scaling.one_hot)
+    size = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+    size += embeddings * EMBEDDING_WIDTH
+    batch_size = training.batch_size or samples
+    block = max(members * batch_size * sum(sizes), min(BLOCK_NUMBERS, members * samples * max(sizes)))
+    answers = samples * max(labels, sizes[-1])
+    numbers = 3 * rows.X.size + 2 * samples * sizes[0] + (6 + members) * answers + 3 * block + 8 * members * size
+    steps = -(-samples // batch_size) * (len(sizes) - 1) * STEP_OPERATIONS
+    operations = float(epochs) * members * (6.0 * size * samples + steps)
+    if training.optimizer == "levenberg_marquardt":
+        numbers += samples * sizes[-1] * size + 3 * size * size
+        operations += float(epochs) * members * (2.0 * samples * sizes[-1] * size**2 + 3.0 * size**3)
+    return Cost(members * size, numbers, operations)
+
+
+def _inputs(rows: TrainingRows, recipe: Recipe) -> int:
+    """Count the network's inputs, at most: with an indicator for each column that may have missing values."""
+    numbers = sum(not column.levels for column in rows.columns)
+    problem = problem_of(rows, (), recipe.scaling.one_hot)
+    return problem.inputs + len(rows.columns) + 2 * numbers * (recipe.scaling.bins or 0)
