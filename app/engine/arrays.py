@@ -34,5 +34,6 @@ PerMember: TypeAlias = Float[Array, "members"]  # noqa: F821 - a shape, not a na
 Vector: TypeAlias = Float[Array, "_"]  # noqa: F821 - a shape, not a name
 Index: TypeAlias = Integer[IntegerArray, "_"]  # noqa: F821 - a shape, not a name
 Indices: TypeAlias = Integer[IntegerArray, "members rows"]
+HeldOut: TypeAlias = Integer[IntegerArray, "members held_out"]
 
 Randomness: TypeAlias = np.random.Generator | np.random.RandomState

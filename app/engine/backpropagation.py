@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from app.engine.arrays import Features, Inputs, Parameters, PerMember, RowWeights, Truth, Units
+from app.engine.arrays import Array, Features, Inputs, Parameters, PerMember, RowWeights, Truth, Units
 from app.engine.losses import Loss
 from app.engine.network import LayerPass, Network
 
@@ -42,7 +42,7 @@ class Backpropagation:
         self.gradient, self.slopes = gradient, self.network.layers(gradient)
 
     def __call__(
-        self, X: Features, y: Truth, weights: RowWeights | None = None, masks: Sequence[Units] = ()
+        self, X: Features, y: Truth, weights: RowWeights | None = None, masks: Sequence[Array] = ()
     ) -> PerMember:
         """Write the gradient of the loss, ½ l2 Σ W² included, and give the loss of each member without the latter.
 
@@ -116,7 +116,7 @@ class ShardedBackpropagation:
         self.idle: SimpleQueue[Backpropagation] = SimpleQueue()
         self.gradients: list[Parameters] = []
 
-    def __call__(self, take: Callable[[slice], Batch], rows: int, masks: Sequence[Units] = ()) -> PerMember:
+    def __call__(self, take: Callable[[slice], Batch], rows: int, masks: Sequence[Array] = ()) -> PerMember:
         """Write the gradient and give the loss of each member, as Backpropagation does.
 
         `take` gives some of the batch's `rows`; taking them is a part of the work that is shared out.

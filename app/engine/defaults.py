@@ -88,7 +88,8 @@ def _completed(recipe: Recipe, optimizer: str, reason: str, problem: Problem) ->
         raise UnsuitableTarget(message)
     kind = optimizer if optimizer in USUAL else "single" if recipe.training.optimizer else "ensemble"
     network, learning, scaling = USUAL[kind](replace(recipe.training, optimizer=optimizer), problem)
-    training = _filled(recipe.training, {"optimizer": optimizer, "members": learning.get("members", 1)})
+    members = 1 if recipe.training.optimizer else learning["members"]
+    training = _filled(recipe.training, {"optimizer": optimizer, "members": members})
     training = _filled(training, {"validation": _usual_share(training, problem)})
     rows = problem.rows - rows_held_out(problem.rows, training.validation or 0.0)
     training = _filled(_filled(training, learning), _usual_steps(training, rows))
@@ -137,7 +138,7 @@ def _usual_single(training: TrainingConfig, _problem: Problem) -> Usual:
     """One network as the textbook has it, for those who choose their optimizer themselves."""
     rate = OPTIMIZERS[str(training.optimizer)].learning_rate
     network = {"hidden": (16,), "activation": "silu", "initializer": "glorot"}
-    return network, {"members": 1, "learning_rate": rate}, {"features": "standard"}
+    return network, {"learning_rate": rate}, {"features": "standard"}
 
 
 def _usual_ensemble(_training: TrainingConfig, problem: Problem) -> Usual:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import Index, Indices, Randomness, Scores, Vector
+from app.engine.arrays import Array, HeldOut, Index, Indices, Outputs, Randomness, Vector
 
 
 class Folds(NamedTuple):
     """Which rows each member learns from and which judge it, in their old order; equally many for all members."""
 
     learnt: Indices
-    judged: Indices
+    judged: HeldOut
 
 
 def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
@@ -34,7 +34,7 @@ def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
     return Folds(learnt, np.sort(judged, axis=1))
 
 
-def unseen(scores: Scores, judged: Indices) -> tuple[Scores, Index]:
+def unseen(scores: Outputs, judged: HeldOut) -> tuple[Array, Index]:
     """Average each row's answers, shape (members, samples, answers), over the members that it was held out from.
 
     Gives them with the rows that were held out at all.

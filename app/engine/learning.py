@@ -81,7 +81,7 @@ def _trained(rows: TrainingRows, candidate: Candidate, means: Means) -> Model:
     known = np.arange(len(rows.X)) if members > 1 else folds.learnt[0]  # what no member learns from stays unknown
     encoder = Encoder.fit(rows.columns, rows.X[known], recipe.scaling)
     y, target = _scaled_target(rows, recipe, labels, known)
-    network = network_for(recipe, encoder, y.shape[1])
+    network = network_for(recipe, encoder, outputs_for(recipe, len(rows.targets), len(labels)))
     X = encoder.encode(rows.X)
     weights = _weights(rows, balanced=training.class_weight == "balanced")
 

@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge, Le, MaxLen
 
 from app.engine.activations import ACTIVATIONS, Activation
-from app.engine.arrays import Biases, Features, Inputs, Outputs, Parameters, Randomness, Units, Weights
+from app.engine.arrays import Array, Biases, Features, Inputs, Outputs, Parameters, Randomness, Units, Weights
 from app.engine.choices import STRICT, OneOf
 from app.engine.initializers import INITIALIZERS
 
@@ -154,7 +154,7 @@ class Network:
         return np.concatenate([np.broadcast_to(dense, (*parts[0].shape[:-1], dense.shape[-1])), *parts], axis=-1)
 
     def forward(
-        self, layers: list[Layer], inputs: Inputs, passes: list[LayerPass], masks: Sequence[Units] | None = None
+        self, layers: list[Layer], inputs: Inputs, passes: list[LayerPass], masks: Sequence[Array] | None = None
     ) -> tuple[Outputs, Outputs]:
         """Compute every layer in order; give z and a of the last.
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Gt, Le
 
-from app.engine.arrays import Cells, Features, Row, Targets
+from app.engine.arrays import Cells, Features, Row, Targets, Units, Vector
 from app.engine.choices import STRICT, OneOf
 from app.engine.table import Column, Label
 
@@ -92,8 +92,8 @@ class Scaler:
         """Go from the user's units to the network's."""
         return (columns - self.center) / self.scale
 
-    def scale_out(self, columns: Cells) -> Cells:
-        """Go from the network's units to the user's."""
+    def scale_out(self, columns: Units) -> Units:
+        """Go from the network's units to the user's, for all members at once."""
         return columns * self.scale + self.center
 
 
@@ -133,7 +133,9 @@ class Encoder:
         edges: Cells = filled[:0]
         if scaling.bins:
             edges = np.stack([_edges(values, scaling.bins) for values in filled.T], axis=1)
-        return cls(columns, scaler, fill, absent * 1.0, lowest, highest, edges, scaling.clip, scaling.one_hot)
+        return cls(
+            columns, scaler, fill, absent.astype(np.float64), lowest, highest, edges, scaling.clip, scaling.one_hot
+        )
 
     @cached_property
     def numbers(self) -> list[int]:
@@ -141,7 +143,7 @@ class Encoder:
         return [index for index, column in enumerate(self.columns) if not column.levels]
 
     @cached_property
-    def bins(self) -> tuple[list[int], Row, Row]:
+    def bins(self) -> tuple[list[int], Vector, Vector]:
         """Column, beginning and width of each bin; columns with one bin at most, and bins of no width, have none."""
         widths = np.diff(self.edges, axis=0)
         several = [column for column in self.numbers if (widths[:, column] > 0).sum() > 1]
@@ -196,7 +198,7 @@ class Encoder:
         return np.asarray(known.all(axis=1))
 
 
-def _edges(values: Row, bins: int) -> Row:
+def _edges(values: Vector, bins: int) -> Vector:
     """Cut a column into bins of equally many rows; where some would have no width, also by its distinct values."""
     shares = np.linspace(0.0, 1.0, bins + 1)
     edges = np.quantile(values, shares)

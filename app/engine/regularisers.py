@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.engine.arrays import Parameters, Randomness, Units
+from app.engine.arrays import Array, Parameters, Randomness
 from app.engine.network import Network
 from app.engine.optimizers import Stepper
 
@@ -28,7 +28,7 @@ class Dropout:
         self.units = network.sizes[1:-1] if share else ()
         self.pool = like[0, :0]
 
-    def masks(self, rows: int) -> list[Units]:
+    def masks(self, rows: int) -> list[Array]:
         """Give one mask for each hidden layer, shape (members, rows, units); none where nothing is dropped."""
         if not self.units:
             return []

@@ -8,7 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import Curve, Features, Indices, Parameters, PerMember, Randomness, RowWeights, Truth
+from app.engine.arrays import (
+    Array,
+    Curve,
+    Features,
+    HeldOut,
+    Indices,
+    Parameters,
+    PerMember,
+    Randomness,
+    RowWeights,
+    Truth,
+)
 from app.engine.backpropagation import Batch, ShardedBackpropagation
 from app.engine.config import TrainingConfig
 from app.engine.device import Device
@@ -68,7 +79,7 @@ class Examples:
     y: Truth
     weights: RowWeights | None
     learnt: Indices
-    judged: Indices
+    judged: HeldOut
 
     def batch(self, rows: Indices) -> Batch:
         """Take each member's own rows."""
@@ -150,8 +161,8 @@ class _Run:
         self.kept_epochs = np.zeros(len(parameters), dtype=np.intp)  # and after which the weights had it
         self.best_parameters = parameters.copy()
 
-    def _spread(self, marks: Parameters) -> Parameters:
-        """Give every member what is the same for all, on the device."""
+    def _spread(self, marks: Array) -> Parameters:
+        """Give every member what is the same for all, shape (1, parameters), on the device."""
         spread = np.empty_like(self.course.parameters)
         spread[:] = self.course.device.send(marks.astype(spread.dtype))
         return spread

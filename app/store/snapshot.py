@@ -165,28 +165,14 @@ def _views(network: Network, parameters: Array) -> dict[str, Array]:
 
 def _model(document: Document, tensors: dict[str, Array]) -> Model:
     _require_consistent(document)
-    recipe, columns = document.recipe, len(document.columns)
-    encoder = Encoder(
-        columns=document.columns,
-        scaler=Scaler(tensors.pop("features.center"), tensors.pop("features.scale")),
-        fill=tensors.pop("features.fill"),
-        missing=tensors.pop("features.missing"),
-        lowest=tensors.pop("range.lowest"),
-        highest=tensors.pop("range.highest"),
-        edges=tensors.pop("features.edges"),
-        clip=recipe.scaling.clip,
-        one_hot=recipe.scaling.one_hot,
-    )
-    _require_encoder(encoder, columns, recipe.scaling.bins)
-    history = History(tensors.pop("history.loss"), tensors.pop("history.validation_loss"))
-    epochs, judged = history.loss.size, history.validation_loss.size
-    _require("history.loss", history.loss, (epochs,))
-    _require("history.validation_loss", history.validation_loss, (epochs if judged else 0,))
+    recipe, encoder = document.recipe, _encoder(document, tensors)
+    epochs, judged = tensors["history.loss"].size, tensors["history.validation_loss"].size
+    loss = _taken(tensors, "history.loss", (epochs,))
+    history = History(loss, _taken(tensors, "history.validation_loss", (epochs if judged else 0,)))
     target = None
     if recipe.task == "regression":
-        target = Scaler(tensors.pop("target.center"), tensors.pop("target.scale"))
-        _require("target.center", target.center, (len(document.targets),))
-        _require("target.scale", target.scale, (len(document.targets),), above=0.0)
+        targets = (len(document.targets),)
+        target = Scaler(_taken(tensors, "target.center", targets), _taken(tensors, "target.scale", targets, above=0.0))
     network = network_for(recipe, encoder, outputs_for(recipe, len(document.targets), len(document.labels)))
     return Model(
         columns=document.columns,
@@ -206,36 +192,55 @@ def _model(document: Document, tensors: dict[str, Array]) -> Model:
 
 def _parameters(network: Network, recipe: Recipe, tensors: dict[str, Array]) -> Array:
     """Put together the parameters, from all the arrays that are left."""
-    kind = PRECISIONS[str(recipe.training.precision)]
-    parameters = np.zeros((recipe.training.members or 1, network.size), dtype=kind)
+    kind, members = PRECISIONS[str(recipe.training.precision)], recipe.training.members or 1
+    if members * network.size != sum(tensor.size for tensor in tensors.values()):
+        message = "parameters of another number"  # a forged document must not make room for what is not there
+        raise ValueError(message)
+    parameters = np.zeros((members, network.size), dtype=kind)
     views = _views(network, parameters)
     if views.keys() != tensors.keys():
         message = "unexpected arrays"
         raise ValueError(message)
     for name, view in views.items():
-        _require(name, tensors[name], view.shape, kind=kind)
+        _require(name, tensors[name], view.shape, kind)
         view[:] = tensors[name]
     return parameters
 
 
-def _require_encoder(encoder: Encoder, columns: int, bins: int | None) -> None:
-    """Raise ValueError unless an encoder's arrays fit its columns."""
-    for name, row in (("center", encoder.scaler.center), ("fill", encoder.fill), ("missing", encoder.missing)):
-        _require(f"features.{name}", row, (columns,))
-    _require("features.scale", encoder.scaler.scale, (columns,), above=0.0)
-    _require("range.lowest", encoder.lowest, (columns,))
-    _require("range.highest", encoder.highest, (columns,))
-    _require("features.edges", encoder.edges, (0 if bins is None else 2 * (bins + 1), columns))
+def _encoder(document: Document, tensors: dict[str, Array]) -> Encoder:
+    """Put together the encoder; raise ValueError where its arrays do not fit the columns."""
+    scaling, columns = document.recipe.scaling, (len(document.columns),)
+    center = _taken(tensors, "features.center", columns)
+    encoder = Encoder(
+        columns=document.columns,
+        scaler=Scaler(center, _taken(tensors, "features.scale", columns, above=0.0)),
+        fill=_taken(tensors, "features.fill", columns),
+        missing=_taken(tensors, "features.missing", columns),
+        lowest=_taken(tensors, "range.lowest", columns),
+        highest=_taken(tensors, "range.highest", columns),
+        edges=_taken(tensors, "features.edges", (0 if scaling.bins is None else 2 * (scaling.bins + 1), *columns)),
+        clip=scaling.clip,
+        one_hot=scaling.one_hot,
+    )
     if not np.isin(encoder.missing, (0.0, 1.0)).all() or (np.diff(encoder.edges, axis=0) < 0).any():
         message = "unfit array features.missing or features.edges"
         raise ValueError(message)
+    return encoder
 
 
-def _require(
-    name: str, array: Array, shape: tuple[int, ...], *, kind: type = np.float64, above: float = -np.inf
-) -> None:
+def _taken(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, above: float = -np.inf) -> Array:
+    """Take an array out; raise ValueError unless it is of float64, of this shape, finite and above this."""
+    array = tensors.pop(name)
+    _require(name, array, shape, np.float64)
+    if not (array > above).all():
+        message = f"unfit array {name}"
+        raise ValueError(message)
+    return array
+
+
+def _require(name: str, array: Array, shape: tuple[int, ...], kind: type) -> None:
     """Raise ValueError unless an array is finite and of this shape and kind."""
-    if array.shape != shape or array.dtype != kind or not np.isfinite(array).all() or not (array > above).all():
+    if array.shape != shape or array.dtype != kind or not np.isfinite(array).all():
         message = f"unfit array {name}"
         raise ValueError(message)
 

@@ -1,5 +1,6 @@
 """Tables and recipes that tests of learning share."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,47 +9,63 @@ from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
 from app.engine.recipe import Recipe
-from app.engine.table import Column, Label, TrainingRows
+from app.engine.table import Column, TrainingRows
 from tests.tutorial import X, Y
 
 
-def numbers(*names: str) -> tuple[Column, ...]:
-    """Name columns of numbers."""
-    return tuple(map(Column, names))
+def columns(*names: str) -> tuple[Column, ...]:
+    """Columns of numbers."""
+    return tuple(Column(name) for name in names)
 
 
-EXAM = TrainingRows(numbers("hours_studied", "hours_slept"), ("score",), X, Y)
+EXAM = TrainingRows(columns("hours_studied", "hours_slept"), ("score",), X, Y)
 
 
 def wave(rows: int = 150, outputs: int = 1, noise: float = 0.0) -> TrainingRows:
-    """A smooth curve in two columns, in units far from 1; noise of 1 is half as wide as the curve."""
+    """A smooth curve in two columns, in units far from 1."""
     rng = np.random.default_rng(3)
     features = rng.uniform(-1, 1, (rows, 2))
     y = np.stack([np.sin(2 * features[:, 0]) + output * features[:, 1] for output in range(outputs)], axis=1)
     y += noise * rng.standard_normal(y.shape)
-    return TrainingRows(numbers("a", "b"), tuple(f"y{n}" for n in range(outputs)), 1000 * features, 50 + 10 * y)
+    return TrainingRows(columns("a", "b"), tuple(f"y{n}" for n in range(outputs)), 1000 * features, 50 + 10 * y)
 
 
-def blobs(classes: int, rows: int = 60) -> TrainingRows:
+def blobs(classes: int) -> TrainingRows:
     """Clouds of rows that can be told apart, with text labels."""
     rng = np.random.default_rng(5)
     centers = 4 * np.array([[np.cos(angle), np.sin(angle)] for angle in np.linspace(0, 5, classes)])
-    labels = [index % classes for index in range(rows)]
-    features = centers[labels] + 0.3 * rng.standard_normal((rows, 2))
-    return TrainingRows(numbers("a", "b"), ("kind",), features, tuple("abcdef"[label] for label in labels))
+    labels = [index % classes for index in range(60)]
+    features = centers[labels] + 0.3 * rng.standard_normal((60, 2))
+    return TrainingRows(columns("a", "b"), ("kind",), features, tuple("abcdef"[label] for label in labels))
 
 
-def shops(rows: int = 200, levels: int = 10) -> TrainingRows:
-    """Sales that depend on a column of numbers, sometimes missing, and on which of many shops it is."""
+def mixed(rows: int = 60) -> TrainingRows:
+    """Numbers with gaps, a pair, a category of three levels and one of nine, all of which the target depends on."""
     rng = np.random.default_rng(8)
-    shop, price = rng.integers(0, levels, rows), rng.uniform(-1, 1, rows)
-    sales = rng.permutation(np.linspace(-3, 3, levels))[shop] + price
-    names: tuple[Label, ...] = tuple(f"shop {number}" for number in range(levels))
-    X = np.stack((np.where(rng.uniform(size=rows) < 0.1, np.nan, price), shop), axis=1)
-    return TrainingRows((Column("price"), Column("shop", names)), ("sales",), X, sales[:, np.newaxis])
-
-
-def recipe(*, hidden: tuple[int, ...] | None = (8,), scaling: Scaling | None = None, **training: Any) -> Recipe:
-    return Recipe(
-        network=Architecture(hidden=hidden), training=TrainingConfig(**training), scaling=scaling or Scaling()
+    number, pair = rng.uniform(-1, 1, rows), rng.integers(0, 2, rows)
+    three, nine = rng.integers(0, 3, rows), rng.integers(0, 9, rows)
+    y = number + pair + 2 * (three == 1) + np.linspace(0, 3, 9)[nine]
+    number[::7] = np.nan
+    named = (
+        Column("number"),
+        Column("pair", (False, True)),
+        Column("three", ("x", "y", "z")),
+        Column("nine", tuple(f"l{n}" for n in range(9))),
     )
+    cells = np.stack([number, pair, three, nine], axis=1).astype(np.float64)
+    return TrainingRows(named, ("y",), cells, y[:, np.newaxis])
+
+
+def recipe(*, hidden: tuple[int, ...] = (8,), scaling: Scaling | None = None, **training: Any) -> Recipe:
+    """One network with one hidden layer, by default trained with adam."""
+    config = TrainingConfig(**({"optimizer": "adam"} | training))
+    return Recipe(network=Architecture(hidden=hidden), training=config, scaling=scaling or Scaling())
+
+
+def ensemble(**settings: Any) -> Recipe:
+    """A small form of what is chosen for tables of some size: all that it can do, at once."""
+    training = {"optimizer": "adam", "members": 3, "epochs": 6, "parametrization": "ntk", "dropout": 0.2}
+    training |= {"input_scale": True, "precision": "float32", "batch_size": 16, "patience": 3, "beta2": 0.95}
+    network = Architecture(hidden=(6, 5), activation="silu", initializer="data")
+    scaling = Scaling(features="robust", clip=3.0, bins=3, one_hot=4)
+    return Recipe(network=network, training=replace(TrainingConfig(), **(training | settings)), scaling=scaling)

@@ -7,11 +7,11 @@ import pytest
 from app.engine.learning import learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
-from app.engine.training import TrainingConfig
+from app.engine.config import TrainingConfig
 from app.store.store import ModelStore
 from tests.engine.tables import EXAM
 
-QUICK = Recipe(training=TrainingConfig(epochs=2))
+QUICK = Recipe(training=TrainingConfig(optimizer="adam", epochs=2))
 
 
 @pytest.fixture

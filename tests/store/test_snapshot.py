@@ -19,7 +19,7 @@ from app.errors import (
 )
 from app.store import snapshot
 from app.store.store import ModelStore
-from tests.engine.tables import EXAM
+from tests.engine.tables import EXAM, ensemble, mixed, recipe, wave
 from tests.store.conftest import QUICK
 from tests.tutorial import X, Y
 
@@ -56,8 +56,8 @@ def test_safetensors_alone_can_read_a_snapshot(store: ModelStore, model: Model) 
         document = json.loads(file.metadata()["netlet"])
         weights = file.get_tensor("layers.1.W")
 
-    assert document["columns"] == ["hours_studied", "hours_slept"]
-    assert weights.shape == (2, 16)
+    assert [column["name"] for column in document["columns"]] == ["hours_studied", "hours_slept"]
+    assert weights.shape == (1, 2, 16)
 
 
 def test_any_changed_bit_is_found(store: ModelStore, model: Model) -> None:
@@ -87,6 +87,10 @@ def test_a_file_cut_short_is_found(length: int, store: ModelStore, model: Model)
     assert store.load("exam", 1).version == 1
 
 
+def named(*names: str) -> list[dict[str, object]]:
+    return [{"name": name, "levels": []} for name in names]
+
+
 def resigned(data: bytes, arrays: dict[str, np.ndarray] | None, **changes: object) -> bytes:
     """A snapshot with another document or other arrays, but a checksum that fits."""
     end = snapshot.header_end(data)
@@ -98,25 +102,18 @@ def resigned(data: bytes, arrays: dict[str, np.ndarray] | None, **changes: objec
 @pytest.mark.parametrize(
     "changes",
     [
-        {"columns": ["a"]},
+        {"columns": named("a")},
         {"columns": []},
-        {"columns": ["a", "a"]},
+        {"columns": named("a", "a")},
+        {"columns": [{"name": "a", "levels": ["x", "x"]}, {"name": "b", "levels": []}]},
+        {"columns": [{"name": "a", "levels": ["x", "y", "z"]}, {"name": "b", "levels": []}]},
         {"targets": []},
         {"targets": ["a", "b"]},
         {"labels": ["a", "b"]},
-        {"labels": ["a", "a"], "recipe": {"network": {"output_activation": "sigmoid"}, "task": "classification"}},
-        {"recipe": {"network": {}, "task": "regression"}},
-        {"recipe": {"network": {"output_activation": "identity"}}},
-        {"recipe": {"network": {"output_activation": "softmax"}, "task": "classification"}, "labels": ["a", "b"]},
-        {"recipe": {"network": {"hidden": [100_000, 100_000], "output_activation": "identity"}, "task": "regression"}},
-        {"columns": ["a", "b", "c"]},
+        {"labels": ["a", "a"]},
         {"labels": [1.5]},
         {"unknown": 1},
         {"format": 0},
-        {"recipe": {"network": {"hidden": [17], "output_activation": "identity"}, "task": "regression"}},
-        {"recipe": {"network": {"hidden": [16, 1], "output_activation": "identity"}, "task": "regression"}},
-        {"recipe": {"network": {"output_activation": "identity"}, "task": "classification"}},
-        {"recipe": {"network": {"activation": "eval"}}},
     ],
 )
 def test_a_forged_document_is_refused(changes: dict[str, object], store: ModelStore, model: Model) -> None:
@@ -127,6 +124,88 @@ def test_a_forged_document_is_refused(changes: dict[str, object], store: ModelSt
 
     with pytest.raises(SnapshotDamaged):
         store.load("exam", 1)
+
+
+@pytest.mark.parametrize(
+    ("group", "changes"),
+    [
+        ("task", None),
+        ("task", "classification"),
+        ("task", "multilabel"),
+        ("network", {"hidden": None}),
+        ("network", {"hidden": [17]}),
+        ("network", {"hidden": [16, 1]}),
+        ("network", {"hidden": [100_000, 100_000]}),
+        ("network", {"activation": None}),
+        ("network", {"activation": "eval"}),
+        ("network", {"output_activation": None}),
+        ("network", {"bias": False}),
+        ("training", {"loss": None}),
+        ("training", {"loss": "gaussian_nll"}),
+        ("training", {"members": None}),
+        ("training", {"members": 2}),
+        ("training", {"precision": None}),
+        ("training", {"precision": "float32"}),
+        ("scaling", {"bins": 4}),
+    ],
+)
+def test_forged_settings_are_refused(group: str, changes: Any, store: ModelStore, model: Model) -> None:
+    """What decides how the arrays are used is there, and fits them."""
+    store.publish("exam", model)
+    path = store.root / "exam" / "1.safetensors"
+    data = path.read_bytes()
+    recipe = json.loads(json.loads(data[8 : snapshot.header_end(data)])["__metadata__"]["netlet"])["recipe"]
+    recipe[group] = recipe[group] | changes if isinstance(changes, dict) else changes
+    path.write_bytes(resigned(data, None, recipe=recipe))
+
+    with pytest.raises(SnapshotDamaged):
+        store.load("exam", 1)
+
+
+def test_classes_cannot_become_more_than_a_sigmoid_tells_apart(store: ModelStore) -> None:
+    """Three labels on one sigmoid would answer nonsense."""
+    store.publish("kind", learn(replace(EXAM, y=("no", "yes", "no")), QUICK))
+    path = store.root / "kind" / "1.safetensors"
+    path.write_bytes(resigned(path.read_bytes(), None, labels=["a", "b", "c"]))
+
+    with pytest.raises(SnapshotDamaged):
+        store.load("kind", 1)
+
+
+@pytest.mark.parametrize("name", ["features.missing", "features.edges"])
+def test_encoders_that_make_no_sense_are_refused(name: str, store: ModelStore) -> None:
+    """Edges that fall, and columns that had half a missing value."""
+    store.publish("mixed", learn(mixed(), ensemble()))
+    path = store.root / "mixed" / "1.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(resigned(data, {name: -load(data)[name] - 0.5}))
+
+    with pytest.raises(SnapshotDamaged):
+        store.load("mixed", 1)
+
+
+MODELS = {
+    "members with everything": lambda: learn(mixed(), ensemble()),
+    "embeddings of all": lambda: learn(mixed(), replace(ensemble(), scaling=replace(ensemble().scaling, one_hot=2))),
+    "two targets": lambda: learn(wave(40, outputs=2), ensemble()),
+    "yes or no": lambda: learn(replace(mixed(), y=(mixed().y > 1.5) * 1.0, multilabel=True), ensemble()),
+    "a variance": lambda: learn(mixed(), ensemble(loss="gaussian_nll")),
+    "counts": lambda: learn(replace(mixed(), y=abs(mixed().y)), recipe(loss="poisson", epochs=2)),
+    "second derivatives": lambda: learn(wave(30), recipe(optimizer="levenberg_marquardt", epochs=3)),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_kind_of_model_comes_back_to_the_last_bit(kind: str, store: ModelStore) -> None:
+    """Members, categories, embeddings, gaps, bins, other losses: same bytes, same answers."""
+    before = MODELS[kind]()
+
+    after = store.load("exam", store.publish("exam", before)).model
+
+    cells = mixed().X if len(before.columns) > 2 else wave(30).X
+    assert after.parameters.dtype == before.parameters.dtype
+    assert after.scores(cells).tobytes() == before.scores(cells).tobytes()
+    assert snapshot.encode(after) == snapshot.encode(before)
 
 
 @pytest.mark.parametrize("name", ["features.scale", "target.scale", "range.lowest", "layers.1.W", "history.loss"])
@@ -185,8 +264,8 @@ def test_a_newer_format_is_refused_untouched(store: ModelStore, model: Model) ->
     """The error says which netlet is needed; the list shows the model as unreadable."""
     store.publish("exam", model)
     path = store.root / "exam" / "1.safetensors"
-    path.write_bytes(resigned(path.read_bytes(), None, format=2))
+    path.write_bytes(resigned(path.read_bytes(), None, format=3))
 
     with pytest.raises(SnapshotFormatNewer, match="Use a newer netlet"):
         store.load("exam", 1)
-    assert store.listed("exam").damage == "format 2"
+    assert store.listed("exam").damage == "format 3"

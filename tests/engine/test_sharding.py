@@ -1,0 +1,91 @@
+"""Large batches, cut into shards: the same loss and gradient, whoever works them out."""
+
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.engine.arrays import Array
+from app.engine.backpropagation import SHARD, Backpropagation, Batch, ShardedBackpropagation
+from app.engine.losses import LOSSES
+from app.engine.network import Network
+from tests.engine.courses import truths
+
+ROWS = 2 * SHARD + 300
+NETWORK = Network((3, 5, 5, 2), "silu", "identity", bias=True)
+
+
+def drawn(loss: str, network: Network) -> tuple[Array, Batch, list[Array]]:
+    """Draw parameters, a large batch and masks of dropout for two members."""
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((2, ROWS, 3)), truths(loss, (2, ROWS), 2, rng)
+    masks = [1.25 * (rng.uniform(size=(2, ROWS, 5)) > 0.2) for _ in range(2)]
+    return rng.standard_normal((2, network.size)), Batch(X, y, rng.uniform(0, 2, (2, ROWS, 1))), masks
+
+
+def part_of(batch: Batch, part: slice) -> Batch:
+    return Batch(batch.X[:, part], batch.y[:, part], None if batch.weights is None else batch.weights[:, part])
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_large_batch_is_worth_what_it_is_in_one_piece(loss: str) -> None:
+    """With weights, masks, a penalty and an uneven last shard, whether the loss is a mean or a sum."""
+    network = replace(NETWORK, sizes=(3, 5, 5, 2 * LOSSES[loss].outputs), output=LOSSES[loss].paired_with or "tanh")
+    parameters, batch, masks = drawn(loss, network)
+    whole, sharded = np.empty((2, *parameters.shape))
+
+    value = Backpropagation(network, LOSSES[loss], parameters, whole, l2=0.3)(*batch, masks)
+    shards = ShardedBackpropagation(network, LOSSES[loss], parameters, sharded, l2=0.3)
+    summed = shards(lambda part: part_of(batch, part), ROWS, masks)
+
+    np.testing.assert_allclose(summed, value, rtol=1e-12)
+    np.testing.assert_allclose(sharded, whole, rtol=1e-9, atol=1e-9 * np.abs(whole).max())
+
+
+def test_threads_change_no_bit() -> None:
+    """None, one or two of them give the same bytes, batch after batch of any size."""
+    parameters, batch, _ = drawn("mse", NETWORK)
+
+    def bytes_with(threads: Executor | None) -> list[bytes]:
+        gradient = np.empty_like(parameters)
+        shards = ShardedBackpropagation(NETWORK, LOSSES["mse"], parameters, gradient, l2=0.1, threads=threads)
+        found = []
+        for rows in (ROWS, 100, 2 * SHARD, ROWS):
+            value = shards(lambda part, rows=rows: part_of(part_of(batch, slice(rows)), part), rows)  # type: ignore[misc]
+            found.append(value.tobytes() + gradient.tobytes())
+        return found
+
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(2) as two:
+        assert bytes_with(None) == bytes_with(one) == bytes_with(two)
+
+
+@pytest.mark.parametrize("rows", [2 * SHARD - 1, 2 * SHARD])
+def test_shards_begin_where_there_are_two(rows: int) -> None:
+    """A batch that is smaller is one piece of work, to the last bit."""
+    parameters, batch, _ = drawn("mse", NETWORK)
+    taken: list[slice] = []
+    whole, sharded = np.empty((2, *parameters.shape))
+
+    def take(part: slice) -> Batch:
+        taken.append(part)
+        return part_of(part_of(batch, slice(rows)), part)
+
+    ShardedBackpropagation(NETWORK, LOSSES["mse"], parameters, sharded)(take, rows)
+    Backpropagation(NETWORK, LOSSES["mse"], parameters, whole)(*part_of(batch, slice(rows)))
+
+    assert len(taken) == rows // SHARD
+    assert (sharded.tobytes() == whole.tobytes()) == (rows < 2 * SHARD)
+
+
+def test_smaller_batches_after_larger_ones_leave_no_trace() -> None:
+    """What a larger batch's shards wrote is not summed again."""
+    parameters, batch, _ = drawn("mse", NETWORK)
+    used, fresh = np.empty((2, *parameters.shape))
+    again = ShardedBackpropagation(NETWORK, LOSSES["mse"], parameters, used)
+
+    again(lambda part: part_of(batch, part), ROWS)
+    again(lambda part: part_of(part_of(batch, slice(2 * SHARD)), part), 2 * SHARD)
+    ShardedBackpropagation(NETWORK, LOSSES["mse"], parameters, fresh)(lambda part: part_of(batch, part), 2 * SHARD)
+
+    assert used.tobytes() == fresh.tobytes()
