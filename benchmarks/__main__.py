@@ -31,7 +31,7 @@ class Extent:
 
 
 SHORT = Extent(splits=3, most_rows=2000, rounds=3, epochs=2, activations=("relu",))
-FULL = Extent(splits=5, most_rows=None, rounds=7, epochs=2, activations=("relu", "silu"))
+FULL = Extent(splits=3, most_rows=None, rounds=7, epochs=2, activations=("relu", "silu"))
 
 Part = Callable[[Extent, Path], list[Section]]
 

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 
 from app.engine.learning import learn
 from app.engine.network import Architecture
-from app.engine.recipe import PRESETS, Recipe
+from app.engine.recipe import Recipe
+from app.presets import PRESETS
 from app.engine.table import Column, TrainingRows
 from tests.tutorial import X, Y, score, trained
 

@@ -34,6 +34,10 @@ class Backpropagation:
     ) -> None:
         self.network, self.loss, self.l2 = network, loss, l2
         self.parameters, self.layers = parameters, network.layers(parameters)
+        self.marks = np.ones_like(parameters[:1])  # as network.is_weight, but where the parameters are
+        for layer in network.layers(self.marks):
+            if layer.b is not None:
+                layer.b[:] = 0.0
         self.write_to(gradient)
         self.room: dict[int, tuple[list[LayerPass], Units]] = {}
 
@@ -66,9 +70,13 @@ class Backpropagation:
                 delta = error
         if self.network.embeddings:
             self._embed(X, np.matmul(delta, _transposed(layers[0].W)))
-        if self.l2:
-            self.gradient += self.l2 * self.network.is_weight.astype(self.gradient.dtype) * self.parameters
+        self.penalise()
         return value
+
+    def penalise(self) -> None:
+        """Add the gradient of ½ l2 Σ W²."""
+        if self.l2:
+            self.gradient += self.l2 * self.marks * self.parameters
 
     def _room(self, rows: int) -> tuple[list[LayerPass], Units]:
         """Keep room for passes over so many rows, and as many ones to sum them with."""
@@ -110,8 +118,8 @@ class ShardedBackpropagation:
         threads: Executor | None = None,
     ) -> None:
         self.gradient, self.summed = gradient, loss.summed
-        self.new_worker = partial(Backpropagation, network, loss, parameters, gradient, l2=l2)
-        self.whole = self.new_worker()
+        self.whole = Backpropagation(network, loss, parameters, gradient, l2=l2)
+        self.new_worker = partial(Backpropagation, network, loss, parameters, gradient)
         self.threads = threads
         self.idle: SimpleQueue[Backpropagation] = SimpleQueue()
         self.gradients: list[Parameters] = []
@@ -145,4 +153,5 @@ class ShardedBackpropagation:
             weight = 1.0 if self.summed else share
             self.gradient += np.multiply(gradient, weight, out=gradient)
             total += value * weight
+        self.whole.penalise()  # once, not once a shard
         return total

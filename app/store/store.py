@@ -11,6 +11,7 @@ from pathlib import Path
 from app.engine.model import Model
 from app.errors import ModelNotFound, SnapshotDamaged, SnapshotFormatNewer, VersionNotFound
 from app.store import snapshot
+from app.store.document import FORMAT, Damage, Document
 from app.store.files import empty, locked, opened, read, remove, storage_errors, sweep, written_aside
 from app.store.references import Reference, is_name, require_name
 
@@ -40,7 +41,7 @@ class Listed:
 
     name: str
     versions: tuple[int, ...]
-    newest: snapshot.Document | None
+    newest: Document | None
     damage: str | None
 
 
@@ -128,8 +129,8 @@ class ModelStore:
             data, written = self._read(name, version, snapshot.size(beginning) + 1)
             model, document = snapshot.decode(data)
         except snapshot.NewerFormat as error:
-            raise SnapshotFormatNewer(name, version, error.found, snapshot.FORMAT) from error
-        except snapshot.Damage as error:
+            raise SnapshotFormatNewer(name, version, error.found, FORMAT) from error
+        except Damage as error:
             self.resolve(Reference(name, version))  # it may have been deleted while it was read
             raise self._damaged(name, version, str(error)) from error
         return Stored(name, version, document.sha256, _time(written), len(data), model)
@@ -139,7 +140,7 @@ class ModelStore:
         versions = tuple(self.versions(name))
         try:
             return Listed(name, versions, snapshot.read_document(self._beginning(name, versions[-1])), None)
-        except (snapshot.Damage, snapshot.NewerFormat, SnapshotDamaged) as error:
+        except (Damage, snapshot.NewerFormat, SnapshotDamaged) as error:
             self.resolve(Reference(name, versions[-1]))  # it may have been deleted while it was read
             return Listed(name, versions, None, str(error))
 

@@ -49,15 +49,15 @@ FINITE = "a number between -1e100 and 1e100"
             ],
         ),
         (
-            {"X": [["7", True], [None, [1]]], "y": [{}, 2]},
+            {"X": [[7, True, "a"], ["7", [1], 2], [None, None, None]], "y": [{}, 2, None]},
             422,
             "table",
             [
-                cell(0, "x1", 'text "7"'),
-                cell(1, "x1", "null"),
-                cell(0, "x2", "true"),
-                cell(1, "x2", "a list"),
+                cell(1, "x1", 'text "7"'),
+                cell(1, "x2", "a list", "true or false"),
+                cell(1, "x3", "2", "text"),
                 cell(0, "y", "an object"),
+                cell(2, "y", "null"),
             ],
         ),
         ({"rows": [{"a": 1, "y": "x"}, {"a": 1, "y": 2}], "target": "y"}, 422, "table", [cell(0, "y", 'text "x"')]),
@@ -282,7 +282,7 @@ async def test_the_path_and_the_body_must_name_the_same_model(client: httpx.Asyn
 
 async def test_many_faults_are_counted_and_the_first_20_told(client: httpx.AsyncClient) -> None:
     """Two thousand bad cells: one small answer."""
-    answer = await problem(client, "/train", {"X": [["x" * 100]] * 2000, "y": [1] * 2000})
+    answer = await problem(client, "/train", {"X": [[1]] + [["x" * 100]] * 2000, "y": [1] * 2001})
 
     assert len(answer["errors"]) == 20
     assert answer["total_errors"] == 2000

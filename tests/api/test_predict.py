@@ -7,6 +7,8 @@ import pytest
 
 from tests.conftest import ROWS, TUTORIAL
 
+NUMBERS = {"kind": "number", "levels": None, "level_count": None, "missing": False}
+
 
 async def trained(client: httpx.AsyncClient, **request: Any) -> dict[str, Any]:
     response = await client.post("/train", json=request)
@@ -39,24 +41,30 @@ async def test_a_training_answers_with_all_that_was_chosen(client: httpx.AsyncCl
     assert (await client.get(response.headers["location"])).json() == answer
     assert answer["reference"] == "exam/1"
     assert answer["columns"] == [
-        {"name": "hours_studied", "lowest": 1.0, "highest": 3.0},
-        {"name": "hours_slept", "lowest": 5.0, "highest": 9.0},
+        NUMBERS | {"name": "hours_studied", "lowest": 1.0, "highest": 3.0},
+        NUMBERS | {"name": "hours_slept", "lowest": 5.0, "highest": 9.0},
     ]
     assert answer["network"]["output_activation"] == "identity"
     assert answer["training"]["loss"] == "mse"
-    assert answer["training"]["learning_rate"] == 0.02
+    assert answer["training"]["optimizer"] == "levenberg_marquardt"
+    assert answer["report"]["choice"].startswith(
+        "1 network with 3 hidden units, trained by levenberg_marquardt: 3 rows"
+    )
     assert answer["report"]["metrics"]["training"]["rmse"] < 0.1
-    assert answer["report"]["parameters"] == 2 * 16 + 16 + 16 + 1
+    assert answer["report"]["parameters"] == 2 * 3 + 3 + 3 + 1
+    assert answer["report"]["parameters_per_row"] == pytest.approx(13 / 3)
 
 
 async def test_settings_of_an_answer_can_be_sent_again(client: httpx.AsyncClient) -> None:
-    """Network, training and scaling of an answer, with the same rows, give the same file."""
+    """Network, training and scaling of an answer, with the same rows, give the same weights."""
     first = await trained(client, rows=ROWS, target="score")
     settings = {part: first[part] for part in ("network", "training", "scaling", "task")}
 
     again = await trained(client, rows=ROWS, target="score", **settings)
 
-    assert again["sha256"] == first["sha256"]
+    weights = [(await client.get(f"/models/{made['model']}/weights")).json() for made in (first, again)]
+    assert weights[0]["members"] == weights[1]["members"]
+    assert again["report"]["choice"].endswith("as set.")
 
 
 async def test_one_row_can_be_sent_in_many_ways(client: httpx.AsyncClient) -> None:

@@ -14,7 +14,7 @@ from tests.tutorial import X, Y
 
 
 def columns(*names: str) -> tuple[Column, ...]:
-    """Columns of numbers."""
+    """Name columns of numbers."""
     return tuple(Column(name) for name in names)
 
 
@@ -30,13 +30,30 @@ def wave(rows: int = 150, outputs: int = 1, noise: float = 0.0) -> TrainingRows:
     return TrainingRows(columns("a", "b"), tuple(f"y{n}" for n in range(outputs)), 1000 * features, 50 + 10 * y)
 
 
-def blobs(classes: int) -> TrainingRows:
+def saddle(rows: int = 200, noise: float = 0.0) -> TrainingRows:
+    """A smooth surface over two columns, with noise of so many of its deviations."""
+    rng = np.random.default_rng(3)
+    X = rng.uniform(-1, 1, (rows, 2))
+    y = np.cos(2 * X[:, :1]) + X[:, :1] * X[:, 1:]
+    return TrainingRows(columns("a", "b"), ("height",), X, y + noise * y.std() * rng.standard_normal(y.shape))
+
+
+def blobs(classes: int, rows: int = 60) -> TrainingRows:
     """Clouds of rows that can be told apart, with text labels."""
     rng = np.random.default_rng(5)
     centers = 4 * np.array([[np.cos(angle), np.sin(angle)] for angle in np.linspace(0, 5, classes)])
-    labels = [index % classes for index in range(60)]
-    features = centers[labels] + 0.3 * rng.standard_normal((60, 2))
+    labels = [index % classes for index in range(rows)]
+    features = centers[labels] + 0.3 * rng.standard_normal((rows, 2))
     return TrainingRows(columns("a", "b"), ("kind",), features, tuple("abcdef"[label] for label in labels))
+
+
+def shops(rows: int = 200, levels: int = 10) -> TrainingRows:
+    """Sales that depend on a price and on which of many shops it is."""
+    rng = np.random.default_rng(8)
+    shop, price = rng.integers(0, levels, rows), rng.uniform(-1, 1, rows)
+    sales = rng.permutation(np.linspace(-3, 3, levels))[shop] + price
+    named = Column("price"), Column("shop", tuple(f"shop {number}" for number in range(levels)))
+    return TrainingRows(named, ("sales",), np.stack((price, shop), axis=1), sales[:, np.newaxis])
 
 
 def mixed(rows: int = 60) -> TrainingRows:

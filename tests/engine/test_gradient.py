@@ -84,14 +84,14 @@ def test_gradient_holds_for_every_single_parameter(sizes: tuple[int, ...], bias:
         np.testing.assert_allclose(gradient[:, index], (above - below) / 2e-5, rtol=1e-5, atol=1e-9)
 
 
-@pytest.mark.parametrize("hidden", ACTIVATIONS)
+@pytest.mark.parametrize("hidden", [name for name in ACTIVATIONS if name != "softmax"])
 def test_gradient_goes_through_the_masks_of_dropout(hidden: str) -> None:
     """With each layer's own mask, on the way there and back."""
     rng = np.random.default_rng(11)
-    network = Network((3, 4, 4, 2), hidden, "identity", bias=True)
+    network = Network((3, 5, 4, 2), hidden, "identity", bias=True)
     parameters, direction = 0.3 * rng.standard_normal((2, MEMBERS, network.size))
     X, y = rng.standard_normal((MEMBERS, 6, 3)), rng.standard_normal((MEMBERS, 6, 2))
-    masks = [1.5 * (rng.uniform(size=(MEMBERS, 6, 4)) > 0.3) for _ in range(2)]
+    masks = [1.5 * (rng.uniform(size=(MEMBERS, 6, units)) > 0.3) for units in (5, 4)]
 
     def value_at(distance: float) -> Array:
         return gradient_of(network, "mse", parameters + distance * direction, X, y, None, masks)[0]

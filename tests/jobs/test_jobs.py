@@ -20,7 +20,7 @@ from app.engine.training import Progress
 from app.jobs.executors import ProcessExecutor
 from app.jobs.jobs import Jobs
 from app.jobs.progress import ProgressNote, ProgressWriter
-from app.jobs.work import Order
+from app.jobs.work import Order, Workplace
 from app.store.store import ModelStore
 from tests.conftest import wait_until
 from tests.engine.tables import EXAM, recipe
@@ -52,7 +52,7 @@ async def test_whatever_ends_a_training_becomes_its_jobs_error(
     error: Exception, kind: type[errors.NetletError], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The job fails with a reason; what was not foreseen is logged with its traceback."""
-    jobs = Jobs(Broken(error), tmp_path, at_once=1, most_waiting=1)
+    jobs = Jobs(Broken(error), Workplace(tmp_path), at_once=1, most_waiting=1)
 
     job = jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe()))
     await jobs.wait(job, 10)
@@ -78,7 +78,7 @@ def processes() -> Iterator[ProcessExecutor]:
 
 async def test_a_job_ends_as_a_version(root: Path) -> None:
     """Queued, running, succeeded; the version is in the store."""
-    jobs = Jobs(ThreadPoolExecutor(1), root, at_once=1, most_waiting=1)
+    jobs = Jobs(ThreadPoolExecutor(1), Workplace(root), at_once=1, most_waiting=1)
 
     job = jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe(epochs=3)))
     assert job.status == "queued"
@@ -93,7 +93,7 @@ async def test_a_job_ends_as_a_version(root: Path) -> None:
 
 async def test_only_so_many_run_and_wait(root: Path) -> None:
     """One running, none waiting allowed: the second is refused until the first has ended."""
-    jobs = Jobs(ThreadPoolExecutor(1), root, at_once=1, most_waiting=0)
+    jobs = Jobs(ThreadPoolExecutor(1), Workplace(root), at_once=1, most_waiting=0)
     order = Order(name="exam", rows=EXAM, recipe=recipe(epochs=3))
 
     first = jobs.submit(order)
@@ -110,7 +110,7 @@ async def test_only_so_many_run_and_wait(root: Path) -> None:
 
 async def test_only_so_many_are_remembered(root: Path) -> None:
     """The oldest that have ended are forgotten."""
-    jobs = Jobs(ThreadPoolExecutor(1), root, at_once=1, most_waiting=1, remembered=2)
+    jobs = Jobs(ThreadPoolExecutor(1), Workplace(root), at_once=1, most_waiting=1, remembered=2)
     made = []
     for _ in range(4):
         made.append(jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe(epochs=1))))
@@ -124,7 +124,7 @@ async def test_only_so_many_are_remembered(root: Path) -> None:
 
 async def test_stopping_ends_every_job_at_once(root: Path) -> None:
     """Those that wait are told; new ones are refused."""
-    jobs = Jobs(ThreadPoolExecutor(1), root, at_once=1, most_waiting=5)
+    jobs = Jobs(ThreadPoolExecutor(1), Workplace(root), at_once=1, most_waiting=5)
     running, waiting = [jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe(epochs=2000))) for _ in range(2)]
 
     await asyncio.sleep(0.01)
@@ -140,7 +140,7 @@ async def test_stopping_ends_every_job_at_once(root: Path) -> None:
 
 async def test_a_failed_job_does_not_keep_its_rows(root: Path) -> None:
     """A job is remembered for long; the table that it could not learn is not."""
-    jobs = Jobs(ThreadPoolExecutor(1), root, at_once=1, most_waiting=1)
+    jobs = Jobs(ThreadPoolExecutor(1), Workplace(root), at_once=1, most_waiting=1)
     wild = recipe(optimizer="gradient_descent", learning_rate=1e6, hidden=())
     rows = replace(EXAM, X=EXAM.X.copy())
     kept = weakref.ref(rows.X)
@@ -165,7 +165,7 @@ async def test_a_call_whose_process_had_died_is_given_to_another(root: Path) -> 
             self.attempts += 1
             return Broken(BrokenProcessPool()).submit() if self.attempts == 1 else super().submit(*call, **named)
 
-    jobs = Jobs(OnceBroken(1), root, at_once=1, most_waiting=1)
+    jobs = Jobs(OnceBroken(1), Workplace(root), at_once=1, most_waiting=1)
     job = jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe(epochs=1)))
     await jobs.wait(job, 30)
     await jobs.close()

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from app.engine.config import TrainingConfig
 from app.engine.learning import learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
-from app.engine.config import TrainingConfig
 from app.store.store import ModelStore
 from tests.engine.tables import EXAM
 

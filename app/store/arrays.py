@@ -1,0 +1,133 @@
+"""The arrays of a snapshot: a model taken apart, and put together again from arrays that fit its document."""
+
+import numpy as np
+import numpy.typing as npt
+
+from app.engine.arrays import Array
+from app.engine.config import PRECISIONS
+from app.engine.learning import network_for, outputs_for
+from app.engine.model import Model
+from app.engine.network import Network
+from app.engine.preprocessing import Encoder, Scaler
+from app.engine.recipe import Recipe
+from app.engine.training import History
+from app.store.document import Damage, Document
+
+Arrays = dict[str, Array]
+
+
+def arrays_of(model: Model) -> Arrays:
+    """Name the arrays of a model."""
+    encoder = model.encoder
+    arrays = {
+        "features.center": encoder.scaler.center,
+        "features.scale": encoder.scaler.scale,
+        "features.fill": encoder.fill,
+        "features.missing": encoder.missing,
+        "features.edges": encoder.edges,
+        "range.lowest": encoder.lowest,
+        "range.highest": encoder.highest,
+        "history.loss": model.history.loss,
+        "history.validation_loss": model.history.validation_loss,
+    } | _views(model.network, model.parameters)
+    if model.target is not None:
+        arrays |= {"target.center": model.target.center, "target.scale": model.target.scale}
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+
+def model_from(document: Document, arrays: Arrays) -> Model:
+    """Put a model together; raise Damage unless there are exactly the arrays that its document calls for."""
+    document.require_consistent()
+    recipe, left = document.recipe, dict(arrays)
+    with np.errstate(over="ignore"):  # bins may be as wide as numbers go
+        encoder = _encoder(document, left)
+        network = network_for(recipe, encoder, outputs_for(recipe, len(document.targets), len(document.labels)))
+    return Model(
+        columns=document.columns,
+        targets=document.targets,
+        labels=document.labels,
+        recipe=recipe,
+        network=network,
+        encoder=encoder,
+        target=_scaler("target", len(document.targets), left) if recipe.task == "regression" else None,
+        history=_history(document.report.epochs, left),
+        parameters=_parameters(network, recipe, left),  # last: all that is left
+        report=document.report,
+        tags=document.tags,
+        description=document.description,
+    )
+
+
+def _views(network: Network, parameters: Array) -> Arrays:
+    """Name the parts of the parameters; they are views, so that they can be written to."""
+    views: Arrays = {}
+    for number, layer in enumerate(network.layers(parameters), start=1):
+        views[f"layers.{number}.W"] = layer.W
+        if layer.b is not None:
+            views[f"layers.{number}.b"] = layer.b[:, 0]
+    return views | {f"embeddings.{number}": table for number, table in enumerate(network.tables(parameters), start=1)}
+
+
+def _encoder(document: Document, left: Arrays) -> Encoder:
+    scaling, columns = document.recipe.scaling, len(document.columns)
+    encoder = Encoder(
+        columns=document.columns,
+        scaler=_scaler("features", columns, left),
+        fill=_taken("features.fill", (columns,), left),
+        missing=_taken("features.missing", (columns,), left),
+        lowest=_taken("range.lowest", (columns,), left),
+        highest=_taken("range.highest", (columns,), left),
+        edges=_taken("features.edges", (2 * (scaling.bins + 1) if scaling.bins else 0, columns), left),
+        clip=scaling.clip,
+        one_hot=scaling.one_hot,
+    )
+    _require(np.isin(encoder.missing, (0.0, 1.0)), "features.missing")
+    _require(encoder.edges[1:] >= encoder.edges[:-1], "features.edges")
+    _require(encoder.highest >= encoder.lowest, "range.highest")
+    return encoder
+
+
+def _scaler(prefix: str, columns: int, left: Arrays) -> Scaler:
+    center, scale = (_taken(f"{prefix}.{name}", (columns,), left) for name in ("center", "scale"))
+    _require(scale > 0, f"{prefix}.scale")
+    return Scaler(center, scale)
+
+
+def _history(epochs: int, left: Arrays) -> History:
+    loss = _taken("history.loss", (epochs,), left)
+    judged = left.get("history.validation_loss", loss).size
+    return History(loss, _taken("history.validation_loss", (epochs if judged else 0,), left))
+
+
+def _parameters(network: Network, recipe: Recipe, left: Arrays) -> Array:
+    """Put together the parameters from all the arrays that are left."""
+    kind, members = PRECISIONS[str(recipe.training.precision)], recipe.training.members or 1
+    if members * network.size != sum(array.size for array in left.values()):
+        message = "its arrays hold another number of parameters than its network has"
+        raise Damage(message)  # before a forged document makes room for what is not there
+    parameters = np.zeros((members, network.size), dtype=kind)
+    for name, view in _views(network, parameters).items():
+        view[:] = _taken(name, view.shape, left, kind)
+    if left:
+        message = "it holds arrays that belong to nothing"  # empty ones, to have the number right
+        raise Damage(message)
+    return parameters
+
+
+def _taken(name: str, shape: tuple[int, ...], left: Arrays, kind: type = np.float64) -> Array:
+    """Take an array out; raise Damage unless it is there, of this shape and kind, and finite."""
+    array = left.pop(name, None)
+    if array is None:
+        message = f"its array {name} is missing"
+        raise Damage(message)
+    if array.shape != shape or array.dtype != kind:
+        message = f"its array {name} is not of shape {shape} and {kind.__name__}"
+        raise Damage(message)
+    _require(np.isfinite(array), name)
+    return array
+
+
+def _require(holds: npt.NDArray[np.bool_], name: str) -> None:
+    if not holds.all():
+        message = f"its array {name} holds numbers that cannot be there"
+        raise Damage(message)

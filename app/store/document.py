@@ -1,0 +1,75 @@
+"""The document of a snapshot: all of a model that is no array, and what must hold among its parts."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from annotated_types import Ge, Le
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.engine.defaults import Problem, candidates
+from app.engine.model import Report
+from app.engine.recipe import Recipe
+from app.engine.table import Column, Label
+from app.errors import UnsuitableTarget
+
+FORMAT = 2
+
+
+class Damage(Exception):
+    """These bytes are not a snapshot as it was written; the text says why."""
+
+
+class Document(BaseModel):
+    """The JSON document of a snapshot."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    sha256: str
+    format: Annotated[int, Ge(FORMAT), Le(FORMAT)]
+    libraries: dict[str, str]
+    columns: tuple[Column, ...]
+    targets: tuple[str, ...]
+    labels: tuple[Label, ...]
+    recipe: Recipe
+    report: Report
+    tags: dict[str, str] = Field(default_factory=dict)
+    description: str = ""
+
+    def require_consistent(self) -> None:
+        """Raise Damage if the document contradicts itself, or leaves open how its arrays are used."""
+        reason = next(self._contradictions(), None)
+        if reason is not None:
+            raise Damage(reason)
+
+    def _contradictions(self) -> Iterator[str]:
+        columns = [column.name for column in self.columns]
+        for what, names in (("columns", columns), ("targets", self.targets)):
+            if not names or len(set(names)) < len(names):
+                yield f"it has no {what}, or two of one name"
+        levels = {f"levels of column {number}": column.levels for number, column in enumerate(self.columns, start=1)}
+        for what, words in ({"labels": self.labels} | levels).items():
+            if len(set(words)) < len(words) or len(set(map(type, words))) > 1:
+                yield f"its {what} are of several kinds, or one is there twice"
+        if self.labels and (self.recipe.task != "classification" or len(self.targets) > 1):
+            yield "its labels contradict its task or targets"
+        if self.report.rows < 1:
+            yield "it has learnt from no rows"
+        else:
+            yield from self._faults_of_the_recipe()
+
+    def _faults_of_the_recipe(self) -> Iterator[str]:
+        """Complete the recipe, which must change nothing."""
+        problem = Problem(
+            rows=self.report.rows,
+            inputs=len(self.columns),
+            targets=len(self.targets),
+            labels=len(self.labels),
+            multilabel=self.recipe.task == "multilabel",
+        )
+        try:
+            complete = [candidate.recipe for candidate in candidates(self.recipe, problem)]
+        except UnsuitableTarget as error:
+            yield f"its settings contradict each other ({error})"
+        else:
+            if complete != [self.recipe]:
+                yield "its recipe is not complete, or does not fit its labels and rows"
