@@ -1,13 +1,16 @@
-# Two commands do everything: `make run` and `make test`. Both set up .venv from the locked requirements first.
+# Two commands do everything: `make run` and `make test`; `make bench` measures. All set up .venv from the locked requirements first.
 PYTHON ?= python3
 pip = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: run test lock
+.PHONY: run test bench lock
 run: .venv/run.done
 	.venv/bin/python -m app.cli demo
 
 test: .venv/test.done
 	.venv/bin/python tests/check.py
+
+bench: .venv/run.done # with the peers: .venv/bin/python -m pip install '.[bench]'
+	.venv/bin/python -m benchmarks
 
 .venv/run.done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

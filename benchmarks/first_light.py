@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 from app.engine.learning import learn
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
-from app.presets import PRESETS
 from app.engine.table import Column, TrainingRows
+from app.presets import PRESETS
 from tests.tutorial import X, Y, score, trained
 
 ROUNDS = 9

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ USUAL_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "datasets"
 TARGET = "target"
 FEWEST_ROWS = 100  # a table with fewer says nothing about accuracy
 
-Matrix: TypeAlias = npt.NDArray[np.float64]
+Matrix: TypeAlias = npt.NDArray[np.floating[Any]]
 Answers: TypeAlias = Matrix | tuple[str, ...]
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 from statistics import median
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,6 @@ def epochs_to_goal() -> int:
     return epochs
 
 
-def mean_square_error(scores: npt.NDArray[np.float64]) -> float:
+def mean_square_error(scores: npt.NDArray[np.floating[Any]]) -> float:
     """Judge answers to the tutorial's rows, in units of 100 points."""
     return float(np.mean((scores - Y) ** 2)) / 100**2

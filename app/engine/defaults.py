@@ -22,7 +22,7 @@ LARGE = 10_000  # rows, from where wider and fewer members pay
 MANY = 500  # rows, up to where twice as many members pay
 SMALL = 2000  # numbers to learn, up to which second derivatives are affordable
 NARROW = 50  # inputs, up to which they are
-MOST_INPUTS = 512  # with all bins
+MOST_BINS = 512  # of all columns together
 MEMBERS = 8
 JUDGED_FROM = 100  # rows: with fewer, holding some out costs a single network more than it tells
 FULL_BATCH = 256  # up to so many rows one step of a single network sees all of them
@@ -38,6 +38,8 @@ class Problem(NamedTuple):
     targets: int
     labels: int = 0
     multilabel: bool = False
+    numbers: int = 0
+    """Columns of numbers, which can be cut into bins."""
     embedded: bool = False
     """Whether a category has so many levels that it is embedded."""
 
@@ -163,7 +165,7 @@ def _usual_ensemble(_training: TrainingConfig, problem: Problem) -> Usual:
     batches = max(1, round(learnt / (512 if large else 256)))
     epochs = min(256, max(20, -(-1500 // batches)))
     learning |= {"batch_size": -(-learnt // batches), "epochs": epochs, "patience": max(5, epochs // 10)}
-    bins = min(64, max(8, round(sqrt(rows) / 4)), MOST_INPUTS // max(1, problem.inputs))
+    bins = min(64, max(8, round(sqrt(rows) / 4)), MOST_BINS // max(1, problem.numbers))
     return network, learning, {"features": "robust", "clip": 3.0} | ({"bins": bins} if bins > 1 else {})
 
 

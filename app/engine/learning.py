@@ -124,7 +124,7 @@ def problem_of(rows: TrainingRows, labels: Collection[Label], one_hot: int) -> P
     levels = [len(column.levels) for column in rows.columns]
     inputs = sum(1 if many <= PAIR else many if many <= one_hot else EMBEDDING_WIDTH for many in levels)
     embedded = max(levels) > max(PAIR, one_hot)
-    return Problem(len(rows.X), inputs, len(rows.targets), len(labels), rows.multilabel, embedded)
+    return Problem(len(rows.X), inputs, len(rows.targets), len(labels), rows.multilabel, levels.count(0), embedded)
 
 
 def network_for(recipe: Recipe, encoder: Encoder, outputs: int) -> Network:

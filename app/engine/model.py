@@ -6,7 +6,6 @@ from typing import TypeAlias
 import numpy as np
 
 from app.engine.arrays import Cells, Features, Outputs, Parameters, Scores
-from app.engine.losses import LOSSES
 from app.engine.metrics import Metrics
 from app.engine.network import Network
 from app.engine.preprocessing import Encoder, Scaler
@@ -109,7 +108,7 @@ class Model:
         answers: list[Answer]
         if self.labels:
             return [self.labels[index] for index in scores.argmax(axis=1)]
-        if LOSSES[str(self.recipe.training.loss)].classes:
+        if self.recipe.task == "multilabel":
             answers = (scores > 0.5).tolist()  # noqa: PLR2004 - more likely than not
             return answers
         answers = (scores[:, 0] if len(self.targets) == 1 else scores).tolist()

@@ -123,7 +123,7 @@ class Encoder:
     def fit(cls, columns: tuple[Column, ...], X: Cells, scaling: Scaling) -> "Encoder":
         """Measure the columns of a table, shape (samples, columns)."""
         missing = np.isnan(X)
-        absent = missing.any(axis=0)
+        absent: npt.NDArray[np.bool_] = np.asarray(missing.any(axis=0))
         fill: Row = np.zeros(X.shape[1])
         for column in np.flatnonzero(absent & ~missing.all(axis=0)):
             fill[column] = np.nanmedian(X[:, column])
@@ -155,7 +155,7 @@ class Encoder:
     def categories(self) -> list[tuple[int, int]]:
         """Positions and numbers of levels of the categories that become inputs of their own."""
         sizes = [(index, len(column.levels)) for index, column in enumerate(self.columns) if column.levels]
-        return sorted((size for size in sizes if size[1] <= self.one_hot), key=lambda size: size[1] > PAIR)
+        return sorted((size for size in sizes if size[1] <= max(self.one_hot, PAIR)), key=lambda size: size[1] > PAIR)
 
     @cached_property
     def coded(self) -> list[tuple[int, int]]:
@@ -182,7 +182,7 @@ class Encoder:
         filled = np.where(absent, self.fill, X)
         scaled = self.scaler.scale_in(filled)[:, self.numbers]
         if self.clip is not None:
-            scaled /= np.sqrt(1.0 + (scaled / self.clip) ** 2)
+            scaled /= np.hypot(1.0, scaled / self.clip)  # which does not overflow
         columns, beginnings, widths = self.bins
         bins = 2.0 * np.clip((filled[:, columns] - beginnings) / widths, 0.0, 1.0) - 1.0
         parts = [scaled, bins, absent[:, self.missing > 0]]

@@ -12,6 +12,7 @@ from app.tables.cells import FINITE, NUMBER, Faults, as_number, number_column
 
 LONGEST_LEVEL = 128
 MOST_LEVELS = 10_000
+LONGEST_LEVELS = 8 * 2**20  # characters of all levels of all columns: they are kept in the model
 KINDS: dict[type, str] = {int: NUMBER, float: NUMBER, str: "text", bool: "true or false"}
 PRESENT = "a value: none was missing in this column when the model was trained"
 
@@ -50,6 +51,15 @@ def answered_column(cells: Sequence[object], column: Column, faults: Faults, *, 
         elif cell is not None or not missing:
             faults.add_cell(cell, PRESENT if cell is None else KINDS[kind], row=row, column=column.name)
     return values
+
+
+def require_short(columns: Sequence[Column]) -> None:
+    """Raise BadTable if the categories' texts are longer, all together, than a model should be."""
+    lengths = {column.name: sum(map(len, map(str, column.levels))) for column in columns}
+    if sum(lengths.values()) > LONGEST_LEVELS:
+        longest = max(lengths, key=lambda name: lengths[name])
+        message = f"The texts of all categories have more than {LONGEST_LEVELS} characters. Leave column {longest} out."
+        raise BadTable(message, [Fault("shorter or fewer texts", column=longest)])
 
 
 def _numbers(cells: Sequence[object], name: str, faults: Faults, *, missing: bool = True) -> Row:

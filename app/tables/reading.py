@@ -12,7 +12,7 @@ from app.engine.model import Model
 from app.engine.table import Label, TrainingRows
 from app.errors import MOST_FAULTS, BadTable, Fault, InvalidRequest, UnsuitableTarget
 from app.tables.cells import Faults, closest, count, describe, names, number_column
-from app.tables.columns import answered_column, learnt_column
+from app.tables.columns import answered_column, learnt_column, require_short
 from app.tables.table import LONGEST_NAME, Table, from_arrays, from_records, require_names, require_rows
 
 MOST_CLASSES = 1000
@@ -49,6 +49,7 @@ def training_rows(sent: Sent, *, task: str | None, wants_labels: bool | None) ->
     require_names(features.columns)
     named = zip(features.columns, features.cells, strict=True)
     columns, values = zip(*(learnt_column(cells, name, faults) for name, cells in named), strict=True)
+    require_short(columns)
     y, multilabel = _target(table, targets, faults, task=task, wants_labels=wants_labels)
     faults.raise_any("Some cells are not what their column needs.")
     return TrainingRows(columns, targets, np.stack(values, axis=1), y, weights, multilabel)

@@ -215,3 +215,14 @@ async def test_rare_classes_count_as_much_as_others_if_asked(client: httpx.Async
     accuracies = [answer["report"]["metrics"]["training"]["balanced_accuracy"] for answer in (plain, balanced)]
     assert accuracies[1] > accuracies[0]
     assert sum(map(sum, balanced["report"]["confusion_matrix"])) == 60
+
+
+async def test_texts_that_are_too_long_all_together_are_refused(client: httpx.AsyncClient) -> None:
+    """Levels are kept in the model, so they are bounded; the longest column is named."""
+    rows = [[f"{row:0100}{column}" for column in range(10)] + [row] for row in range(9000)]
+    columns = [f"c{column}" for column in range(10)]
+
+    answer = await problem(client, "/train", {"rows": rows, "columns": [*columns, "y"], "target": "y"})
+
+    assert answer["status"] == 422
+    assert answer["errors"][0]["column"] == "c0"

@@ -135,7 +135,9 @@ def test_members_learn_as_they_would_alone() -> None:
 def test_rows_that_judge_are_not_learnt_from() -> None:
     """Their truth changes what is measured, and nothing of what is learnt."""
     examples = line(9, held_out=3)
-    other = Examples(examples.X, examples.y + (np.arange(9) >= 6)[:, np.newaxis], None, examples.learnt, examples.judged)
+    other = Examples(
+        examples.X, examples.y + (np.arange(9) >= 6)[:, np.newaxis], None, examples.learnt, examples.judged
+    )
 
     first, second = (fitted(rows, epochs=9, keep_best=False) for rows in (examples, other))
 

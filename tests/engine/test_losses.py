@@ -38,8 +38,12 @@ def test_cross_entropies_have_their_textbook_values() -> None:
 
     assert binary.value(even, even, np.ones((1, 1, 1))) == pytest.approx(np.log(2))
     assert binary.value(wrong, wrong, np.zeros((1, 1, 1))) == pytest.approx(900)
-    assert categorical.value(np.zeros((1, 1, 2)), np.zeros((1, 1, 2)), np.eye(2)[np.newaxis, :1]) == pytest.approx(np.log(2))
-    assert categorical.value(np.array([[[0.0, 900.0]]]), np.zeros((1, 1, 2)), np.eye(2)[np.newaxis, :1]) == pytest.approx(900)
+    assert categorical.value(np.zeros((1, 1, 2)), np.zeros((1, 1, 2)), np.eye(2)[np.newaxis, :1]) == pytest.approx(
+        np.log(2)
+    )
+    assert categorical.value(
+        np.array([[[0.0, 900.0]]]), np.zeros((1, 1, 2)), np.eye(2)[np.newaxis, :1]
+    ) == pytest.approx(900)
 
 
 def test_poisson_costs_its_negative_log_likelihood() -> None:

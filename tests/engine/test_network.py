@@ -89,7 +89,8 @@ def test_codes_stand_for_their_vectors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "deviation"), [("normal", 1.0), ("glorot", 50**-0.5 / 1.5**0.5 / 1), ("he", 50**-0.5), ("lecun", 0.1), ("data", 0.1)]
+    ("name", "deviation"),
+    [("normal", 1.0), ("glorot", 50**-0.5 / 1.5**0.5 / 1), ("he", 50**-0.5), ("lecun", 0.1), ("data", 0.1)],
 )
 def test_initializers_draw_as_wide_as_their_papers_say(name: str, deviation: float) -> None:
     """A layer from 100 to 50 units; biases start at 0, but for those of units that bend at rows."""
@@ -100,7 +101,9 @@ def test_initializers_draw_as_wide_as_their_papers_say(name: str, deviation: flo
     first, second = network.layers(network.initialize(name, 3, rng, rows))
 
     assert first.W.std() == pytest.approx(deviation, rel=0.03)
-    assert second.W.std() == pytest.approx({"normal": 1.0, "glorot": (2 / 51) ** 0.5, "he": 0.2}.get(name, 50**-0.5), rel=0.2)
+    assert second.W.std() == pytest.approx(
+        {"normal": 1.0, "glorot": (2 / 51) ** 0.5, "he": 0.2}.get(name, 50**-0.5), rel=0.2
+    )
     assert first.b is not None
     assert second.b is not None
     assert first.b.any() == (name == "data")
@@ -171,4 +174,6 @@ def test_a_row_answers_the_same_bits_alone_and_in_any_batch(
         assert tiled_outputs(network, parameters, X[rows].astype(np.float64)).tobytes() == a[:, rows].tobytes()
 
     plain = network.outputs(parameters, X)[1]
-    np.testing.assert_allclose(a, plain, rtol=1e-9 if dtype is np.float64 else 1e-3, atol=1e-3 if dtype is np.float32 else 1e-9)
+    np.testing.assert_allclose(
+        a, plain, rtol=1e-9 if dtype is np.float64 else 1e-3, atol=1e-3 if dtype is np.float32 else 1e-9
+    )

@@ -52,7 +52,9 @@ def test_optimizers_take_the_steps_of_their_papers(optimizer: str, settings: dic
     parameters, *gradients = rng.standard_normal((4, 2, SIZE))
     is_weight = 1.0 * (rng.uniform(size=(2, SIZE)) < 0.5)
     rates = rng.uniform(0.5, 2, (2, SIZE))
-    wanted = reference(optimizer, parameters, gradients, RATE * (rates if rated else 1.0 + 0 * rates), is_weight, config)
+    wanted = reference(
+        optimizer, parameters, gradients, RATE * (rates if rated else 1.0 + 0 * rates), is_weight, config
+    )
     stepper = Stepper(optimizer, parameters, is_weight, rates if rated else None)
 
     for gradient in gradients:

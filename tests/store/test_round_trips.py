@@ -15,6 +15,7 @@ from app.engine.table import UNSEEN, TrainingRows
 from app.store import snapshot
 from app.store.store import ModelStore
 from tests.engine.tables import EXAM, blobs, ensemble, mixed, recipe, wave
+from tests.store import reader
 from tests.store.conftest import QUICK
 from tests.tutorial import Y
 
@@ -80,6 +81,17 @@ def test_every_kind_of_model_comes_back_to_the_last_bit(kind: str, store: ModelS
     assert (after.network, after.recipe, after.report) == (before.network, before.recipe, before.report)
     assert (after.tags, after.description) == ({"team": "blue"}, "first")
     assert snapshot.encode(after) == snapshot.encode(before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_model_answers_as_its_documentation_says(kind: str) -> None:
+    """Whoever follows models/README.md, without netlet, computes what netlet answers."""
+    model = learn(*KINDS[kind])
+    cells = cells_for(model)
+
+    answers = reader.scores(snapshot.encode(model), cells)
+
+    assert np.allclose(answers, model.scores(cells), rtol=1e-5 if model.parameters.dtype == np.float32 else 1e-12)
 
 
 def test_same_model_same_bytes(model: Model) -> None:
