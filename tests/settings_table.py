@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
-from app.engine.training import TrainingConfig
 from app.settings import Settings
 
 GROUPS = {"network": Architecture, "training": TrainingConfig, "scaling": Scaling}

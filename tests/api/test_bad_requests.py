@@ -6,9 +6,9 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 
+from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
-from app.engine.training import TrainingConfig
 from tests.api.problem import TABLE, problem
 from tests.conftest import ROWS, TUTORIAL
 

@@ -205,7 +205,7 @@ async def test_other_losses_are_one_setting_away(loss: str, client: httpx.AsyncC
 async def test_rare_classes_count_as_much_as_others_if_asked(client: httpx.AsyncClient) -> None:
     """Balanced classes make the rare one's recall as good as the other's."""
     rows = {"X": [[0.1 * n] for n in range(60)], "y": ["rare" if n > 54 else "usual" for n in range(60)]}
-    flat = {"network": {"hidden": []}, "training": {"optimizer": "lbfgs", "l2": 1.0}}
+    flat: dict[str, Any] = {"network": {"hidden": []}, "training": {"optimizer": "lbfgs", "l2": 1.0}}
 
     plain = await trained(client, **rows, **flat)
     balanced = await trained(

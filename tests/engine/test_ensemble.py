@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.engine.arrays import Array
 from app.engine.ensemble import deal, unseen
 
 
@@ -50,9 +51,22 @@ def test_strata_are_held_out_evenly(seed: int) -> None:
         assert np.diff(judged).max() <= 7
 
 
-def test_who_is_held_out_follows_the_seed() -> None:
-    """Rows of one stratum are dealt at random, not in their order."""
-    first, again, other = (deal(np.zeros(30), 3, 10, np.random.default_rng(seed)).judged for seed in (1, 1, 2))
+@pytest.mark.parametrize("held_out", [9, 30, 45, 70])
+def test_strata_are_held_out_evenly_for_any_share(held_out: int) -> None:
+    """Also where the rows are not a multiple of what is held out: each member's share of a class is nearly that of all."""
+    strata = np.repeat([0.0, 1.0], [70, 30])
+
+    for seed in range(5):
+        for judged in deal(strata, 3, held_out, np.random.default_rng(seed)).judged:
+            assert (strata[judged] == 1).sum() == pytest.approx(0.3 * held_out, abs=4)
+        averages = [judged.mean() for judged in deal(np.arange(100.0), 3, held_out, np.random.default_rng(seed)).judged]
+        assert averages == pytest.approx([49.5] * 3, abs=6)
+
+
+@pytest.mark.parametrize("strata", [np.zeros(30), np.arange(30.0)], ids=["equal", "numbers"])
+def test_who_is_held_out_follows_the_seed(strata: Array) -> None:
+    """Rows of one stratum, and neighbours, are dealt at random, not in their order."""
+    first, again, other = (deal(strata, 3, 10, np.random.default_rng(seed)).judged for seed in (1, 1, 2))
 
     assert first.tolist() == again.tolist()
     assert first.tolist() != other.tolist()

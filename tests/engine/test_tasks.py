@@ -108,11 +108,12 @@ def test_quantiles_are_learnt_by_their_level() -> None:
     assert np.mean(rows.y < high) == pytest.approx(0.9, abs=0.05)
 
 
-def test_a_mean_is_learnt_together_with_its_variance() -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_mean_is_learnt_together_with_its_variance(optimizer: str) -> None:
     """Two outputs for each target, of which the answer is the first, in the user's units."""
     rows = spread()
     rows = replace(rows, targets=("y", "z"), y=np.concatenate((rows.y, -rows.y), axis=1))
-    model = learn(rows, recipe(loss="gaussian_nll", optimizer="lbfgs", epochs=100, validation=0.0))
+    model = learn(rows, recipe(loss="gaussian_nll", optimizer=optimizer, epochs=200, validation=0.0))
 
     answers = model.scores(np.array([[-0.5], [0.5]]))
     _, a = model.network.outputs(model.parameters, model.encoder.encode(np.array([[-0.5], [0.5]])))
