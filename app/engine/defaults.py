@@ -1,7 +1,7 @@
 """Defaults: what is chosen for a table where the user leaves it open, and why."""
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import floor, sqrt
 from typing import Any, NamedTuple, TypeVar
 
 from app.engine.activations import ACTIVATIONS
@@ -16,6 +16,7 @@ from app.errors import UnsuitableTarget
 
 C = TypeVar("C", Architecture, TrainingConfig, Scaling)
 
+ROUNDING = 1e-9  # a third of 60 rows are 20, whatever the last bit of a third is
 PROBABILITIES = ("sigmoid", "softmax")
 SQUARES = ("mse", "quadratic")
 LARGE = 10_000  # rows, from where wider and fewer members pay
@@ -109,7 +110,7 @@ def _completed(recipe: Recipe, optimizer: str, reason: str, problem: Problem) ->
 
 def rows_held_out(rows: int, share: float) -> int:
     """Count the rows that each member holds out; at least one is left to learn from."""
-    return min(round(rows * share), rows - 1)
+    return min(floor(rows * share + ROUNDING), rows - 1)
 
 
 def _filled(config: C, usual: dict[str, Any]) -> C:

@@ -26,12 +26,13 @@ def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
     if not held_out:
         return Folds(np.tile(np.arange(rows), (members, 1)), np.empty((members, 0), dtype=np.intp))
     shuffled = rng.permutation(rows)
-    sorted_ = shuffled[np.argsort(strata[shuffled], kind="stable")]
-    hands = -(-rows // held_out)  # like cards: neighbours go to different hands
-    dealt = np.concatenate([sorted_[hand::hands] for hand in range(hands)])
-    judged = np.stack([dealt[(member * held_out + np.arange(held_out)) % rows] for member in range(members)])
-    learnt = np.stack([np.setdiff1d(np.arange(rows), out) for out in judged])
-    return Folds(learnt, np.sort(judged, axis=1))
+    ranked = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    neighbours = np.arange(rows) // -(-rows // held_out)  # one of whom is held out; which one, chance decides
+    ranked = ranked[np.lexsort((rng.permutation(rows), neighbours))]
+    turns = (np.arange(members)[:, np.newaxis] + 0.5) / members
+    places = (np.arange(held_out) + turns) * (rows / held_out)
+    judged = np.sort(ranked[places.astype(np.intp)], axis=1)
+    return Folds(np.stack([np.setdiff1d(np.arange(rows), out) for out in judged]), judged)
 
 
 def unseen(scores: Outputs, judged: HeldOut) -> tuple[Array, Index]:
