@@ -27,7 +27,7 @@ def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
         return Folds(np.tile(np.arange(rows), (members, 1)), np.empty((members, 0), dtype=np.intp))
     shuffled = rng.permutation(rows)
     ranked = shuffled[np.argsort(strata[shuffled], kind="stable")]
-    neighbours = np.arange(rows) // -(-rows // held_out)  # one of whom is held out; which one, chance decides
+    neighbours = np.arange(rows) * held_out // rows  # one of whom is held out; which one, chance decides
     ranked = ranked[np.lexsort((rng.permutation(rows), neighbours))]
     turns = (np.arange(members)[:, np.newaxis] + 0.5) / members
     places = (np.arange(held_out) + turns) * (rows / held_out)

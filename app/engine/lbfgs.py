@@ -47,7 +47,7 @@ def lbfgs(course: Course, parameters: Parameters, rows: Batch, told: Callable[[f
         gain, value = value - moved, moved
         if told(loss):
             return "patience"
-        if loss < course.config.tolerance or gain <= course.config.tolerance * abs(value):
+        if loss - course.loss.floor < course.config.tolerance or gain <= course.config.tolerance * abs(value):
             return "converged"
     return "epochs"
 

@@ -56,8 +56,15 @@ class _Prior:
 
 
 def levenberg_marquardt(course: Course, parameters: Parameters, rows: Batch, told: Callable[[float], bool]) -> str:
-    """Train one member in place, parameters of shape (1, parameters); say why it stopped."""
-    network, config, theta = course.network, course.config, parameters[0]
+    """Train one member in place, parameters of shape (1, parameters); say why it stopped.
+
+    Whatever the device, the equations are solved on the processor: they are small, and there are many of them.
+    """
+    network, config, there = course.network, course.config, parameters
+    parameters = course.device.fetch(there)
+    weights = None if rows.weights is None else course.device.fetch(rows.weights)
+    rows = Batch(course.device.fetch(rows.X), course.device.fetch(rows.y), weights)
+    theta = parameters[0]
     exact, size = rows.y.shape[-2] < FEW_ROWS, rows.y.size
     prior = following = _first_prior(network, rows, exact=exact)
     damping, slow = 1e-2, 0
@@ -84,6 +91,7 @@ def levenberg_marquardt(course: Course, parameters: Parameters, rows: Batch, tol
         error, prior, damping = moved, following, max(damping / 10.0, 1e-10)
         loss = float(np.mean(error * error))
         slow = slow + 1 if gain < SLOW * size and not exact else 0
+        there[:] = course.device.send(parameters)
         if told(loss):
             return "patience"
         if loss < config.tolerance or slow > 2:  # noqa: PLR2004 - three in a row

@@ -29,6 +29,8 @@ class Loss:
     """Whether the targets are counts: not negative, and scaled without moving their zero."""
     summed: bool = False
     """Whether the value grows with the number of rows instead of being their mean."""
+    floor: float = 0.0
+    """What it cannot fall below: training has converged when it comes near."""
     outputs: int = 1
     """Outputs of the network for each target."""
     level: float = 0.5
@@ -98,7 +100,9 @@ LOSSES: dict[str, Loss] = {
     ),
     "categorical_cross_entropy": Loss(_categorical_cross_entropy, lambda a, y, _level: a - y, "softmax", classes=True),
     # Counts y with mean a = e^z; log y!, which does not depend on the network, is left out.
-    "poisson": Loss(lambda z, a, y, _level: a - y * z, lambda a, y, _level: a - y, "exponential", counts=True),
+    "poisson": Loss(
+        lambda z, a, y, _level: a - y * z, lambda a, y, _level: a - y, "exponential", counts=True, floor=-np.inf
+    ),
     # Nix, Weigend 1994: each target has two outputs, its mean and the logarithm of its variance.
-    "gaussian_nll": Loss(_gaussian, _gaussian_slope, "identity", outputs=2),
+    "gaussian_nll": Loss(_gaussian, _gaussian_slope, "identity", floor=-np.inf, outputs=2),
 }

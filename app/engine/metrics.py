@@ -39,7 +39,7 @@ def classification_metrics(probabilities: Scores, y: Scores) -> Metrics:
     return {
         "accuracy": float(np.mean(right)),
         "balanced_accuracy": float(np.mean(recalls)),
-        "log_loss": float(-np.mean(np.log(likelihood))),
+        "log_loss": float(0.0 - np.mean(np.log(likelihood))),
         "auc": float(np.mean(known)) if known else None,
         "calibration_error": calibration_error(probabilities.max(axis=1), right.astype(np.float64)),
     }

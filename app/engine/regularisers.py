@@ -1,5 +1,6 @@
 """What a training adds to plain gradients: dropout, and learnt scales of the inputs."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,15 @@ class Dropout:
     network does.
     """
 
-    def __init__(self, share: float, network: Network, rng: Randomness, like: Parameters) -> None:
-        self.share, self.rng, self.like = share, rng, like
+    def __init__(
+        self,
+        share: float,
+        network: Network,
+        rng: Randomness,
+        like: Parameters,
+        send: Callable[[Array], Array] = np.asarray,
+    ) -> None:
+        self.share, self.rng, self.like, self.send = share, rng, like, send
         self.units = network.sizes[1:-1] if share else ()
         self.pool = like[0, :0]
 
@@ -36,8 +44,7 @@ class Dropout:
         longest = members * rows * max(self.units)
         if len(self.pool) < longest + SPARE:
             kept = self.rng.uniform(size=longest + SPARE) >= self.share
-            self.pool = np.empty_like(self.like, shape=kept.shape)
-            self.pool[:] = np.multiply(kept, 1.0 / (1.0 - self.share), dtype=self.like.dtype)
+            self.pool = self.send(np.multiply(kept, 1.0 / (1.0 - self.share)).astype(self.like.dtype))
         starts = (self.rng.uniform(size=len(self.units)) * SPARE).astype(np.intp)
         return [
             self.pool[start : start + members * rows * units].reshape(members, rows, units)

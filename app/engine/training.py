@@ -152,7 +152,7 @@ class _Run:
             self._spread(network.is_weight),
             self._spread(network.ntk_rates) if config.parametrization == "ntk" else None,
         )
-        self.dropout = Dropout(config.dropout or 0.0, network, course.rng, parameters)
+        self.dropout = Dropout(config.dropout or 0.0, network, course.rng, parameters, course.device.send)
         self.rate = self.initial_rate = float(config.learning_rate or 0.0)
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
@@ -220,7 +220,7 @@ class _Run:
 
     def ending(self) -> str | None:
         """Say why training should stop now, if it should."""
-        if self.losses[-1] < self.config.tolerance:
+        if self.losses[-1] - self.course.loss.floor < self.config.tolerance:
             return "converged"
         if self.config.patience is not None and self.stalled >= self.config.patience:
             return "patience"
