@@ -14,8 +14,8 @@ from app.engine.table import Column, Label
 from app.engine.training import History
 from app.errors import MOST_FAULTS, BadTable, Fault
 
-TILE = 32  # rows in one matrix product where answers are computed
-BLOCK_NUMBERS = 2**20  # numbers in the widest layer of rows that are answered at once: bounds the memory
+TILE = 8  # rows in one matrix product where answers are computed
+BLOCK_NUMBERS = 2**17  # numbers in the widest layer of rows that are answered at once: bounds the memory
 
 Answer: TypeAlias = float | list[float] | Label | list[bool]
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.engine.arrays import Array
 from app.engine.backpropagation import Backpropagation
@@ -19,7 +18,7 @@ from app.engine.training import Course, Examples, Progress
 STEP = 1e-6
 
 
-def slope_along(value_at: Callable[[float], npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+def slope_along(value_at: Callable[[float], Array]) -> Array:
     """Differentiate by a distance at 0, from four points around it."""
     near, far = value_at(STEP) - value_at(-STEP), value_at(2 * STEP) - value_at(-2 * STEP)
     return np.asarray((8 * near - far) / (12 * STEP))

@@ -81,7 +81,13 @@ def recipe(*, hidden: tuple[int, ...] = (8,), scaling: Scaling | None = None, **
 
 def ensemble(**settings: Any) -> Recipe:
     """A small form of what is chosen for tables of some size: all that it can do, at once."""
-    training = {"optimizer": "adam", "members": 3, "epochs": 6, "parametrization": "ntk", "dropout": 0.2}
+    training: dict[str, Any] = {
+        "optimizer": "adam",
+        "members": 3,
+        "epochs": 6,
+        "parametrization": "ntk",
+        "dropout": 0.2,
+    }
     training |= {"input_scale": True, "precision": "float32", "batch_size": 16, "patience": 3, "beta2": 0.95}
     network = Architecture(hidden=(6, 5), activation="silu", initializer="data")
     scaling = Scaling(features="robust", clip=3.0, bins=3, one_hot=4)

@@ -41,7 +41,7 @@ def test_activations_stay_in_their_range_and_end_in_their_limits(name: str) -> N
 @pytest.mark.parametrize("name", CURVES)
 def test_slopes_stay_finite_for_huge_z(name: str, dtype: type) -> None:
     """Where the curve is flat the slope is 0, where it is straight 1; nothing is NaN."""
-    z = np.array([[-1e30, -750.0, 750.0, 1e30]], dtype=dtype)
+    z: Array = np.array([[-1e30, -750.0, 750.0, 1e30]], dtype=dtype)
 
     slope = slope_of(name, z)[0].tolist()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.engine.config import TrainingConfig
-from app.engine.defaults import Problem, candidates, rows_held_out
+from app.engine.defaults import MOST_BINS, Problem, candidates, rows_held_out
 from app.engine.learning import labels_of, learn, problem_of
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
@@ -73,10 +73,14 @@ def test_a_sentence_says_what_was_chosen_and_why() -> None:
     linear = candidates(recipe(hidden=(), optimizer="momentum"), Problem(200, 2, 1))[0].sentence
 
     assert plain == [
-        "8 networks with 8 and 8 hidden units, trained by levenberg_marquardt: "
-        "answers rows it has not seen better than adam does.",
-        "16 networks with 64 and 64 hidden units, trained by adam: "
-        "200 rows, each judged by members that have not seen it.",
+        (
+            "8 networks with 8 and 8 hidden units, trained by levenberg_marquardt: "
+            "answers rows it has not seen better than adam does."
+        ),
+        (
+            "16 networks with 64 and 64 hidden units, trained by adam: "
+            "200 rows, each judged by members that have not seen it."
+        ),
     ]
     assert linear == "1 network with no hidden units, trained by momentum: as set."
     assert candidates(Recipe(training=TrainingConfig(learning_rate=0.1)), Problem(9, 2, 1))[0].reason == (
@@ -147,11 +151,12 @@ def test_rates_of_epochs_and_batches_take_what_is_left_to_learn_from(validation:
 def test_bins_grow_with_the_table_and_shrink_with_its_columns(rows: int, bins: int) -> None:
     """As many as have rows enough, as long as they do not make the network too wide."""
     narrow, wide, widest = (
-        candidates(Recipe(), Problem(rows, inputs, 1))[-1].recipe.scaling for inputs in (2, 128, 2000)
+        candidates(Recipe(), Problem(rows, inputs, 1))[-1].recipe.scaling
+        for inputs in (2, MOST_INPUTS // 4, MOST_INPUTS)
     )
 
     assert (narrow.features, narrow.clip, narrow.bins) == ("robust", 3.0, bins)
-    assert wide.bins == min(bins, 4)
+    assert wide.bins == 4
     assert (widest.features, widest.bins) == ("robust", None)
 
 
@@ -179,7 +184,7 @@ def test_bounded_outputs_get_a_target_they_can_reach(output: str) -> None:
         ({"network": {"output_activation": "tanh"}}, ("a", "b", "a"), "Classes need output_activation"),
         ({"network": {"output_activation": "sigmoid"}}, ("a", "b", "c"), "tells two classes apart; the target has 3"),
         ({}, ("a", "a", "a"), "one class only"),
-        ({"training": {"loss": "binary_cross_entropy"}}, ("a", "b", "c"), "needs output_activation sigmoid|two classes"),
+        ({"training": {"loss": "binary_cross_entropy"}}, ("a", "b", "c"), "needs output_activation|two classes"),
         ({"training": {"loss": "categorical_cross_entropy"}, "network": {"output_activation": "sigmoid"}},
          ("a", "b", "a"), "needs output_activation softmax, not sigmoid"),
         ({"network": {"output_activation": "sigmoid"}, "scaling": {"target": "standard"}}, None, "answers lie between"),

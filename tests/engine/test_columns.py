@@ -61,7 +61,7 @@ def test_that_a_value_is_missing_is_learnt_from() -> None:
 
     model = learn(rows, recipe(epochs=200))
 
-    np.testing.assert_allclose(model.scores(cells), rows.y, atol=0.5)
+    np.testing.assert_allclose(model.scores(cells)[:, 0], 10.0 * missing, atol=0.5)
 
 
 def test_missing_values_are_answered_by_the_middle() -> None:
@@ -92,4 +92,4 @@ def test_a_table_of_categories_only_is_a_table() -> None:
 
     model = learn(rows, Recipe())
 
-    np.testing.assert_allclose(model.scores(rows.X), rows.y, atol=0.01)
+    assert model.scores(rows.X)[:, 0].tolist() == pytest.approx([1.0, 2.0, 3.0, 9.0], abs=0.01)

@@ -76,7 +76,7 @@ def test_a_validation_loss_that_overflows_is_divergence() -> None:
     for optimizer in ("adam", "lbfgs"):
         given = replace(recipe(optimizer=optimizer, **quick), network=shape)
         most = learn(rows, given).encoder.highest
-        row = int(np.flatnonzero((rows.X > most).any(axis=1))[0])  # beyond what was learnt from, so it was held out
+        row = int(np.flatnonzero((most < rows.X).any(axis=1))[0])  # beyond what was learnt from, so it was held out
         far = rows.X.copy()
         far[row] = 1e100
         with pytest.raises(Diverged):

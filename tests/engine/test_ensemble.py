@@ -53,7 +53,7 @@ def test_strata_are_held_out_evenly(seed: int) -> None:
 
 @pytest.mark.parametrize("held_out", [9, 30, 45, 70])
 def test_strata_are_held_out_evenly_for_any_share(held_out: int) -> None:
-    """Also where the rows are not a multiple of what is held out: each member's share of a class is nearly that of all."""
+    """Also where the rows are no multiple of what is held out, members hold out nearly the same share of a class."""
     strata = np.repeat([0.0, 1.0], [70, 30])
 
     for seed in range(5):

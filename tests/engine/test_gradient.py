@@ -127,7 +127,7 @@ def test_gradient_is_written_anew_each_time() -> None:
     rng = np.random.default_rng(17)
     network = Network((1 + 2, 4, 2), "silu", "identity", bias=True, embeddings=((3, 2),))
     parameters = rng.standard_normal((MEMBERS, network.size))
-    X = np.concatenate((rng.standard_normal((MEMBERS, 6, 1)), rng.integers(0, 3, (MEMBERS, 6, 1))), axis=-1)
+    X: Array = np.concatenate((rng.standard_normal((MEMBERS, 6, 1)), rng.integers(0, 3, (MEMBERS, 6, 1))), axis=-1)
     y = rng.standard_normal((MEMBERS, 6, 2))
     gradient = np.empty_like(parameters)
     backpropagate = Backpropagation(network, LOSSES["mse"], parameters, gradient, l2=0.1)

@@ -140,7 +140,7 @@ def test_losses_are_told_without_the_penalty(optimizer: str) -> None:
 
     assert held.target is not None
     rows = wave(90)
-    mse = np.mean(((held.scores(rows.X) - rows.y) / held.target.scale) ** 2)
+    mse = np.mean(((held.scores(rows.X) - np.asarray(rows.y)) / held.target.scale) ** 2)
     assert held.report.loss == pytest.approx(mse)
     assert held.history.loss[-1] == pytest.approx(mse)
 

@@ -134,7 +134,9 @@ def test_vectors_of_codes_are_drawn_and_no_level_is_nothing() -> None:
 def test_units_of_the_first_layer_bend_at_rows() -> None:
     """With the initializer data each of them, for each member, is 0 at one of the rows, and not always the same."""
     rng = np.random.default_rng(4)
-    X = np.concatenate((rng.standard_normal((30, 1)), rng.integers(0, 3, (30, 1)), rng.integers(0, 2, (30, 1))), axis=1)
+    X: Array = np.concatenate(
+        (rng.standard_normal((30, 1)), rng.integers(0, 3, (30, 1)), rng.integers(0, 2, (30, 1))), axis=1
+    )
     parameters = EMBEDDED.initialize("data", 3, rng, X)
     first = EMBEDDED.layers(parameters)[0]
     assert first.b is not None
@@ -164,8 +166,8 @@ def test_a_row_answers_the_same_bits_alone_and_in_any_batch(
     """For batches of 1 to 257 rows, anywhere in the table, in one block or several."""
     rng = np.random.default_rng(sizes[1])
     network = Network(sizes, activation, "softmax" if sizes[-1] > 1 else "identity", bias=True)
-    X = rng.standard_normal((257, sizes[0])).astype(dtype)
-    parameters = network.initialize("glorot", members, rng, X).astype(dtype)
+    X: Array = rng.standard_normal((257, sizes[0])).astype(dtype)
+    parameters: Array = network.initialize("glorot", members, rng, X).astype(dtype)
     a = tiled_outputs(network, parameters, X.astype(np.float64))
 
     for count in (*range(1, 258, 1 if sizes[1] < 50 else 16), 257):

@@ -1,5 +1,6 @@
 """Optimizers and schedules, against the formulas of their papers written out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ RATE = 0.1
 SIZE = BLOCK // 2 + 3  # of each of two members, so that the second block begins in the second of them
 
 
-def reference(rule: str, w: Array, gradients: Array, rates: Array, is_weight: Array, config: TrainingConfig) -> Array:
+def reference(
+    rule: str, w: Array, gradients: Sequence[Array], config: TrainingConfig, *, rates: Array, is_weight: Array
+) -> Array:
     """Some steps on given gradients, in the notation of the papers."""
     v, m, s = (np.zeros_like(w) for _ in range(3))
     mu, b1, b2, rho, eps = config.momentum, config.beta1, config.beta2 or 0.0, config.rho, config.epsilon
@@ -52,9 +55,8 @@ def test_optimizers_take_the_steps_of_their_papers(optimizer: str, settings: dic
     parameters, *gradients = rng.standard_normal((4, 2, SIZE))
     is_weight = 1.0 * (rng.uniform(size=(2, SIZE)) < 0.5)
     rates = rng.uniform(0.5, 2, (2, SIZE))
-    wanted = reference(
-        optimizer, parameters, gradients, RATE * (rates if rated else 1.0 + 0 * rates), is_weight, config
-    )
+    own = RATE * (rates if rated else np.ones_like(rates))
+    wanted = reference(optimizer, parameters, gradients, config, rates=own, is_weight=is_weight)
     stepper = Stepper(optimizer, parameters, is_weight, rates if rated else None)
 
     for gradient in gradients:

@@ -93,7 +93,7 @@ def test_inputs_come_in_their_order() -> None:
 
 
 def test_what_was_not_there_in_training_is_no_level() -> None:
-    """Unseen levels are 0 everywhere, as missing ones are; what was never missing in training has no input to say so."""
+    """Unseen levels are 0 everywhere, as missing ones are; a column that was never missing has no input to say so."""
     encoder = Encoder.fit(COLUMNS, X, MIXED)
     row = np.array([[UNSEEN, UNSEEN, 1.0, UNSEEN, 7.0], [np.nan, np.nan, np.nan, np.nan, np.nan]])
 

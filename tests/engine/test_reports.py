@@ -33,7 +33,7 @@ def test_rows_held_out_from_one_network_change_nothing_but_what_is_measured_on_t
     """Neither weights nor scales nor ranges nor edges of bins rest on them."""
     rows = wave(100)
     learnt = learn(rows, recipe(**HELD_OUT)).encoder
-    row = int(np.flatnonzero((rows.X > learnt.highest).any(axis=1))[0])
+    row = int(np.flatnonzero((learnt.highest < rows.X).any(axis=1))[0])
     far = rows.X.copy()
     far[row] *= 7
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from app.engine.table import TrainingRows
 from tests.engine.tables import blobs, ensemble, recipe, saddle, shops, wave
 
 WIDE = Architecture(hidden=(128, 96))
-LARGE = {"batch_size": 2 * SHARD + 100, "epochs": 2}
+LARGE: dict[str, Any] = {"batch_size": 2 * SHARD + 100, "epochs": 2}
 
 
 def trainings() -> dict[str, tuple[TrainingRows, Recipe]]:
@@ -51,7 +52,7 @@ def test_threads_change_no_byte(kind: str) -> None:
 
 def test_threads_of_blas_change_no_byte() -> None:
     """Two processes with one and two threads for their matrix products agree on every kind of training."""
-    script = "from tests.engine.test_reproducible import digest, trainings\nprint(*map(digest, trainings()), flush=True)"
+    script = "from tests.engine.test_reproducible import digest, trainings\nprint(*map(digest, trainings()))"
 
     one, two = (
         subprocess.run(

@@ -256,7 +256,7 @@ def test_lbfgs_says_that_it_cannot_begin() -> None:
 
 
 def test_the_two_loops_are_the_inverse_hessian_of_their_paper() -> None:
-    """H ← (I - ρ s yᵀ) H (I - ρ y sᵀ) + ρ s sᵀ from γ I, written out for three pairs."""
+    """H ← (I - s yᵀ / sᵀy) H (I - y sᵀ / sᵀy) + s sᵀ / sᵀy from γ I, written out for three pairs."""
     rng = np.random.default_rng(9)
     root = rng.standard_normal((5, 5))
     changes = rng.standard_normal((3, 5))
