@@ -25,6 +25,10 @@ class Batch(NamedTuple):
     y: Truth
     weights: RowWeights | None
 
+    def part(self, rows: slice) -> "Batch":
+        """Give some of the rows of each member."""
+        return Batch(self.X[:, rows], self.y[:, rows], None if self.weights is None else self.weights[:, rows])
+
 
 class Backpropagation:
     """Loss and gradient of a network's members (Rumelhart et al. 1986), worked out in arrays that are kept."""

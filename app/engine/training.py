@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -171,19 +171,14 @@ class _Run:
         """See every row once, in batches; give the loss of each member on the way."""
         rows = self.examples.learnt.shape[1]
         total = np.zeros(len(self.gradient))
-        for batch in self._batches():
-            value = self.descend(batch)
-            total += value if self.course.loss.summed else value * (batch.shape[1] / rows)
+        for count, take in self._batches():
+            value = self.descend(count, take)
+            total += value if self.course.loss.summed else value * (count / rows)
         self.losses.append(float(total.mean()))
         return total
 
-    def descend(self, batch: Indices) -> PerMember:
-        """Take one step on one batch and return the loss before it, without the penalty."""
-
-        def take(part: slice) -> Batch:
-            return self.examples.batch(batch[:, part])
-
-        rows = batch.shape[1]
+    def descend(self, rows: int, take: Callable[[slice], Batch]) -> PerMember:
+        """Take one step on one batch of so many rows and return the loss before it, without the penalty."""
         value: PerMember = self.course.device.fetch(self.backpropagation(take, rows, self.dropout.masks(rows)))
         self.course.require_finite(value, self.course.parameters, partial(take, slice(MOST_TRACED)), self.losses)
         if self.raw is not None:
@@ -245,14 +240,23 @@ class _Run:
         history = History(np.array(self.losses), np.array(self.validation_losses))
         return Trained(parameters, history, float(loss.mean()), tuple(epochs.tolist()), stopped)
 
-    def _batches(self) -> Iterator[Indices]:
+    @cached_property
+    def _whole(self) -> Batch:
+        return self.examples.batch(self.examples.learnt)
+
+    def _batches(self) -> Iterator[tuple[int, Callable[[slice], Batch]]]:
+        """Give each batch as its number of rows and a way to take some of them."""
         learnt, size = self.examples.learnt, self.config.batch_size or 0
         if size >= learnt.shape[1]:
-            yield learnt
+            yield learnt.shape[1], self._whole.part
             return
         shuffled = np.stack([rows[self.course.rng.permutation(len(rows))] for rows in learnt])
         for start in range(0, learnt.shape[1], size):
-            yield shuffled[:, start : start + size]
+            batch = shuffled[:, start : start + size]
+            yield batch.shape[1], partial(self._take, batch)
+
+    def _take(self, batch: Indices, part: slice) -> Batch:
+        return self.examples.batch(batch[:, part])
 
 
 def descend(course: Course, examples: Examples) -> Trained:

@@ -151,8 +151,8 @@ def test_rates_of_epochs_and_batches_take_what_is_left_to_learn_from(validation:
 def test_bins_grow_with_the_table_and_shrink_with_its_columns(rows: int, bins: int) -> None:
     """As many as have rows enough, as long as they do not make the network too wide."""
     narrow, wide, widest = (
-        candidates(Recipe(), Problem(rows, inputs, 1))[-1].recipe.scaling
-        for inputs in (2, MOST_INPUTS // 4, MOST_INPUTS)
+        candidates(Recipe(), Problem(rows, columns_, 1, numbers=columns_))[-1].recipe.scaling
+        for columns_ in (2, MOST_BINS // 4, MOST_BINS)
     )
 
     assert (narrow.features, narrow.clip, narrow.bins) == ("robust", 3.0, bins)
@@ -248,6 +248,7 @@ def test_a_problem_counts_the_inputs_that_there_will_be(rows: TrainingRows, one_
 
     assert problem.inputs == model.network.sizes[0] - model.encoder.missing.sum()
     assert problem.embedded == bool(model.network.embeddings)
+    assert problem.numbers == len(model.encoder.numbers)
     assert (problem.rows, problem.targets, problem.labels) == (len(rows.X), 1, len(model.labels))
 
 

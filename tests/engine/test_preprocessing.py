@@ -158,6 +158,7 @@ def test_bins_have_equally_many_rows_and_run_from_minus_one_to_one() -> None:
     arrays(np.float64, st.integers(1, 30), elements=st.integers(-4, 4).map(float) | st.floats(-1e3, 1e3)),
     st.integers(2, 8),
 )
+@example(values=np.array([0.0, 1.0, 2e-311]), bins=2)
 def test_bins_rise_with_the_column(values: Array, bins: int) -> None:
     """From -1 at the lowest row to 1 at the highest, whatever rows are equal; a constant column has none."""
     column = np.sort(values)[:, np.newaxis]

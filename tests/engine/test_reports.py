@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.engine.ensemble import deal
 from app.engine.learning import learn
 from app.engine.metrics import regression_metrics
 from app.engine.network import Network
@@ -32,10 +33,9 @@ def test_a_report_counts_rows_parameters_and_epochs() -> None:
 def test_rows_held_out_from_one_network_change_nothing_but_what_is_measured_on_them() -> None:
     """Neither weights nor scales nor ranges nor edges of bins rest on them."""
     rows = wave(100)
-    learnt = learn(rows, recipe(**HELD_OUT)).encoder
-    row = int(np.flatnonzero((learnt.highest < rows.X).any(axis=1))[0])
+    held_out = deal(np.asarray(rows.y)[:, 0], 1, 30, np.random.default_rng(0)).judged[0]
     far = rows.X.copy()
-    far[row] *= 7
+    far[held_out] *= 7
 
     first, second = (learn(replace(rows, X=X), recipe(**HELD_OUT)) for X in (rows.X, far))
 
