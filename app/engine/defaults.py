@@ -1,6 +1,7 @@
 """Defaults: what is chosen for a table where the user leaves it open, and why."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import floor, sqrt
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,7 +23,7 @@ SQUARES = ("mse", "quadratic")
 LARGE = 10_000  # rows, from where wider and fewer members pay
 MANY = 500  # rows, up to where twice as many members pay
 SMALL = 2000  # numbers to learn, up to which second derivatives are affordable
-NARROW = 50  # inputs, up to which they are
+NARROW, MOST_WEIGHTS = 50, 1000  # inputs and weights, up to which they are
 MOST_BINS = 512  # of all columns together
 MEMBERS = 8
 JUDGED_FROM = 100  # rows: with fewer, holding some out costs a single network more than it tells
@@ -131,9 +132,21 @@ def _choices(recipe: Recipe, problem: Problem) -> list[tuple[str, str]]:
         return [("levenberg_marquardt", f"{problem.rows} rows of numbers are few enough to be learnt exactly")]
     if few:
         return [("lbfgs", f"{problem.rows} rows are too few to spare any to judge by")]
-    if squares and problem.rows * problem.targets <= SMALL and problem.inputs <= NARROW and not problem.embedded:
+    if squares and _is_small(recipe.network.hidden or (), problem):
         return [("levenberg_marquardt", "answers rows it has not seen better than adam does"), ensemble]
     return [ensemble]
+
+
+def _is_small(hidden: tuple[int, ...], problem: Problem) -> bool:
+    """Tell whether a table, and the network if it is given, are small enough for second derivatives."""
+    sizes = (problem.inputs, *hidden, problem.targets)
+    weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(sizes))
+    return (
+        problem.rows * problem.targets <= SMALL
+        and problem.inputs <= NARROW
+        and weights <= MOST_WEIGHTS
+        and not problem.embedded
+    )
 
 
 Usual = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
@@ -152,7 +165,7 @@ def _usual_ensemble(_training: TrainingConfig, problem: Problem) -> Usual:
     rows, large = problem.rows, problem.rows >= LARGE
     width = 128 if large else 64
     network = {"hidden": (width, width), "activation": "silu", "initializer": "data"}
-    members = 4 if large else MEMBERS if rows >= MANY else 2 * MEMBERS
+    members = min(rows, 4 if large else MEMBERS if rows >= MANY else 2 * MEMBERS)
     learning = {
         "members": members,
         "learning_rate": 0.03 if large else 0.06,

@@ -57,8 +57,9 @@ def _cost(rows: TrainingRows, candidate: Candidate) -> Cost:
     steps = -(-samples // batch_size) * (len(sizes) - 1) * STEP_OPERATIONS
     operations = float(epochs) * members * (6.0 * size * samples + steps)
     if training.optimizer == "levenberg_marquardt":
-        numbers += samples * sizes[-1] * size + 3 * size * size
-        operations += float(epochs) * members * (2.0 * samples * sizes[-1] * size**2 + 3.0 * size**3)
+        equations = min(size, samples * sizes[-1])  # solved in whichever form has fewer
+        numbers += samples * sizes[-1] * size + 3 * equations**2
+        operations += float(epochs) * members * equations * (2.0 * samples * sizes[-1] * size + 3.0 * equations**2)
     return Cost(members * size, numbers, operations)
 
 

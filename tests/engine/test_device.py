@@ -1,7 +1,9 @@
 """Another device: all arithmetic on arrays stays where they were sent, and gives the same bytes."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -124,6 +126,20 @@ def test_arrays_elsewhere_do_not_mix_with_those_here(mix: Callable[[Any], object
 
     assert isinstance(np.where(array > 0, array, 2.0), Elsewhere)
     assert isinstance(array[np.array([0, 1])] * np.float64(2), Elsewhere)
+
+
+def test_cupy_is_imported_where_it_is_chosen() -> None:
+    """And asked to send and to fetch."""
+    library = ModuleType("cupy")
+    vars(library).update(asarray=lambda array: array + 1, asnumpy=lambda array: array - 1)
+    sys.modules["cupy"] = library
+    try:
+        device = DEVICES["cuda"]()
+    finally:
+        del sys.modules["cupy"]
+
+    assert device.send(np.ones(2)).tolist() == [2.0, 2.0]
+    assert device.fetch(np.ones(2)).tolist() == [0.0, 0.0]
 
 
 def test_where_the_processor_is_asked_for_arrays_stay_as_they_are() -> None:

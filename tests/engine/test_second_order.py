@@ -234,6 +234,18 @@ def test_lbfgs_ends_where_no_step_helps() -> None:
     assert parameters.tolist() == [[2.0]]
 
 
+def test_lbfgs_goes_back_from_where_it_gets_worse() -> None:
+    """At a kink the slope of one row promises what another one takes back, however short the step."""
+    network = Network((1, 1), "tanh", "identity", bias=False)
+    parameters = np.array([[0.0]])
+    rows = Batch(np.ones((1, 2, 1)), np.array([[[0.0], [1.0]]]), np.array([[[10.0], [1.0]]]))
+
+    stopped = lbfgs(course_of(network, parameters, loss="mae", epochs=5), parameters, rows, lambda _loss: False)
+
+    assert stopped == "converged"
+    assert parameters.tolist() == [[0.0]]
+
+
 def test_lbfgs_stops_at_its_tolerance() -> None:
     """As soon as the loss is below it."""
     rows = straight(30, 0.0)

@@ -1,0 +1,61 @@
+"""Budgets: what a training will take is known before it begins."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.engine.recipe import Recipe
+from app.engine.table import TrainingRows
+from app.engine.training import BLOCK_NUMBERS
+from app.jobs.budget import STEP_OPERATIONS, estimate
+from tests.engine.tables import EXAM, columns, ensemble, mixed, recipe, wave
+
+
+def test_cost_is_estimated_before_training() -> None:
+    """Parameters, numbers held at once, and operations of all epochs."""
+    cost = estimate(EXAM, recipe(hidden=(3,), epochs=10))
+
+    assert cost.parameters >= 13
+    assert cost.operations >= 10 * (6.0 * 13 * 3 + 2 * STEP_OPERATIONS)
+
+
+def test_members_and_embeddings_are_counted() -> None:
+    """Twice the members, twice the parameters; each level of an embedded category has a vector."""
+    one, two = (estimate(mixed(), ensemble(members=members)).parameters for members in (1, 2))
+    embedded = estimate(mixed(), replace(ensemble(members=1), scaling=replace(ensemble().scaling, one_hot=20)))
+
+    assert two == 2 * one
+    assert one > embedded.parameters - 6 * 9
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings", "numbers"),
+    [
+        ((200_000, 1, 1000), {}, 200_000 * 1000),
+        ((1_000_000, 50, 1), {}, 1_000_000 * 50),
+        ((1000, 1, 1), {"hidden": (100_000,)}, BLOCK_NUMBERS),
+        ((5000, 1, 1), {"hidden": (10_000,), "batch_size": 5000}, 5000 * 10_000),
+        ((1500, 1, 1), {"hidden": (1000,), "optimizer": "levenberg_marquardt"}, 1500 * 3001 + 1500**2),
+    ],
+)
+def test_estimates_count_everything_that_is_large(
+    shape: tuple[int, int, int], settings: dict[str, Any], numbers: int
+) -> None:
+    """Rows by columns, rows by classes, rows of a batch or block by units, and the equations of second derivatives."""
+    rows, width, classes = shape
+    y = tuple(index % classes for index in range(rows)) if classes > 1 else np.zeros((rows, 1))
+    named = columns(*(f"c{index}" for index in range(width)))
+
+    cost = estimate(TrainingRows(named, ("y",), np.zeros((rows, width)), y), recipe(**settings))
+
+    assert cost.numbers >= numbers
+
+
+def test_what_is_tried_adds_up() -> None:
+    """Where two ways are tried, both take their time."""
+    both = estimate(wave(200), Recipe()).operations
+    alone = estimate(wave(200), recipe(hidden=(8, 8), optimizer="levenberg_marquardt", members=8, epochs=80)).operations
+
+    assert both > alone
