@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.engine.defaults import FEW_ROWS, Problem, candidates, rows_held_out
+from app.engine.defaults import Problem, candidates, rows_held_out
 from app.engine.learning import learn
+from app.engine.levenberg_marquardt import FEW_ROWS
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
 from tests.engine.tables import blobs, wave
