@@ -72,7 +72,7 @@ class TrainingConfig:
     epsilon: Annotated[float, Gt(0), Le(1)] = 1e-8
     """Keeps the divisions of rmsprop, adam and adamw finite."""
     l2: Annotated[float, Ge(0), Le(1e6)] | None = None
-    """Adds ½ l2 Σ W² to the loss; biases are free. Where it is not given, 0, or 0.0001 with lbfgs."""
+    """Adds ½ l2 Σ W² to the loss; biases are free. Where it is not given, 0, or 0.01 with lbfgs."""
     weight_decay: Annotated[float, Ge(0), Le(1)] = 0.01
     """Share of each weight, times the rate, that adamw takes off at every step."""
     dropout: Annotated[float, Ge(0), Lt(1)] | None = None

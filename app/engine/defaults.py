@@ -207,7 +207,7 @@ def _small_layers(rows: int, problem: Problem) -> tuple[int, ...]:
 def _usual_lbfgs(_training: TrainingConfig, problem: Problem) -> Usual:
     few = problem.rows < FEW_ROWS
     network = {"hidden": (8,), "activation": "tanh", "initializer": "lecun"}
-    learning = {"members": 1 if few else MEMBERS, "precision": "float64", "epochs": 200, "l2": 1e-4}
+    learning = {"members": 1 if few else MEMBERS, "precision": "float64", "epochs": 200, "l2": 0.01}
     return network, learning, {"features": "standard"}
 
 
