@@ -114,7 +114,9 @@ def _settings() -> Settings:
         return Settings()
     except ValidationError as error:
         for detail in error.errors():
-            typer.echo(f"NETLET_{str(detail['loc'][0]).upper()}: {detail['msg']}", err=True)
+            typer.echo(
+                f"NETLET_{str(detail['loc'][0]).upper()}: {detail['msg'].removeprefix('Value error, ')}", err=True
+            )
         raise typer.Exit(2) from None
 
 

@@ -287,6 +287,3 @@ def _require_consistent(output: str, loss: str, problem: Problem) -> None:
     if paired_with and output != paired_with:
         message = f"Loss {loss} needs output_activation {paired_with}, not {output}. Leave one of the two out."
         raise UnsuitableTarget(message)
-    if problem.task != "regression" and (LOSSES[loss].counts or LOSSES[loss].outputs > 1):
-        message = f"Loss {loss} is for numbers, and the target has labels. Leave it out."
-        raise UnsuitableTarget(message)

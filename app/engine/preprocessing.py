@@ -184,7 +184,8 @@ class Encoder:
         if self.clip is not None:
             scaled /= np.hypot(1.0, scaled / self.clip)  # which does not overflow
         columns, beginnings, widths = self.bins
-        bins = 2.0 * np.clip((filled[:, columns] - beginnings) / widths, 0.0, 1.0) - 1.0
+        with np.errstate(over="ignore"):  # of a bin that is hardly wider than 0, which is left on one side or the other
+            bins = 2.0 * np.clip((filled[:, columns] - beginnings) / widths, 0.0, 1.0) - 1.0
         parts = [scaled, bins, absent[:, self.missing > 0]]
         for index, levels in self.categories:
             code = X[:, [index]]

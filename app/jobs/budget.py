@@ -4,12 +4,14 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from app.engine.defaults import Candidate, candidates
+from app.engine.lbfgs import PAIRS
 from app.engine.learning import labels_of, outputs_for, problem_of
 from app.engine.preprocessing import EMBEDDING_WIDTH
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
 
 STEP_OPERATIONS = 10_000  # what a step costs for each layer beside its products, in operations
+LINE_SEARCH = 1.3  # looks at the loss for each step of lbfgs
 BLOCK_NUMBERS = 2**21  # held at once where rows are answered in blocks
 
 
@@ -60,6 +62,9 @@ def _cost(rows: TrainingRows, candidate: Candidate) -> Cost:
         equations = min(size, samples * sizes[-1])  # solved in whichever form has fewer
         numbers += samples * sizes[-1] * size + 3 * equations**2
         operations += float(epochs) * members * equations * (2.0 * samples * sizes[-1] * size + 3.0 * equations**2)
+    if training.optimizer == "lbfgs":
+        numbers += (2 * PAIRS + 8) * size  # what it remembers of past steps, of one member at a time
+        operations *= LINE_SEARCH
     return Cost(members * size, numbers, operations)
 
 

@@ -78,6 +78,9 @@ def cells_to_answer(sent: Sent, model: Model) -> Cells:
 
 def _weights(sent: Sent, table: Table, targets: tuple[str, ...], faults: Faults) -> tuple[Row | None, Table]:
     """Take out how much each row counts, and give the table without it."""
+    if sent.weights is not None and sent.weight is not None:
+        message = "Weights are a column of the rows or a list, not both."
+        raise InvalidRequest(message, [Fault("exactly one of weight and weights", field="weights")])
     if sent.weights is not None:
         name, cells = "weights", list(sent.weights)
         if len(cells) != len(table.cells[0]):
@@ -183,7 +186,7 @@ def _target(
 ) -> tuple[Targets | tuple[Label, ...], bool]:
     """Read the target, and tell whether each is a yes or no of its own."""
     answers = table.select(targets)
-    kinds = [set(map(type, cells)) for cells in answers.cells]
+    kinds = [set(map(type, cells)) - {type(None)} for cells in answers.cells]
     all_bool = len(targets) > 1 and all(kind == {bool} for kind in kinds)
     if task == "multilabel" or (all_bool and wants_labels is not False):
         return _yes_or_no(answers, faults), True
@@ -210,8 +213,9 @@ def _yes_or_no(answers: Table, faults: Faults) -> Targets:
 
 
 def _labels(cells: Sequence[object], column: str, faults: Faults) -> tuple[Label, ...]:
-    """Read classes: all text, all true/false or all whole numbers, as the first row has it."""
-    kind = type(cells[0]) if {type(cells[0])} in LABEL_TYPES else None
+    """Read classes: all text, all true/false or all whole numbers, as the first that is not null has it."""
+    first = next((row for row, cell in enumerate(cells) if cell is not None), 0)
+    kind = type(cells[first]) if {type(cells[first])} in LABEL_TYPES else None
     labels: list[Label] = []
     for row, cell in enumerate(cells):
         if isinstance(cell, str) and len(cell) > LONGEST_NAME:
@@ -221,10 +225,11 @@ def _labels(cells: Sequence[object], column: str, faults: Faults) -> tuple[Label
         elif kind is not None and type(cell) is kind and isinstance(cell, Label):
             labels.append(cell)
         else:
-            expected = "a class: text, true or false, or a whole number" + (", as in row 0" if kind and row else "")
+            expected = "a class: text, true or false, or a whole number"
+            expected += f", as in row {first}" if kind and row != first else ""
             faults.add_cell(cell, expected, row=row, column=column)
     classes = len(set(labels))
     if classes > MOST_CLASSES:
         message = f"The target has {classes} different labels; a classifier learns at most {MOST_CLASSES}."
-        raise UnsuitableTarget(message, [Fault("fewer classes", got=describe(cells[0]), column=column)])
+        raise UnsuitableTarget(message, [Fault("fewer classes", got=describe(cells[first]), column=column)])
     return tuple(labels)

@@ -161,6 +161,15 @@ async def test_weights_that_cannot_be_are_named(
         assert response.json()["errors"][0].items() >= fault.items()
 
 
+async def test_weights_are_a_column_or_a_list(client: httpx.AsyncClient) -> None:
+    """Not both: one of them would be taken for something else in silence."""
+    rows = [{"x": 1, "w": 1, "y": 1}, {"x": 2, "w": 1, "y": 2}]
+
+    answer = await problem(client, "/train", {"rows": rows, "target": "y", "weight": "w", "weights": [1, 2]})
+
+    assert answer["errors"] == [{"field": "weights", "expected": "exactly one of weight and weights"}]
+
+
 async def test_as_many_weights_as_rows(client: httpx.AsyncClient) -> None:
     """One each."""
     answer = await problem(client, "/train", {"X": [[1], [2]], "y": [1, 2], "weights": [1]})
@@ -190,6 +199,34 @@ async def test_0_and_1_are_yes_and_no_if_asked(client: httpx.AsyncClient) -> Non
     assert answer["target"] == ["y1", "y2"]
     wrong = await problem(client, "/train", table | {"y": [[0, 1], [1, 2], [1, 0]]})
     assert wrong["errors"] == [{"row": 1, "column": "y2", "got": "2", "expected": "true or false"}]
+
+
+LABEL = "a class: text, true or false, or a whole number"
+
+
+@pytest.mark.parametrize(
+    ("y", "column", "expected"),
+    [
+        ([1, None, 2], "y", "a number"),
+        (["a", None, "b"], "y", f"{LABEL}, as in row 0"),
+        ([True, None, False], "y", f"{LABEL}, as in row 0"),
+        ([[True, False], [None, True], [False, False]], "y1", "true or false"),
+    ],
+)
+async def test_a_target_without_a_value_is_named(
+    y: list[Any], column: str, expected: str, client: httpx.AsyncClient
+) -> None:
+    """The null alone, and what belongs there: other targets are what they would be without it."""
+    answer = await problem(client, "/train", {"X": [[1], [2], [3]], "y": y})
+
+    assert answer["errors"] == [{"row": 1, "column": column, "got": "null", "expected": expected}]
+
+
+async def test_a_class_is_known_by_the_first_that_is_there(client: httpx.AsyncClient) -> None:
+    """A null before it is the fault, not all that follow."""
+    answer = await problem(client, "/train", {"X": [[1], [2], [3]], "y": [None, "a", "b"]})
+
+    assert answer["errors"] == [{"row": 0, "column": "y", "got": "null", "expected": f"{LABEL}, as in row 1"}]
 
 
 @pytest.mark.parametrize("loss", ["quantile", "poisson", "gaussian_nll"])

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from app.engine.activations import ACTIVATIONS
 from app.settings import Settings
@@ -223,6 +224,19 @@ async def test_a_store_that_vanished_is_a_503(client: httpx.AsyncClient, setting
 
     assert response.status_code == 503
     assert response.json()["type"] == "/problems/storage"
+
+
+async def test_a_service_holds_blas_to_one_thread(settings: Settings) -> None:
+    """As long as it answers, so that a row's answer has the same bits on every machine; not a moment longer."""
+
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        async with client_of(settings):
+            assert threads() == {1}
+        assert threads() == before == {2}
 
 
 async def test_every_answer_carries_a_request_id(client: httpx.AsyncClient) -> None:

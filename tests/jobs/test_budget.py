@@ -38,12 +38,13 @@ def test_members_and_embeddings_are_counted() -> None:
         ((1000, 1, 1), {"hidden": (100_000,)}, BLOCK_NUMBERS),
         ((5000, 1, 1), {"hidden": (10_000,), "batch_size": 5000}, 5000 * 10_000),
         ((1500, 1, 1), {"hidden": (1000,), "optimizer": "levenberg_marquardt"}, 1500 * 3001 + 1500**2),
+        ((100, 1, 1), {"hidden": (1000, 1000), "optimizer": "lbfgs"}, 28 * 1_000_000),
     ],
 )
 def test_estimates_count_everything_that_is_large(
     shape: tuple[int, int, int], settings: dict[str, Any], numbers: int
 ) -> None:
-    """Rows by columns, rows by classes, rows of a batch or block by units, and the equations of second derivatives."""
+    """Rows by columns or classes, rows of a batch or block by units, equations, and the steps that lbfgs remembers."""
     rows, width, classes = shape
     y = tuple(index % classes for index in range(rows)) if classes > 1 else np.zeros((rows, 1))
     named = columns(*(f"c{index}" for index in range(width)))

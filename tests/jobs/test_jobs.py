@@ -20,10 +20,10 @@ from app.engine.training import Progress
 from app.jobs.executors import ProcessExecutor
 from app.jobs.jobs import Jobs
 from app.jobs.progress import ProgressNote, ProgressWriter
-from app.jobs.work import Order, Workplace
+from app.jobs.work import Order, Workplace, train_and_publish
 from app.store.store import ModelStore
 from tests.conftest import wait_until
-from tests.engine.tables import EXAM, recipe
+from tests.engine.tables import EXAM, recipe, wave
 
 
 class Broken(Executor):
@@ -89,6 +89,24 @@ async def test_a_job_ends_as_a_version(root: Path) -> None:
     assert job.progress is not None
     assert job.progress.epoch == 3
     assert ModelStore(root).versions("exam") == [1]
+
+
+def test_threads_change_no_byte_of_what_is_published(root: Path) -> None:
+    """A batch that three threads share out gives the snapshot that one gives."""
+    order = Order(name="exam", rows=wave(3000), recipe=recipe(epochs=2, batch_size=3000, optimizer="adam"))
+    for threads in (1, 3):
+        train_and_publish(order, Workplace(root, threads=threads), ProgressNote(root / ".incoming" / "note"))
+
+    one, three = [(root / "exam" / f"{version}.safetensors").read_bytes() for version in (1, 2)]
+    assert one == three
+
+
+def test_a_training_computes_where_it_was_told_to(root: Path) -> None:
+    """The workplace's device is asked for, not another."""
+    order = Order(name="exam", rows=EXAM, recipe=recipe(epochs=1))
+
+    with pytest.raises(KeyError, match="abacus"):
+        train_and_publish(order, Workplace(root, device="abacus"), ProgressNote(root / ".incoming" / "note"))
 
 
 async def test_only_so_many_run_and_wait(root: Path) -> None:

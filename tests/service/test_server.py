@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -262,16 +263,30 @@ def test_a_taken_port_is_said_so(start_server: StartServer, tmp_path: Path) -> N
     assert "Traceback" not in run.stderr
 
 
-def test_a_setting_that_makes_no_sense_is_named() -> None:
-    """The variable, what is wrong with it, and exit code 2."""
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("NETLET_PORT", "eighty", "Input should be a valid integer"),
+        ("NETLET_THREADS", "0", "Input should be greater than or equal to 1"),
+        ("NETLET_DEVICE", "tpu", "Input should be 'cpu' or 'cuda'"),
+        pytest.param(
+            "NETLET_DEVICE",
+            "cuda",
+            "cuda needs CuPy, which is not installed",
+            marks=pytest.mark.skipif(find_spec("cupy") is not None, reason="CuPy is installed"),
+        ),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(setting: str, value: str, said: str) -> None:
+    """The variable, what is wrong with it, and exit code 2, in one line."""
     command = [sys.executable, "-m", "app.cli", "serve"]
-    environment = os.environ | {"NETLET_PORT": "eighty"}
+    environment = os.environ | {setting: value}
 
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
     assert run.returncode == 2
-    assert run.stderr.startswith("NETLET_PORT: Input should be a valid integer")
-    assert "Traceback" not in run.stderr
+    assert run.stderr.startswith(f"{setting}: {said}")
+    assert run.stderr.count("\n") == 1
 
 
 def test_check_verifies_every_snapshot(start_server: StartServer, tmp_path: Path) -> None:
