@@ -92,7 +92,7 @@ class PredictRequest(BaseModel):
     columns: list[str] | None = None
     """Names of the columns of rows that are lists; the model's own order where it is not given."""
     X: list[Any] | None = None
-    """Instead of `rows`: lists of numbers in the model's column order; one bare list is one row."""
+    """Instead of `rows`: lists of values in the model's column order; one bare list is one row."""
     proba: bool = False
     """For classes: also give the probability of each (with several targets, of each being true)."""
 
@@ -221,8 +221,8 @@ class InputAnswer(BaseModel):
     column: str
     made: Literal["scaled", "bin", "missing", "pair", "level", "embedded"]
     """scaled: z = (value - center) / scale, then z / √(1 + (z / clip)²) where there is a clip; bin: from -1 at `begins`
-    to 1 after `width`, and no further; missing: 1 where the value is; pair: 1 for the second level, -1 for the first;
-    level: 1 for this level, else 0; embedded: as many inputs as an embedding is wide."""
+    to 1 after `width`, and no further; missing: 1 where the value is; pair: 1 for the second level, -1 for the first,
+    0 for neither; level: 1 for this level, else 0; embedded: as many inputs as an embedding is wide."""
     center: float | None = None
     scale: float | None = None
     clip: float | None = None
@@ -241,7 +241,10 @@ class MemberAnswer(BaseModel):
 
 
 class WeightsAnswer(BaseModel):
-    """Every number of a model: make the inputs, run each member's layers, average the answers, scale the target out."""
+    """Every number of a model: make the inputs, run each member's layers, average the answers, scale the target out.
+
+    With loss gaussian_nll the first half of the outputs are the answers, the second the logarithms of their variances.
+    """
 
     model_config = LOOSE
 

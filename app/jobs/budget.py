@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import NamedTuple
 
+from app.engine.config import WHOLE_TABLE
 from app.engine.defaults import Candidate, candidates
 from app.engine.lbfgs import PAIRS
 from app.engine.learning import labels_of, outputs_for, problem_of
@@ -12,6 +13,7 @@ from app.engine.table import TrainingRows
 
 STEP_OPERATIONS = 10_000  # what a step costs for each layer beside its products, in operations
 LINE_SEARCH = 1.3  # looks at the loss for each step of lbfgs
+JACOBIANS = 3  # that levenberg_marquardt holds at once: as it is made, weighed, and in a product
 BLOCK_NUMBERS = 2**21  # held at once where rows are answered in blocks
 
 
@@ -52,15 +54,16 @@ def _cost(rows: TrainingRows, candidate: Candidate) -> Cost:
     embeddings = sum(len(column.levels) + 1 for column in rows.columns if len(column.levels) > recipe.scaling.one_hot)
     size = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
     size += embeddings * EMBEDDING_WIDTH
-    batch_size = training.batch_size or samples
-    block = max(members * batch_size * sum(sizes), min(BLOCK_NUMBERS, members * samples * max(sizes)))
+    whole = training.optimizer in WHOLE_TABLE  # each step sees all rows, whatever batch_size says; one member at a time
+    batch_size, at_once = (samples, 1) if whole else (training.batch_size or samples, members)
+    block = max(at_once * batch_size * sum(sizes), min(BLOCK_NUMBERS, members * samples * max(sizes)))
     answers = samples * max(labels, sizes[-1])
     numbers = 3 * rows.X.size + 2 * samples * sizes[0] + (6 + members) * answers + 3 * block + 8 * members * size
     steps = -(-samples // batch_size) * (len(sizes) - 1) * STEP_OPERATIONS
     operations = float(epochs) * members * (6.0 * size * samples + steps)
     if training.optimizer == "levenberg_marquardt":
         equations = min(size, samples * sizes[-1])  # solved in whichever form has fewer
-        numbers += samples * sizes[-1] * size + 3 * equations**2
+        numbers += JACOBIANS * samples * sizes[-1] * size + 3 * equations**2
         operations += float(epochs) * members * equations * (2.0 * samples * sizes[-1] * size + 3.0 * equations**2)
     if training.optimizer == "lbfgs":
         numbers += (2 * PAIRS + 8) * size  # what it remembers of past steps, of one member at a time

@@ -191,6 +191,19 @@ async def test_several_yes_or_no_targets_are_learnt_at_once(client: httpx.AsyncC
     assert answer["report"]["metrics"]["training"]["exact_match"] > 0.8
 
 
+async def test_one_yes_or_no_target_is_answered_as_a_list_if_asked(client: httpx.AsyncClient) -> None:
+    """With the task, one target is like several; without it, 0 and 1 are numbers."""
+    table = {"name": "exam", "X": [[1], [2], [3], [4]], "y": [0, 0, 1, 1], "target": "on"} | QUICK
+
+    numbers = await trained(client, **table)
+    answer = await trained(client, **table, task="multilabel")
+    answers = (await client.post("/predict", json={"model": "exam", "X": [[1], [4]], "proba": True})).json()
+
+    assert (numbers["task"], answer["task"], answer["target"]) == ("regression", "multilabel", "on")
+    assert answers["predictions"] == [[False], [True]]
+    assert [list(told) for told in answers["probabilities"]] == [["on"], ["on"]]
+
+
 async def test_0_and_1_are_yes_and_no_if_asked(client: httpx.AsyncClient) -> None:
     """With the task; anything else is a fault."""
     table = {"X": [[1], [2], [3]], "y": [[0, 1], [1, 1], [1, 0]], "task": "multilabel"} | QUICK

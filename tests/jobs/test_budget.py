@@ -1,11 +1,13 @@
 """Budgets: what a training will take is known before it begins."""
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from app.engine.learning import learn
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
 from app.engine.training import BLOCK_NUMBERS
@@ -37,6 +39,7 @@ def test_members_and_embeddings_are_counted() -> None:
         ((1_000_000, 50, 1), {}, 1_000_000 * 50),
         ((1000, 1, 1), {"hidden": (100_000,)}, BLOCK_NUMBERS),
         ((5000, 1, 1), {"hidden": (10_000,), "batch_size": 5000}, 5000 * 10_000),
+        ((5000, 1, 1), {"hidden": (10_000,), "batch_size": 64, "optimizer": "lbfgs"}, 5000 * 10_000),
         ((1500, 1, 1), {"hidden": (1000,), "optimizer": "levenberg_marquardt"}, 1500 * 3001 + 1500**2),
         ((100, 1, 1), {"hidden": (1000, 1000), "optimizer": "lbfgs"}, 28 * 1_000_000),
     ],
@@ -52,6 +55,27 @@ def test_estimates_count_everything_that_is_large(
     cost = estimate(TrainingRows(named, ("y",), np.zeros((rows, width)), y), recipe(**settings))
 
     assert cost.numbers >= numbers
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings"),
+    [
+        (wave(1500, 2), {"hidden": (20, 20), "optimizer": "levenberg_marquardt"}),
+        (wave(10_000), {"hidden": (200,), "optimizer": "lbfgs"}),
+        (wave(10_000), {"hidden": (200,), "optimizer": "adam", "batch_size": 10_000}),
+        (wave(10_000), {"hidden": (20,), "optimizer": "adam", "members": 4, "batch_size": 1000}),
+    ],
+)
+def test_a_training_holds_no_more_than_was_estimated(rows: TrainingRows, settings: dict[str, Any]) -> None:
+    """Measured while it runs: equations of two targets, all rows at once, or batches of several members."""
+    asked = recipe(**settings, epochs=2)
+
+    tracemalloc.start()
+    learn(rows, asked)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most / 8 <= estimate(rows, asked).numbers
 
 
 def test_what_is_tried_adds_up() -> None:
