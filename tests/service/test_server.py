@@ -136,7 +136,7 @@ def test_a_lost_training_process_harms_only_its_own_training(start_server: Start
 
 def test_a_training_that_takes_too_long_is_stopped(start_server: StartServer) -> None:
     """The limit is the operator's; the answer says what to do."""
-    with start_server(NETLET_TRAINING_SECONDS="0.5").client() as client:
+    with start_server(NETLET_TRAINING_SECONDS="5").client() as client:
         response = client.post("/train", json=LONG)
 
         assert response.status_code == 422
