@@ -307,7 +307,7 @@ async def test_the_openapi_document_is_complete(client: httpx.AsyncClient) -> No
 
 async def test_too_many_waiting_trainings_are_refused(tmp_path: Path) -> None:
     """429 with Retry-After; those accepted are trained."""
-    slow = TUTORIAL | {"training": {"epochs": 20_000}}
+    slow = TUTORIAL | {"training": {"epochs": 4_000}}
     async with client_of(
         Settings(models=tmp_path / "models", executor="thread", trainings_at_once=1, most_waiting=1)
     ) as client:
