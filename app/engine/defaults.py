@@ -93,6 +93,9 @@ def _completed(recipe: Recipe, optimizer: str, reason: str, problem: Problem) ->
             f"levenberg_marquardt makes squares small, not {recipe.training.loss}. Use lbfgs or adam, or loss mse."
         )
         raise UnsuitableTarget(message)
+    if optimizer == "levenberg_marquardt" and problem.embedded:
+        message = "levenberg_marquardt learns no embeddings. Raise scaling.one_hot, or use lbfgs or adam."
+        raise UnsuitableTarget(message)
     kind = optimizer if optimizer in USUAL else "single" if recipe.training.optimizer else "ensemble"
     network, learning, scaling = USUAL[kind](replace(recipe.training, optimizer=optimizer), problem)
     members = 1 if recipe.training.optimizer else learning["members"]
@@ -128,7 +131,7 @@ def _choices(recipe: Recipe, problem: Problem) -> list[tuple[str, str]]:
     if training.learning_rate or training.batch_size or training.clip_norm or training.dropout:
         return [("adam", "its settings were given")]
     squares = training.loss in SQUARES and not training.l2
-    if few and squares:
+    if few and squares and not problem.embedded:
         return [("levenberg_marquardt", f"{problem.rows} rows of numbers are few enough to be learnt exactly")]
     if few:
         return [("lbfgs", f"{problem.rows} rows are too few to spare any to judge by")]

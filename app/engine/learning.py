@@ -176,10 +176,11 @@ def _scaled_target(
 
 def _weights(rows: TrainingRows, *, balanced: bool) -> Cells | None:
     """Give each row's weight, shape (samples, 1), 1 on average; None where all count alike."""
-    weights = np.ones(len(rows.X)) if rows.weights is None else rows.weights
+    weights = np.ones(len(rows.X)) if rows.weights is None else rows.weights / rows.weights.max()  # no sum underflows
     if balanced and isinstance(rows.y, tuple):
         _, place = np.unique(np.array(rows.y), return_inverse=True)
-        weights = weights / np.bincount(place, weights=weights)[place]
+        totals = np.bincount(place, weights=weights)[place]
+        weights = np.divide(weights, totals, out=np.zeros(len(weights)), where=totals > 0)  # a class may count nothing
     elif rows.weights is None:
         return None
     scaled: Cells = (weights / weights.mean())[:, np.newaxis]

@@ -1,6 +1,7 @@
 """A table as the engine takes it: columns of numbers or of categories, in one matrix."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 from app.engine.arrays import Cells, SampleWeights, Targets
@@ -18,6 +19,11 @@ class Column:
 
     name: str
     levels: tuple[Label, ...] = ()
+
+    @cached_property
+    def positions(self) -> dict[Label, float]:
+        """Where each level stands among them."""
+        return {level: float(position) for position, level in enumerate(self.levels)}
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,10 @@ def answered_column(cells: Sequence[object], column: Column, faults: Faults, *, 
     if not column.levels:
         return _numbers(cells, column.name, faults, missing=missing)
     kind = type(column.levels[0])
-    positions = {level: float(position) for position, level in enumerate(column.levels)}
     values = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells):
         if type(cell) is kind and isinstance(cell, str | bool):
-            values[row] = positions.get(cell, UNSEEN)
+            values[row] = column.positions.get(cell, UNSEEN)
             if isinstance(cell, str) and len(cell) > LONGEST_LEVEL:
                 faults.add_cell(cell, f"text of at most {LONGEST_LEVEL} characters", row=row, column=column.name)
         elif cell is not None or not missing:

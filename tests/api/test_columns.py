@@ -267,6 +267,34 @@ async def test_rare_classes_count_as_much_as_others_if_asked(client: httpx.Async
     assert sum(map(sum, balanced["report"]["confusion_matrix"])) == 60
 
 
+async def test_a_class_may_count_nothing(client: httpx.AsyncClient) -> None:
+    """All its rows have weight 0, also where classes are balanced."""
+    rows: dict[str, Any] = {"X": [[1], [2], [3], [4]], "y": ["a", "a", "b", "b"], "weights": [1, 1, 0, 0]}
+    answer = await trained(client, **rows, training=QUICK["training"] | {"class_weight": "balanced"})
+
+    assert answer["labels"] == ["a", "b"]
+
+
+async def test_only_how_weights_compare_matters(client: httpx.AsyncClient) -> None:
+    """However small they are: the smallest number above 0 is as good as 1."""
+    models = [
+        await trained(client, X=[[1], [2], [4]], y=[1, 2, 3], weights=[weight, 0, weight], **QUICK)
+        for weight in (5e-324, 1)
+    ]
+
+    assert models[0]["report"] == models[1]["report"]
+
+
+async def test_few_rows_with_embedded_categories_are_learnt(client: httpx.AsyncClient) -> None:
+    """By an optimizer that can; the one that cannot is refused with the remedy."""
+    table: dict[str, Any] = {"X": [["a"], ["b"], ["c"]], "y": [1, 2, 3], "scaling": {"one_hot": 2}}
+
+    assert (await trained(client, **table))["training"]["optimizer"] == "lbfgs"
+    refused = await problem(client, "/train", table | {"training": {"optimizer": "levenberg_marquardt"}})
+    assert (refused["status"], refused["type"]) == (422, "/problems/target")
+    assert "Raise scaling.one_hot" in refused["detail"]
+
+
 async def test_texts_that_are_too_long_all_together_are_refused(client: httpx.AsyncClient) -> None:
     """Levels are kept in the model, so they are bounded; the longest column is named."""
     rows = [[f"{row:0100}{column}" for column in range(10)] + [row] for row in range(9000)]
