@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -140,7 +140,10 @@ class ShardedBackpropagation:
             self.gradients.append(np.empty_like(self.gradient))
 
         def work(gradient: Parameters, part: slice) -> PerMember:
-            worker = self.new_worker() if self.idle.empty() else self.idle.get()
+            try:
+                worker = self.idle.get_nowait()
+            except Empty:
+                worker = self.new_worker()
             worker.write_to(gradient)
             value = worker(*take(part), [mask[:, part] for mask in masks])
             self.idle.put(worker)

@@ -212,6 +212,16 @@ def test_settings_that_contradict_the_target_are_refused(
         learn(EXAM if labels is None else replace(EXAM, y=labels), contradicting)
 
 
+def test_embeddings_are_not_learnt_by_levenberg_marquardt() -> None:
+    """Neither where it is asked for, nor where it would be chosen; with an input for each level they are none."""
+    with pytest.raises(UnsuitableTarget, match=r"learns no embeddings\. Raise scaling\.one_hot"):
+        learn(shops(40), recipe(optimizer="levenberg_marquardt", scaling=Scaling(one_hot=5)))
+
+    model = learn(shops(40), recipe(optimizer="levenberg_marquardt", epochs=3, scaling=Scaling(one_hot=10)))
+
+    assert model.network.embeddings == ()
+
+
 def test_yes_or_no_targets_take_sigmoids_only() -> None:
     """Their probabilities do not sum to 1."""
     rows = replace(EXAM, targets=("p", "q"), y=np.eye(2)[[0, 1, 0]], multilabel=True)

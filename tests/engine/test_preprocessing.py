@@ -222,6 +222,12 @@ def test_rows_outside_the_trained_ranges_are_known() -> None:
     assert encoder.in_range(rows).tolist() == [True, False, False, False, True, False]
 
 
+def test_levels_stand_at_their_positions() -> None:
+    """In the order in which they are listed; a column of numbers has none."""
+    assert Column("kind", ("b", "a", 7)).positions == {"b": 0.0, "a": 1.0, 7: 2.0}
+    assert Column("number").positions == {}
+
+
 def test_labels_become_one_column_or_one_each() -> None:
     """Two labels fit in one column; any number in one-hot rows."""
     np.testing.assert_array_equal(encode_labels(["b", "a"], ["a", "b"], one_column=True), [[1.0], [0.0]])
