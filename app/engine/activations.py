@@ -12,7 +12,7 @@ LEAK = 0.01  # Maas, Hannun, Ng 2013: the slope of leaky_relu below 0
 SILU_MINIMUM = -0.2784645427610738  # the least value of z·S(z), at z = -1.2785
 
 
-def _multiply(delta: Units, _a: Units, slope: Units) -> None:
+def _multiply(delta: Units, slope: Units) -> None:
     delta *= slope
 
 
@@ -21,13 +21,13 @@ class Activation:
     """One non-linearity and its derivative, in place; `scratch` has the shape of z and carries from one to the other.
 
     `apply(z, scratch)` turns z into a. `slope(a, scratch)` then leaves da/dz in scratch, and
-    `backpropagate(delta, a, scratch)` turns dL/da into dL/dz. `range` bounds a. What overflows becomes its limit; the
+    `backpropagate(delta, scratch)` turns dL/da into dL/dz. `range` bounds a. What overflows becomes its limit; the
     caller silences NumPy's warnings.
     """
 
     apply: Callable[[Units, Units], object]
     slope: Callable[[Units, Units], object]
-    backpropagate: Callable[[Units, Units, Units], None] = _multiply
+    backpropagate: Callable[[Units, Units], None] = _multiply
     range: tuple[float, float] = UNBOUNDED
 
     @property
@@ -107,13 +107,19 @@ def _softmax(z: Units, _scratch: Units) -> None:
     z /= z.sum(axis=-1, keepdims=True)
 
 
-def _softmax_backpropagate(delta: Units, a: Units, _scratch: Units) -> None:
+def _copy(a: Units, scratch: Units) -> None:
+    """Leave a itself: the slope of e^z, and what a softmax's is made of."""
+    np.copyto(scratch, a)
+
+
+def _softmax_backpropagate(delta: Units, a: Units) -> None:
+    """Each answer of a row hangs on each of its z, so that no single slope says it all."""
     delta -= (delta * a).sum(axis=-1, keepdims=True)
     delta *= a
 
 
 def _nothing(*_: Units) -> None:
-    """Leave everything as it is: the identity, and slopes that `apply` or `backpropagate` knows already."""
+    """Leave everything as it is: the identity, and slopes that `apply` knows already."""
 
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -124,9 +130,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "elu": Activation(_elu, _elu_slope, range=(-1.0, np.inf)),
     "silu": Activation(_silu, _silu_slope, range=(SILU_MINIMUM, np.inf)),
     "softplus": Activation(_softplus, _softplus_slope, range=(0.0, np.inf)),
-    "exponential": Activation(
-        lambda z, _scratch: np.exp(z, out=z), lambda a, scratch: np.copyto(scratch, a), range=(0.0, np.inf)
-    ),
+    "exponential": Activation(lambda z, _scratch: np.exp(z, out=z), _copy, range=(0.0, np.inf)),
     "identity": Activation(_nothing, lambda _a, scratch: np.copyto(scratch, 1.0)),
-    "softmax": Activation(_softmax, _nothing, _softmax_backpropagate, range=(0.0, 1.0)),
+    "softmax": Activation(_softmax, _copy, _softmax_backpropagate, range=(0.0, 1.0)),
 }

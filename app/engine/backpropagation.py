@@ -70,7 +70,9 @@ class Backpropagation:
             if index:
                 multiply = np.multiply if delta.shape[-1] == 1 else np.matmul  # the same for one unit, but faster
                 error = multiply(delta, _transposed(layers[index].W), out=below.error)  # step (3): the z2 error
-                activations[index - 1].backpropagate(error, below.a, below.scratch)  # step (4): the z2 delta
+                if masks:
+                    error *= masks[index - 1]
+                activations[index - 1].backpropagate(error, below.scratch)  # step (4): the z2 delta
                 delta = error
         if self.network.embeddings:
             self._embed(X, np.matmul(delta, _transposed(layers[0].W)))

@@ -75,9 +75,6 @@ def candidates(recipe: Recipe, problem: Problem) -> list[Candidate]:
     output = recipe.network.output_activation or _usual_output(recipe.training, problem)
     loss = recipe.training.loss or _usual_loss(output, problem)
     _require_consistent(output, loss, problem)
-    if recipe.network.activation == "softmax" and recipe.training.dropout:
-        message = "A softmax shares out 1 among its units, and dropout silences some of them. Leave one of the two out."
-        raise UnsuitableTarget(message)
     given = replace(
         recipe,
         task=problem.task,

@@ -23,7 +23,7 @@ from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS, GaveUp, solve
 from app.engine.table import Label, TrainingRows
 from app.engine.training import Course, Examples, Progress, Trained, descend
-from app.errors import UnsuitableTarget
+from app.errors import Diverged, UnsuitableTarget
 
 OPTIMISM = 1.5  # measured: errors of the ensemble on rows not seen at all, to those on rows that it stopped by
 PROMISING = 0.2  # share of a target's variance that a small table's first members may leave unexplained
@@ -46,7 +46,7 @@ def learn(
     for option in options:
         last = option is options[-1]
         means = Means(DEVICES[device](), threads, on_epoch if last else _tell_nobody, np.inf if last else PROMISING)
-        with suppress(GaveUp):
+        with suppress(*() if last else (GaveUp, Diverged)):
             models.append(_trained(rows, option, means))
     return min(models, key=_expected_error)
 

@@ -130,7 +130,7 @@ def _jacobian(network: Network, parameters: Parameters, rows: Batch) -> Array:
     delta = np.zeros_like(a, shape=(outputs, *a.shape[1:]))  # each output's in turn
     delta[range(outputs), :, range(outputs)] = 1.0 if rows.weights is None else np.sqrt(rows.weights[0, :, 0])
     activations[-1].slope(a, passes[-1].scratch)
-    activations[-1].backpropagate(delta, a, passes[-1].scratch)
+    activations[-1].backpropagate(delta, passes[-1].scratch)
     for index, slope in reversed(list(enumerate(network.layers(jacobian)))):
         inputs, by_row = passes[index - 1].a if index else rows.X, delta.swapaxes(0, 1)
         slope.W[:] = (inputs[0, :, np.newaxis, :, np.newaxis] * by_row[:, :, np.newaxis]).reshape(slope.W.shape)
@@ -138,7 +138,7 @@ def _jacobian(network: Network, parameters: Parameters, rows: Batch) -> Array:
             slope.b[:] = by_row.reshape(slope.b.shape)
         if index:
             delta = delta @ layers[index].W.swapaxes(1, 2)
-            activations[index - 1].backpropagate(delta, inputs, passes[index - 1].scratch)
+            activations[index - 1].backpropagate(delta, passes[index - 1].scratch)
     return jacobian
 
 

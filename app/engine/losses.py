@@ -55,7 +55,7 @@ class Loss:
             error *= 1.0 / (a.shape[-2] * (1 if self.paired_with == "softmax" else y.shape[-1]))
         if not self.paired_with:
             output.slope(a, scratch)
-            output.backpropagate(error, a, scratch)  # the tutorial's step (2): delta output sum
+            output.backpropagate(error, scratch)  # the tutorial's step (2): delta output sum
         return error
 
 

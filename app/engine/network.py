@@ -158,8 +158,8 @@ class Network:
     ) -> tuple[Outputs, Outputs]:
         """Compute every layer in order; give z and a of the last.
 
-        With `masks` (in training), each hidden layer also leaves its slope in `scratch`, and both are multiplied with
-        its mask, where it has one.
+        With `masks` (in training), each hidden layer also leaves its slope in `scratch`, and its activations are then
+        multiplied with its mask, where it has one.
         """
         a = z = inputs
         for index, (layer, activation, this) in enumerate(zip(layers, self.activations, passes, strict=True)):
@@ -174,7 +174,6 @@ class Network:
                 activation.slope(a, this.scratch)
                 if masks:
                     a *= masks[index]
-                    np.multiply(this.scratch, masks[index], out=this.scratch)
         return z, a
 
     def outputs(self, parameters: Parameters, X: Features) -> tuple[Outputs, Outputs]:

@@ -64,6 +64,8 @@ def solve(solver: Solver, course: Course, examples: Examples) -> Trained:
     for member in range(len(course.parameters)):
         watch = _Watch(course, examples, member, sum(len(watch.losses) for watch in watches))
         reasons.append(solver(course, watch.parameters, examples.batch(watch.learnt), watch))
+        if not watch.losses:  # no step helped
+            watch(float(course.measure(watch.parameters, examples, watch.learnt)[0]))
         watch.keep()
         watches.append(watch)
         judged = [watch.validation_losses[-1] for watch in watches if watch.validation_losses]

@@ -105,7 +105,7 @@ def test_what_goes_back_is_multiplied_with_the_slope(name: str) -> None:
     delta = direction.copy()
     ACTIVATIONS[name].slope(a, scratch)
 
-    ACTIVATIONS[name].backpropagate(delta, a, scratch)
+    ACTIVATIONS[name].backpropagate(delta, scratch)
 
     for row, column in np.ndindex(z.shape):
         step = np.zeros_like(z)

@@ -195,7 +195,6 @@ def test_bounded_outputs_get_a_target_they_can_reach(output: str) -> None:
          "needs output_activation identity"),
         ({"training": {"optimizer": "levenberg_marquardt"}}, ("a", "b", "a"), "makes squares small, not binary"),
         ({"training": {"optimizer": "levenberg_marquardt", "loss": "mae"}}, None, "makes squares small, not mae"),
-        ({"training": {"dropout": 0.1}, "network": {"activation": "softmax"}}, None, "shares out 1"),
     ],
 )  # fmt: skip
 def test_settings_that_contradict_the_target_are_refused(

@@ -23,6 +23,7 @@ from app.engine.levenberg_marquardt import (
     levenberg_marquardt,
 )
 from app.engine.network import Network
+from app.engine.solvers import Solver
 from app.errors import Diverged
 from tests.engine.courses import course_of
 
@@ -171,14 +172,22 @@ def test_noise_is_found_out() -> None:
     assert np.sqrt(np.mean((network.outputs(parameters, clean.X)[1] - clean.y) ** 2)) < 0.07
 
 
-def test_a_few_rows_are_learnt_exactly() -> None:
-    """Below ten of them noise cannot be told from what they say."""
-    rows = straight(9, 0.1)
+def ended(solver: Solver, rows: Batch, *, tolerance: float) -> tuple[str, list[float]]:
+    """Train a member until it converges; give why it stopped and the losses on the way."""
     parameters = TANH.initialize("lecun", 1, np.random.default_rng(0), rows.X[0])
     losses: list[float] = []
 
-    course = course_of(TANH, parameters, epochs=200, tolerance=1e-10)
-    stopped = levenberg_marquardt(course, parameters, rows, losses.append)  # type: ignore[arg-type]
+    def noted(loss: float) -> bool:
+        losses.append(loss)
+        return False
+
+    course = course_of(TANH, parameters, epochs=200, tolerance=tolerance)
+    return solver(course, parameters, rows, noted), losses
+
+
+def test_a_few_rows_are_learnt_exactly() -> None:
+    """Below ten of them noise cannot be told from what they say."""
+    stopped, losses = ended(levenberg_marquardt, straight(9, 0.1), tolerance=1e-10)
 
     assert stopped == "converged"
     assert losses[-1] < 1e-10 < losses[-2]
@@ -248,12 +257,7 @@ def test_lbfgs_goes_back_from_where_it_gets_worse() -> None:
 
 def test_lbfgs_stops_at_its_tolerance() -> None:
     """As soon as the loss is below it."""
-    rows = straight(30, 0.0)
-    parameters = TANH.initialize("lecun", 1, np.random.default_rng(0), rows.X[0])
-    losses: list[float] = []
-
-    course = course_of(TANH, parameters, epochs=200, tolerance=1e-2)
-    stopped = lbfgs(course, parameters, rows, losses.append)  # type: ignore[arg-type]
+    stopped, losses = ended(lbfgs, straight(30, 0.0), tolerance=1e-2)
 
     assert stopped == "converged"
     assert losses[-1] < 1e-2 <= losses[-2]

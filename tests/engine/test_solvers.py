@@ -77,6 +77,15 @@ def test_curves_of_members_that_stopped_go_on_with_their_last_loss() -> None:
     assert trained.history.validation_loss.tolist() == [0.0, 0.5]
 
 
+def test_a_member_that_no_step_helps_still_has_a_curve() -> None:
+    """Of one epoch, in which it stayed where it was."""
+    trained = solve(walking([], [0.0]), course_of(POINT, np.full((2, 1), 3.0)), judged())
+
+    assert trained.history.loss.tolist() == [(4.0 + 1.0) / 2]
+    assert trained.history.validation_loss.tolist() == [(9.0 + 0.0) / 2]
+    assert trained.parameters[0, 0] == 3.0
+
+
 def test_progress_counts_the_epochs_of_all_members() -> None:
     """The second goes on where the first ended."""
     told: list[Progress] = []
