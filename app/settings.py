@@ -15,8 +15,8 @@ def _require_device(name: str) -> str:
     """Raise ValueError for a device that is not there."""
     try:
         DEVICES[name]()
-    except ImportError as error:
-        message = f"{name} needs CuPy, which is not installed ({error})"
+    except (ImportError, RuntimeError) as error:  # CuPy's errors are of the latter
+        message = f"{name} needs CuPy and a GPU, and one of them is not there ({error})"
         raise ValueError(message) from None
     return name
 

@@ -122,16 +122,17 @@ def _filled(config: C, usual: dict[str, Any]) -> C:
 def _choices(recipe: Recipe, problem: Problem) -> list[tuple[str, str]]:
     """Name the optimizers to try for a table, and say why."""
     training, few = recipe.training, problem.rows < FEW_ROWS
-    ensemble = ("adam", f"{problem.rows} rows, each judged by members that have not seen it")
+    rows = "1 row" if problem.rows == 1 else f"{problem.rows} rows"
+    ensemble = ("adam", f"{rows}, each judged by members that have not seen it")
     if training.optimizer:
         return [(training.optimizer, "as set")]
     if training.learning_rate or training.batch_size or training.clip_norm or training.dropout:
         return [("adam", "its settings were given")]
     squares = training.loss in SQUARES and not training.l2
     if few and squares and not problem.embedded:
-        return [("levenberg_marquardt", f"{problem.rows} rows of numbers are few enough to be learnt exactly")]
+        return [("levenberg_marquardt", f"{rows} of numbers can be learnt exactly")]
     if few:
-        return [("lbfgs", f"{problem.rows} rows are too few to spare any to judge by")]
+        return [("lbfgs", f"none of {rows} can be spared to judge by")]
     if squares and _is_small(recipe.network.hidden or (), problem):
         return [("levenberg_marquardt", "answers rows it has not seen better than adam does"), ensemble]
     return [ensemble]

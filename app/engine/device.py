@@ -26,6 +26,7 @@ class Device:
 def _cuda() -> Device:
     import cupy  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - heavy, and not always there
 
+    cupy.cuda.runtime.getDeviceCount()  # raises where there is no GPU
     return Device(cupy.asarray, cupy.asnumpy)
 
 

@@ -205,7 +205,7 @@ def _yes_or_no(answers: Table, faults: Faults) -> Targets:
     y = np.zeros((len(answers.cells[0]), len(answers.columns)))
     for index, (name, cells) in enumerate(zip(answers.columns, answers.cells, strict=True)):
         for row, cell in enumerate(cells):
-            if isinstance(cell, int) and cell in {0, 1}:
+            if isinstance(cell, int | float) and cell in {0, 1}:
                 y[row, index] = cell
             else:
                 faults.add_cell(cell, "true or false", row=row, column=name)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -128,18 +128,37 @@ def test_arrays_elsewhere_do_not_mix_with_those_here(mix: Callable[[Any], object
     assert isinstance(array[np.array([0, 1])] * np.float64(2), Elsewhere)
 
 
-def test_cupy_is_imported_where_it_is_chosen() -> None:
-    """And asked to send and to fetch."""
+def cuda(*, gpus: bool) -> Device:
+    """The device that CuPy makes, with a stand-in for it on a machine with GPUs or without."""
+
+    def count() -> int:
+        if not gpus:
+            message = "no CUDA-capable device is detected"
+            raise RuntimeError(message)
+        return 1
+
     library = ModuleType("cupy")
-    vars(library).update(asarray=lambda array: array + 1, asnumpy=lambda array: array - 1)
+    runtime = SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=count))
+    vars(library).update(asarray=lambda array: array + 1, asnumpy=lambda array: array - 1, cuda=runtime)
     sys.modules["cupy"] = library
     try:
-        device = DEVICES["cuda"]()
+        return DEVICES["cuda"]()
     finally:
         del sys.modules["cupy"]
 
+
+def test_cupy_is_imported_where_it_is_chosen() -> None:
+    """And asked to send and to fetch."""
+    device = cuda(gpus=True)
+
     assert device.send(np.ones(2)).tolist() == [2.0, 2.0]
     assert device.fetch(np.ones(2)).tolist() == [0.0, 0.0]
+
+
+def test_a_gpu_that_is_not_there_is_noticed_at_once() -> None:
+    """Not only by the first training."""
+    with pytest.raises(RuntimeError, match="no CUDA"):
+        cuda(gpus=False)
 
 
 def test_where_the_processor_is_asked_for_arrays_stay_as_they_are() -> None:

@@ -276,7 +276,7 @@ def test_a_taken_port_is_said_so(start_server: StartServer, tmp_path: Path) -> N
         pytest.param(
             "NETLET_DEVICE",
             "cuda",
-            "cuda needs CuPy, which is not installed",
+            "cuda needs CuPy and a GPU",
             marks=pytest.mark.skipif(find_spec("cupy") is not None, reason="CuPy is installed"),
         ),
     ],
