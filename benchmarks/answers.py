@@ -33,7 +33,7 @@ def section(rounds: int) -> Section:
             plain, tiled = [], []
             for _ in range(3 * rounds):
                 plain.append(timed(partial(_in_blocks, network, parameters, X)))
-                tiled.append(timed(partial(tiled_outputs, network, parameters, X)))
+                tiled.append(timed(partial(tiled_outputs, network, parameters, X.astype(np.float64))))
             ratios.append(median(tiled) / median(plain))
             rows.append((name, f"{1e3 * median(plain):.1f}", f"{1e3 * median(tiled):.1f}", f"{ratios[-1]:.2f}"))
     return Section(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -20,7 +20,7 @@ GENERATORS: dict[str, Callable[[int], Randomness]] = {
     # NumPy's legacy stream, from which older programs (the tutorial among them) draw.
     "mt19937": lambda seed: np.random.RandomState(seed if seed < 2**32 else [seed % 2**32, seed >> 32]),
 }
-PRECISIONS = {"float64": np.float64, "float32": np.float32}
+PRECISIONS: dict[str, type[np.floating[Any]]] = {"float64": np.float64, "float32": np.float32}
 WHOLE_TABLE = ("levenberg_marquardt", "lbfgs")
 """Optimizers that are no rule for one step: each step looks at all rows, and chooses its own length."""
 METHODS = OPTIMIZERS | dict.fromkeys(WHOLE_TABLE)

@@ -6,7 +6,7 @@ from math import floor, sqrt
 from typing import Any, NamedTuple, TypeVar
 
 from app.engine.activations import ACTIVATIONS
-from app.engine.config import TrainingConfig
+from app.engine.config import WHOLE_TABLE, TrainingConfig
 from app.engine.levenberg_marquardt import FEW_ROWS
 from app.engine.losses import LOSSES
 from app.engine.network import Architecture
@@ -75,6 +75,7 @@ def candidates(recipe: Recipe, problem: Problem) -> list[Candidate]:
     output = recipe.network.output_activation or _usual_output(recipe.training, problem)
     loss = recipe.training.loss or _usual_loss(output, problem)
     _require_consistent(output, loss, problem)
+    _require_used(recipe.training, problem)
     given = replace(
         recipe,
         task=problem.task,
@@ -268,6 +269,18 @@ def _scaled(recipe: Recipe, usual: dict[str, Any], problem: Problem) -> Scaling:
         fixed = scaling.target_maximum is not None or LOSSES[loss].counts
         usual |= {"target": "maximum" if fixed else "minmax" if ACTIVATIONS[output].bounded else "standard"}
     return _filled(scaling, usual)
+
+
+def _require_used(training: TrainingConfig, problem: Problem) -> None:
+    """Raise UnsuitableTarget for settings that nothing would use: what is set is to mean something."""
+    ignored = {"class_weight": problem.task != "classification"}
+    if training.optimizer in WHOLE_TABLE:
+        ignored |= dict.fromkeys(("dropout", "input_scale", "clip_norm"), True)
+        ignored |= {"l2": training.optimizer == "levenberg_marquardt"}
+    for name in (name for name, unused in ignored.items() if unused and getattr(training, name)):
+        what = "a target without classes" if name == "class_weight" else training.optimizer
+        message = f"training.{name} means nothing to {what}. Leave it out."
+        raise UnsuitableTarget(message)
 
 
 def _require_consistent(output: str, loss: str, problem: Problem) -> None:

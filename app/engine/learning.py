@@ -46,7 +46,8 @@ def learn(
     for option in options:
         last = option is options[-1]
         means = Means(DEVICES[device](), threads, on_epoch if last else _tell_nobody, np.inf if last else PROMISING)
-        with suppress(*() if last else (GaveUp, Diverged)):
+        # Overflow is what Diverged reports.
+        with suppress(*() if last else (GaveUp, Diverged)), np.errstate(all="ignore"), one_blas_thread():
             models.append(_trained(rows, option, means))
     return min(models, key=_expected_error)
 
@@ -79,7 +80,7 @@ def _trained(rows: TrainingRows, candidate: Candidate, means: Means) -> Model:
     members = training.members or 1
     folds = deal(_strata(rows), members, rows_held_out(len(rows.X), training.validation or 0.0), rng)
     known = np.arange(len(rows.X)) if members > 1 else folds.learnt[0]  # what no member learns from stays unknown
-    encoder = Encoder.fit(rows.columns, rows.X[known], recipe.scaling)
+    encoder = Encoder.fit(rows.columns, rows.X, recipe.scaling, known)
     y, target = _scaled_target(rows, recipe, labels, known)
     network = network_for(recipe, encoder, outputs_for(recipe, len(rows.targets), len(labels)))
     X = encoder.encode(rows.X)
@@ -97,9 +98,8 @@ def _trained(rows: TrainingRows, candidate: Candidate, means: Means) -> Model:
         **means._asdict(),
     )
     examples = Examples(sent(X), sent(y), None if weights is None else sent(weights), folds.learnt, folds.judged)
-    with np.errstate(all="ignore"), one_blas_thread():  # overflow is what Diverged reports
-        solver = SOLVERS.get(str(training.optimizer))
-        trained = descend(course, examples) if solver is None else solve(solver, course, examples)
+    solver = SOLVERS.get(str(training.optimizer))
+    trained = descend(course, examples) if solver is None else solve(solver, course, examples)
     model = Model(
         columns=rows.columns,
         targets=rows.targets,
@@ -163,15 +163,30 @@ def _scaled_target(
     if recipe.scaling.target_maximum is not None:
         target = Scaler(np.zeros_like(target.center), np.full_like(target.scale, recipe.scaling.target_maximum))
     y = target.scale_in(rows.y)
+    _require_reachable(y[known], recipe)
+    return y, target
+
+
+def _require_reachable(y: Array, recipe: Recipe) -> None:
+    """Raise UnsuitableTarget for a scaled target that the network cannot answer, or whose squares overflow."""
+    output, precision = str(recipe.network.output_activation), str(recipe.training.precision)
     low, high = ACTIVATIONS[output].range
-    lowest, highest = y[known].min(), y[known].max()
-    if lowest < low or highest > high:
+    lowest, highest = y.min(), y.max()
+    between = f"Scaled, the target runs from {lowest:.4g} to {highest:.4g}"
+    if LOSSES[str(recipe.training.loss)].counts and lowest < 0:
         message = (
-            f"Scaled, the target runs from {lowest:.4g} to {highest:.4g}, but {output} answers lie between {low:.4g} "
-            f"and {high:.4g}. Leave scaling.target out (or raise target_maximum), or use output_activation identity."
+            f"Loss {recipe.training.loss} learns counts, which are never negative, as this target is. Leave it out."
         )
         raise UnsuitableTarget(message)
-    return y, target
+    if lowest < low or highest > high:
+        message = (
+            f"{between}, but {output} answers lie between {low:.4g} and {high:.4g}. Leave scaling.target out (or raise "
+            "target_maximum), or use output_activation identity."
+        )
+        raise UnsuitableTarget(message)
+    if max(-lowest, highest) ** 2 > np.finfo(PRECISIONS[precision]).max:
+        message = f"{between}, whose squares are beyond {precision}. Leave scaling.target out, or raise target_maximum."
+        raise UnsuitableTarget(message)
 
 
 def _weights(rows: TrainingRows, *, balanced: bool) -> Cells | None:
@@ -223,4 +238,4 @@ def _warnings(rows: TrainingRows) -> Iterator[str]:
             yield f"Column {column.name} has one value only: nothing can be learnt from it."
     if not isinstance(rows.y, tuple):
         for name in (name for name, spread in zip(rows.targets, np.ptp(rows.y, axis=0), strict=True) if spread == 0):
-            yield f"Target {name} has one value only: the answer will be that value."
+            yield f"Target {name} has one value only: the answer will be about that value."

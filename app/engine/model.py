@@ -1,5 +1,6 @@
 """A model: trained networks with all it takes to answer in the user's own units."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -98,7 +99,7 @@ class Model:
     def member_scores(self, X: Cells) -> Outputs:
         """Answer rows with each member, shape (members, samples, answers)."""
         with np.errstate(all="ignore"):
-            a: Outputs = tiled_outputs(self.network, self.parameters, self.encoder.encode(X)).astype(np.float64)
+            a: Outputs = tiled_outputs(self.network, self.parameters, X, self.encoder.encode).astype(np.float64)
             if self.target is not None:
                 return self.target.scale_out(a[..., : len(self.targets)])  # a variance may stand behind
             return np.concatenate((1.0 - a, a), axis=-1) if self.labels and a.shape[-1] == 1 else a
@@ -115,17 +116,23 @@ class Model:
         return answers
 
 
-def tiled_outputs(network: Network, parameters: Parameters, X: Features) -> Outputs:
-    """Compute the members' outputs, shape (members, samples, outputs), in bounded memory.
+def tiled_outputs(
+    network: Network, parameters: Parameters, X: Cells, encode: Callable[[Cells], Features] = np.asarray
+) -> Outputs:
+    """Compute the members' outputs, shape (members, samples, outputs), in bounded memory: features are made on the way.
 
     A row's answer is the same to the last bit alone and among any others: on some processors BLAS takes other kernels,
     with other rounding, for other shapes, so all products have the shape of a tile.
     """
+    members, outputs = len(parameters), network.sizes[-1]
     tiles = -(-len(X) // TILE)
-    padded = np.zeros((tiles, 1, TILE, X.shape[1]), dtype=parameters.dtype)
-    padded.reshape(tiles * TILE, -1)[: len(X)] = X
-    outputs = np.empty((tiles, len(parameters), TILE, network.sizes[-1]), dtype=parameters.dtype)
-    step = max(1, BLOCK_NUMBERS // (TILE * len(parameters) * max(network.sizes)))
+    answers = np.empty((tiles, members, TILE, outputs), dtype=parameters.dtype)
+    widest = max(members * max(network.sizes), 4 * network.sizes[0])  # features come in float64, with what made them
+    step = max(1, BLOCK_NUMBERS // (TILE * widest))
     for start in range(0, tiles, step):
-        _, outputs[start : start + step] = network.outputs(parameters, padded[start : start + step])
-    return outputs.swapaxes(0, 1).reshape(len(parameters), tiles * TILE, -1)[:, : len(X)]
+        features = encode(X[start * TILE : (start + step) * TILE])
+        block = answers[start : start + step]
+        padded = np.zeros((len(block), 1, TILE, features.shape[1]), dtype=parameters.dtype)
+        padded.reshape(len(block) * TILE, -1)[: len(features)] = features
+        _, block[:] = network.outputs(parameters, padded)
+    return answers.swapaxes(0, 1).reshape(members, tiles * TILE, outputs)[:, : len(X)]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Gt, Le
 
-from app.engine.arrays import Cells, Features, Row, Targets, Units, Vector
+from app.engine.arrays import Cells, Features, Index, Row, Targets, Units, Vector
 from app.engine.choices import STRICT, OneOf
 from app.engine.table import Column, Label
 
@@ -120,10 +120,14 @@ class Encoder:
     one_hot: int
 
     @classmethod
-    def fit(cls, columns: tuple[Column, ...], X: Cells, scaling: Scaling) -> "Encoder":
-        """Measure the columns of a table, shape (samples, columns)."""
+    def fit(cls, columns: tuple[Column, ...], cells: Cells, scaling: Scaling, known: Index | None = None) -> "Encoder":
+        """Measure the columns of a table, shape (samples, columns), by its known rows, or by all.
+
+        Of the others it is taken into account only which columns have missing values, so that they can be answered.
+        """
+        absent: npt.NDArray[np.bool_] = np.asarray(np.isnan(cells).any(axis=0))
+        X = cells if known is None else cells[known]
         missing = np.isnan(X)
-        absent: npt.NDArray[np.bool_] = np.asarray(missing.any(axis=0))
         fill: Row = np.zeros(X.shape[1])
         for column in np.flatnonzero(absent & ~missing.all(axis=0)):
             fill[column] = np.nanmedian(X[:, column])
@@ -178,13 +182,12 @@ class Encoder:
 
     def encode(self, X: Cells) -> Features:
         """Turn rows, shape (samples, columns), into features, shape (samples, dense + codes)."""
-        absent = np.isnan(X)
+        absent, (columns, beginnings, widths) = np.isnan(X), self.bins
         filled = np.where(absent, self.fill, X)
-        scaled = self.scaler.scale_in(filled)[:, self.numbers]
-        if self.clip is not None:
-            scaled /= np.hypot(1.0, scaled / self.clip)  # which does not overflow
-        columns, beginnings, widths = self.bins
-        with np.errstate(over="ignore"):  # of a bin that is hardly wider than 0, which is left on one side or the other
+        with np.errstate(over="ignore"):  # of a bin or a clip that is hardly more than 0
+            scaled = self.scaler.scale_in(filled)[:, self.numbers]
+            if self.clip is not None:
+                scaled /= np.hypot(1.0, scaled / self.clip)
             bins = 2.0 * np.clip((filled[:, columns] - beginnings) / widths, 0.0, 1.0) - 1.0
         parts = [scaled, bins, absent[:, self.missing > 0]]
         for index, levels in self.categories:

@@ -175,7 +175,7 @@ def test_constant_columns_and_targets_are_learnt_with_a_warning() -> None:
     assert model.report.warnings == (
         "Column b has one value only: nothing can be learnt from it.",
         "Column c is missing in all rows: nothing can be learnt from it.",
-        "Target y has one value only: the answer will be that value.",
+        "Target y has one value only: the answer will be about that value.",
     )
     assert model.scores(rows.X)[:, 0] == pytest.approx([3.0, 3.0, 3.0], abs=1e-3)
     assert model.report.metrics["training"]["r2"] is None

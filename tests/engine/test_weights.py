@@ -82,13 +82,6 @@ def test_balanced_classes_keep_the_weights_of_their_rows() -> None:
     np.testing.assert_allclose(scores[:, 0], [0.75 / (0.75 + 0.25), 0.25 / (0.25 + 0.75)], atol=1e-3)
 
 
-def test_numbers_have_no_classes_to_balance() -> None:
-    """The setting does nothing for them."""
-    plain, balanced = (learn(wave(20), recipe(epochs=5, class_weight=weight)) for weight in (None, "balanced"))
-
-    assert balanced.parameters.tobytes() == plain.parameters.tobytes()
-
-
 def test_ensembles_weigh_rows() -> None:
     """Two kinds of rows contradict each other; the heavier are believed."""
     rows = saddle(60)
