@@ -89,3 +89,14 @@ def test_smaller_batches_after_larger_ones_leave_no_trace() -> None:
     ShardedBackpropagation(NETWORK, LOSSES["mse"], parameters, fresh)(lambda part: part_of(batch, part), 2 * SHARD)
 
     assert used.tobytes() == fresh.tobytes()
+
+
+def test_workers_are_kept_from_shard_to_shard() -> None:
+    """One thread has room for one worker, however many shards and batches there are."""
+    parameters, batch, _ = drawn("mse", NETWORK)
+    shards = ShardedBackpropagation(NETWORK, LOSSES["mse"], parameters, np.empty_like(parameters))
+
+    for _ in range(2):
+        shards(lambda part: part_of(batch, part), ROWS)
+
+    assert shards.idle.qsize() == 1
