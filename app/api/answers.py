@@ -26,6 +26,7 @@ from app.engine.preprocessing import PAIR
 from app.errors import Fault, InvalidRequest, TooManyAnswers
 from app.jobs.jobs import Job
 from app.store.store import Listed, Stored
+from app.tables.columns import sources_of
 
 MOST_LEVELS = 100  # of a category, where a column is described
 
@@ -102,7 +103,7 @@ def summary(listed: Listed) -> ModelSummary:
         model=listed.name,
         versions=list(listed.versions),
         task=None if newest is None else newest.recipe.task,
-        columns=None if newest is None else [column.name for column in newest.columns],
+        columns=None if newest is None else [source.name for source in newest.sources],
         target=None if newest is None else one_or_all(newest.targets),
         damage=listed.damage,
     )
@@ -151,25 +152,22 @@ def _layer(layer: Layer, activation: str, member: int) -> LayerAnswer:
 
 def _columns(model: Model) -> list[Column]:
     """Describe what a model takes."""
-    encoder = model.encoder
-    known = zip(
-        model.columns, encoder.lowest.tolist(), encoder.highest.tolist(), (encoder.missing > 0).tolist(), strict=True
-    )
-    columns = []
-    for column, lowest, highest, missing in known:
-        levels = list(column.levels)
-        columns.append(
-            Column(
-                name=column.name,
-                kind="number" if not levels else "boolean" if isinstance(levels[0], bool) else "category",
-                lowest=None if levels else lowest,
-                highest=None if levels else highest,
-                levels=levels[:MOST_LEVELS] or None,
-                level_count=len(levels) or None,
-                missing=missing,
-            )
+    levels = {column.name: list(column.levels) for column in model.columns}
+    return [
+        Column(
+            name=source.name,
+            kind=source.kind,
+            lowest=source.lowest,
+            highest=source.highest,
+            levels=levels.get(source.name, [])[:MOST_LEVELS] or None,
+            level_count=source.levels or None,
+            frequent=list(source.frequent) or None,
+            missing=source.columns[0] in model.missing,
+            missing_share=source.missing,
+            example=source.example,
         )
-    return columns
+        for source in sources_of(model)
+    ]
 
 
 def _inputs(model: Model) -> Iterator[InputAnswer]:

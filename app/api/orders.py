@@ -44,7 +44,7 @@ def sent(request: TrainRequest | PredictRequest) -> Sent:
     """Take the table out of a request."""
     columns = None if request.columns is None else tuple(request.columns)
     if isinstance(request, PredictRequest):
-        return Sent(rows=request.rows, columns=columns, X=request.X)
+        return Sent(rows=request.rows, columns=columns, X=request.X, ignore_extra=request.ignore_extra)
     target = tuple(request.target) if isinstance(request.target, list) else request.target
     return Sent(
         rows=request.rows,
@@ -54,6 +54,7 @@ def sent(request: TrainRequest | PredictRequest) -> Sent:
         y=request.y,
         weight=request.weight,
         weights=request.weights,
+        kinds=dict(request.kinds),
     )
 
 

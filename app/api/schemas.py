@@ -14,6 +14,7 @@ from app.engine.preprocessing import Scaling
 from app.engine.recipe import TASKS
 from app.engine.table import Label
 from app.presets import PRESETS
+from app.tables.kinds import KINDS
 
 STRICT = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
 LOOSE = ConfigDict(use_attribute_docstrings=True)
@@ -56,6 +57,8 @@ class TrainRequest(BaseModel):
     """With `rows`: the column that says how much each row counts; it is no feature."""
     weights: list[Any] | None = None
     """With `X`: how much each row counts."""
+    kinds: dict[str, Annotated[str, OneOf(KINDS)]] = Field(default_factory=dict)
+    """What a column is, by its name, where its cells do not tell: a number that stands for a `category`, say."""
     task: Annotated[str, OneOf(TASKS)] | None = None
     """`classification` learns whole numbers as classes, `multilabel` 0 and 1 of each target as no and yes; follows the
     target where it is not given."""
@@ -93,6 +96,8 @@ class PredictRequest(BaseModel):
     """Names of the columns of rows that are lists; the model's own order where it is not given."""
     X: list[Any] | None = None
     """Instead of `rows`: lists of values in the model's column order; one bare list is one row."""
+    ignore_extra: bool = False
+    """Whether columns that the model does not know are left out, instead of refused."""
     proba: bool = False
     """For classes: also give the probability of each (with several targets, of each being true)."""
 
@@ -118,15 +123,22 @@ class Column(BaseModel):
     model_config = LOOSE
 
     name: str
-    kind: Literal["number", "category", "boolean"]
-    lowest: float | None
-    """Of a column of numbers, in training."""
-    highest: float | None
+    kind: Annotated[str, OneOf(KINDS)]
+    """An integer is a number that was always whole in training; it need not be so later."""
+    lowest: float | str | None
+    """Of numbers and dates, in training."""
+    highest: float | str | None
     levels: list[Label] | None
     """Of a category: the first 100."""
     level_count: int | None
+    frequent: list[tuple[Label, int]] | None
+    """The most frequent levels, each with its number of rows in training."""
     missing: bool
     """Whether null is taken: only where values were missing in training."""
+    missing_share: float
+    """Share of the training's rows that had no value."""
+    example: Label | float | None
+    """Its value in one row of the training."""
 
 
 class ModelDetail(BaseModel):

@@ -110,6 +110,7 @@ def _trained(rows: TrainingRows, candidate: Candidate, means: Means) -> Model:
         encoder=encoder,
         target=target,
         history=trained.history,
+        sources=rows.sources,
     )
     return replace(model, report=_report(model, rows, folds, trained, candidate.sentence))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ from app.engine.metrics import Metrics
 from app.engine.network import Network
 from app.engine.preprocessing import Encoder, Scaler
 from app.engine.recipe import Recipe
-from app.engine.table import Column, Label
+from app.engine.table import Column, Label, Source
 from app.engine.training import History
 from app.errors import MOST_FAULTS, BadTable, Fault
 
@@ -76,8 +77,17 @@ class Model:
     target: Scaler | None
     history: History
     report: Report = UNKNOWN
+    sources: tuple[Source, ...] = ()
+    """The columns as they were sent."""
     tags: dict[str, str] = field(default_factory=dict)
     description: str = ""
+
+    @cached_property
+    def missing(self) -> frozenset[str]:
+        """Names of the columns in which a value may be missing, as some were in training."""
+        return frozenset(
+            column.name for column, missing in zip(self.columns, self.encoder.missing, strict=True) if missing
+        )
 
     def scores(self, X: Cells) -> Scores:
         """Answer rows: numbers in the user's units (samples, targets), or probabilities (samples, labels or targets).

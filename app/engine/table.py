@@ -27,6 +27,35 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A column as people send it, and what it held in training; a date becomes several columns, a number each.
+
+    `kind` is number, integer (numbers that were all whole), boolean, category or date.
+    """
+
+    name: str
+    kind: str
+    missing: float
+    """Share of the rows that had no value."""
+    example: Label | float | None = None
+    """A value of a row that had most columns; None where all are missing."""
+    lowest: float | str | None = None
+    highest: float | str | None = None
+    """Of numbers and dates."""
+    levels: int = 0
+    """How many different values a category or a boolean has,"""
+    frequent: tuple[tuple[Label, int], ...] = ()
+    """and the most frequent of them, each with its number of rows."""
+    parts: tuple[str, ...] = ()
+    """What a date is taken apart into."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that it becomes."""
+        return tuple(f"{self.name}.{part}" for part in self.parts) or (self.name,)
+
+
+@dataclass(frozen=True)
 class TrainingRows:
     """A table to learn from.
 
@@ -41,3 +70,5 @@ class TrainingRows:
     y: Targets | tuple[Label, ...]
     weights: SampleWeights | None = None
     multilabel: bool = False
+    sources: tuple[Source, ...] = ()
+    """The columns as they were sent, where they were sent by somebody."""

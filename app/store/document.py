@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.engine.defaults import Problem, candidates
 from app.engine.model import Report
 from app.engine.recipe import Recipe
-from app.engine.table import Column, Label
+from app.engine.table import Column, Label, Source
 from app.errors import UnsuitableTarget
 
 FORMAT = 2
@@ -28,6 +28,7 @@ class Document(BaseModel):
     format: Annotated[int, Ge(FORMAT), Le(FORMAT)]
     libraries: dict[str, str]
     columns: tuple[Column, ...]
+    sources: tuple[Source, ...]
     targets: tuple[str, ...]
     labels: tuple[Label, ...]
     recipe: Recipe
@@ -46,6 +47,8 @@ class Document(BaseModel):
         for what, names in (("columns", columns), ("targets", self.targets)):
             if not names or len(set(names)) < len(names):
                 yield f"it has no {what}, or two of one name"
+        if self.sources and [name for source in self.sources for name in source.columns] != columns:
+            yield "its columns are not those that were sent"
         levels = {f"levels of column {number}": column.levels for number, column in enumerate(self.columns, start=1)}
         for what, words in ({"labels": self.labels} | levels).items():
             if len(set(words)) < len(words) or len(set(map(type, words))) > 1:

@@ -40,6 +40,7 @@ def encode(model: Model) -> bytes:
         format=FORMAT,
         libraries={"netlet": __version__, "numpy": version_of("numpy"), "python": platform.python_version()},
         columns=model.columns,
+        sources=model.sources,
         targets=model.targets,
         labels=model.labels,
         recipe=model.recipe,

@@ -1,20 +1,17 @@
 """Cells: what JSON values may stand in a table, and how the others are named when they may not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from itertools import islice
 from math import isfinite, isnan
 
-import numpy as np
-
-from app.engine.arrays import Row
+from app.engine.arrays import Index
 from app.errors import MOST_FAULTS, BadTable, Fault, NonFiniteNumber
 
 LARGEST_NUMBER = 1e100  # beyond it, squares overflow
 LONGEST_LIST = 60
 LONGEST_GUESS = 40
 MOST_KNOWN = 500
-NUMBER = "a number"
 FINITE = "a number between -1e100 and 1e100"
 
 
@@ -46,10 +43,18 @@ class Faults:
             self.non_finite += 1
         self.add(expected, got=describe(value), row=row, column=column)
 
+    def add_cells(
+        self, cell: Callable[[int], object], rows: Index, expected: Callable[[int], str], *, column: str
+    ) -> None:
+        """Note the cells of some rows of a column; what they are and should be is asked only as long as it is told."""
+        for row in rows[: MOST_FAULTS + 1].tolist():
+            self.add_cell(cell(row), expected(row), row=row, column=column)
+        self.total += max(0, len(rows) - MOST_FAULTS - 1)
+
     def raise_any(self, message: str) -> None:
-        """Raise BadTable (NonFiniteNumber if that is all there is) with what was collected, if anything was."""
+        """Raise BadTable (NonFiniteNumber if that is all that is told) with what was collected, if anything was."""
         if self.total:
-            error = NonFiniteNumber if self.non_finite == self.total else BadTable
+            error = NonFiniteNumber if self.non_finite >= min(self.total, MOST_FAULTS + 1) else BadTable
             raise error(message, self.first, self.total)
 
 
@@ -69,36 +74,6 @@ def describe(value: object) -> str:
         case _:
             name = "an object"
     return name
-
-
-def as_number(value: object) -> float | None:
-    """Give a JSON value as a number that the engine takes, or None."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER:
-        return float(value)
-    return None
-
-
-def number_column(values: Sequence[object], column: str, faults: Faults) -> Row:
-    """Turn a column of cells into float64, shape (rows,); what is no number goes to `faults` and becomes 0."""
-    if set(map(type, values)) <= {int, float}:
-        try:
-            numbers: Row = np.array(values, dtype=np.float64)
-        except OverflowError:  # a whole number beyond float64
-            return _checked_one_by_one(values, column, faults)
-        if np.all(np.abs(numbers) <= LARGEST_NUMBER):  # false for NaN too
-            return numbers
-    return _checked_one_by_one(values, column, faults)
-
-
-def _checked_one_by_one(values: Sequence[object], column: str, faults: Faults) -> Row:
-    numbers = np.zeros(len(values))
-    for row, value in enumerate(values):
-        number = as_number(value)
-        if number is None:
-            faults.add_cell(value, FINITE if type(value) in {int, float} else NUMBER, row=row, column=column)
-        else:
-            numbers[row] = number
-    return numbers
 
 
 def count(number: int, thing: str) -> str:

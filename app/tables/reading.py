@@ -1,33 +1,34 @@
 """Reading: what a request holds, as the rows a model learns from or answers."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from app.engine.arrays import Cells, Row, Targets
+from app.engine.arrays import Cells, Row
 from app.engine.model import Model
-from app.engine.table import Label, TrainingRows
-from app.errors import MOST_FAULTS, BadTable, Fault, InvalidRequest, UnsuitableTarget
-from app.tables.cells import Faults, closest, count, describe, names, number_column
-from app.tables.columns import answered_column, learnt_column, require_short
-from app.tables.table import LONGEST_NAME, Table, from_arrays, from_records, require_names, require_rows
+from app.engine.table import Column, TrainingRows
+from app.errors import MOST_FAULTS, BadTable, Fault, InvalidRequest
+from app.tables.cells import Faults, closest, count, names
+from app.tables.columns import answer, learn, read, require_short, sources_of, with_examples
+from app.tables.raw import RawColumn
+from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
+from app.tables.targets import read_targets
 
-MOST_CLASSES = 1000
-LARGEST_LABEL = 2**53 - 1
-LABEL_TYPES = ({str}, {bool}, {int})
+UNFIT = "Some cells are not what their column needs."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """The parts of a request that hold a table, as they came from JSON.
+    """The parts of a request that hold a table, as they came.
 
-    Either `rows` (objects; or lists, with `columns`) with `target`, and `weight` the name of a column; or `X` and `y`,
-    with `weights`.
+    Either `table`, or `rows` (objects; or lists, with `columns`), with `target`, and `weight` the name of a column; or
+    `X` and `y`, with `weights`.
     """
 
+    table: Table | None = None
     rows: list[Any] | None = None
     columns: tuple[str, ...] | None = None
     target: str | tuple[str, ...] | None = None
@@ -35,6 +36,10 @@ class Sent:
     y: list[Any] | None = None
     weight: str | None = None
     weights: list[Any] | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """What columns are, where it is not to be told by their cells."""
+    ignore_extra: bool = False
+    """Whether columns that a model does not know are left out, instead of refused."""
 
 
 def training_rows(sent: Sent, *, task: str | None, wants_labels: bool | None) -> TrainingRows:
@@ -47,33 +52,84 @@ def training_rows(sent: Sent, *, task: str | None, wants_labels: bool | None) ->
     weights, table = _weights(sent, table, targets, faults)
     features = table.without(targets)
     require_names(features.columns)
-    named = zip(features.columns, features.cells, strict=True)
-    columns, values = zip(*(learnt_column(cells, name, faults) for name, cells in named), strict=True)
+    _require_known(sent.kinds, features.columns)
+    raw = [features.column(name) for name in features.columns]
+    learnt = [learn(column, faults, sent.kinds.get(column.name)) for column in raw]
+    columns = tuple(column for _, made, _ in learnt for column in made)
     require_short(columns)
-    y, multilabel = _target(table, targets, faults, task=task, wants_labels=wants_labels)
-    faults.raise_any("Some cells are not what their column needs.")
-    return TrainingRows(columns, targets, np.stack(values, axis=1), y, weights, multilabel)
+    require_names([column.name for column in columns])  # a date's parts have names too
+    y, multilabel = read_targets(table, targets, faults, task=task, wants_labels=wants_labels)
+    faults.raise_any(UNFIT)
+    X = np.concatenate([values for *_, values in learnt], axis=1)
+    sources = with_examples([source for source, *_ in learnt], raw)
+    return TrainingRows(columns, targets, X, y, weights, multilabel, sources)
 
 
 def cells_to_answer(sent: Sent, model: Model) -> Cells:
     """Read the rows to answer, shape (rows, columns), by the names and order the model was trained with.
 
-    Raises InvalidRequest unless exactly one of `rows` and `X` is there, BadTable where they do not fit.
+    Raises InvalidRequest unless exactly one of `table`, `rows` and `X` is there, BadTable where they do not fit.
     """
-    if (sent.rows is None) == (sent.X is None):
+    if sum(part is not None for part in (sent.table, sent.rows, sent.X)) != 1:
         message = 'Send the rows to answer, as "rows" or as "X".'
         raise InvalidRequest(message, [Fault("exactly one of rows and X", field="rows")])
-    rows = sent.rows if sent.X is None else sent.X
-    columns = tuple(column.name for column in model.columns)
-    if rows and isinstance(rows[0], dict) and sent.columns is None:
-        table = _matching_records(rows, columns, model.targets)
+    sources = sources_of(model)
+    table = _matching(sent, tuple(source.name for source in sources), model.targets)
+    faults, known, missing = Faults(), {column.name: column for column in model.columns}, model.missing
+    values = [
+        answer(
+            table.column(source.name),
+            source,
+            [known[name] for name in source.columns],
+            faults,
+            missing=source.columns[0] in missing,
+        )
+        for source in sources
+    ]
+    faults.raise_any(UNFIT)
+    return np.concatenate(values, axis=1)
+
+
+def _matching(sent: Sent, columns: tuple[str, ...], targets: tuple[str, ...]) -> Table:
+    """Give what was sent with the columns of a model, in their order, whatever order they came in."""
+    if sent.X is not None:
+        table = from_arrays(sent.X, sent.columns or columns, typed=True)
+    elif sent.table is not None:
+        table = sent.table
+    elif sent.rows and isinstance(sent.rows[0], dict) and sent.columns is None:
+        if not sent.ignore_extra:
+            _require_no_target(tuple(sent.rows[0]), targets)
+        return from_records(sent.rows, columns, ignore_extra=sent.ignore_extra)
     else:
-        table = _matching_arrays(rows or [], sent.columns or columns, columns)
-    faults = Faults()
-    known = zip(table.cells, model.columns, (model.encoder.missing > 0).tolist(), strict=True)
-    values = [answered_column(cells, column, faults, missing=missing) for cells, column, missing in known]
-    faults.raise_any("Some cells are not what their column needs.")
-    return np.stack(values, axis=1)
+        table = from_arrays(sent.rows or [], sent.columns or columns)
+    if not sent.ignore_extra:
+        _require_no_target(table.columns, targets)
+    _require_same(table.columns, columns, ignore_extra=sent.ignore_extra)
+    return table.select(columns)
+
+
+def _require_no_target(given: tuple[str, ...], targets: tuple[str, ...]) -> None:
+    if there := [name for name in targets if name in given]:
+        message = f"The rows hold {names(targets)}, which is what the model predicts. Leave it out, or ignore_extra."
+        raise BadTable(message, [Fault("no such column", row=0, column=name) for name in there])
+
+
+def _require_same(given: tuple[str, ...], columns: tuple[str, ...], *, ignore_extra: bool) -> None:
+    known, sent = set(columns), set(given)
+    extra = [] if ignore_extra else [name for name in given if name not in known]
+    faults = [Fault("no such column", column=name, instead=closest(name, columns)) for name in extra[:MOST_FAULTS]]
+    faults += [Fault("this column too", got="nothing", column=name) for name in columns if name not in sent]
+    faults += [Fault("each column once", column=name) for name, times in Counter(given).items() if times > 1]
+    if faults:
+        message = f"The columns are not those of the model: {names(columns)}."
+        raise BadTable(message, faults[:MOST_FAULTS], len(faults) + len(extra[MOST_FAULTS:]))
+
+
+def _require_known(kinds: Mapping[str, str], columns: Sequence[str]) -> None:
+    if unknown := [name for name in kinds if name not in columns]:
+        message = f"Kinds are stated of columns that are no features; those are: {names(columns)}."
+        faults = [Fault("one of the columns", column=name, field="kinds") for name in unknown[:MOST_FAULTS]]
+        raise BadTable(message, faults, len(unknown))
 
 
 def _weights(sent: Sent, table: Table, targets: tuple[str, ...], faults: Faults) -> tuple[Row | None, Table]:
@@ -82,55 +138,45 @@ def _weights(sent: Sent, table: Table, targets: tuple[str, ...], faults: Faults)
         message = "Weights are a column of the rows or a list, not both."
         raise InvalidRequest(message, [Fault("exactly one of weight and weights", field="weights")])
     if sent.weights is not None:
-        name, cells = "weights", list(sent.weights)
-        if len(cells) != len(table.cells[0]):
-            message = f"There are {count(len(table.cells[0]), 'row')} and {count(len(cells), 'weight')}."
-            raise BadTable(message, [Fault(count(len(table.cells[0]), "weight"), got=str(len(cells)), field="weights")])
+        column = RawColumn("weights", sent.weights, typed=True)
+        if len(sent.weights) != table.rows:
+            message = f"There are {count(table.rows, 'row')} and {count(len(sent.weights), 'weight')}."
+            raise BadTable(message, [Fault(count(table.rows, "weight"), got=str(len(sent.weights)), field="weights")])
     elif sent.weight is not None:
-        name = sent.weight
-        if name in targets or name not in table.columns:
+        if sent.weight in targets or sent.weight not in table.columns:
             message = f"The weight is a column of its own, of the rows, which are: {names(table.columns)}."
-            fault = Fault("another column", column=name, field="weight", instead=closest(name, table.columns))
-            raise BadTable(message, [fault])
-        cells = list(table.select((name,)).cells[0])
-        table = table.without((name,))
+            instead = closest(sent.weight, table.columns)
+            raise BadTable(message, [Fault("another column", column=sent.weight, field="weight", instead=instead)])
+        column = table.column(sent.weight)
+        table = table.without((sent.weight,))
     else:
         return None, table
-    weights = number_column(cells, name, faults)
-    for row in np.flatnonzero(weights < 0).tolist():
-        faults.add_cell(cells[row], "a number that is not negative", row=row, column=name)
+    return _read_weights(column, faults), table
+
+
+def _read_weights(column: RawColumn, faults: Faults) -> Row:
+    weights: Row = np.nan_to_num(read(column, "number", Column(column.name), faults, required="a number"))
+    expected = "a number that is not negative"
+    faults.add_cells(column.cell, np.flatnonzero(weights < 0), lambda _row: expected, column=column.name)
     if not weights.any() and not faults.total:
         message = "All weights are 0, so that no row counts."
-        raise BadTable(message, [Fault("a number above 0", row=0, column=name)])
-    return weights, table
+        raise BadTable(message, [Fault("a number above 0", row=0, column=column.name)])
+    return weights
 
 
-def _matching_records(rows: list[Any], columns: tuple[str, ...], targets: tuple[str, ...]) -> Table:
-    if any(name in rows[0] for name in targets):
-        message = f"The rows hold {names(targets)}, which is what the model predicts. Leave it out."
-        raise BadTable(message, [Fault("no such column", row=0, column=name) for name in targets if name in rows[0]])
-    return from_records(rows, columns)
-
-
-def _matching_arrays(rows: list[Any], given: tuple[str, ...], columns: tuple[str, ...]) -> Table:
-    if sorted(given) != sorted(columns):
-        message = f"The columns are not those of the model: {names(columns)}."
-        known, sent = set(columns), set(given)
-        faults = [Fault("a column of the model", column=name) for name in given if name not in known]
-        faults += [Fault("this column too", got="nothing", column=name) for name in columns if name not in sent]
-        faults += [Fault("each column once", column=name) for name, times in Counter(given).items() if times > 1]
-        raise BadTable(message, faults[:MOST_FAULTS], len(faults))
-    return from_arrays(rows, given).select(columns)
+def _from_rows(sent: Sent) -> Table:
+    rows = sent.rows or []
+    return from_records(rows) if sent.columns is None else from_arrays(rows, sent.columns)
 
 
 def _labelled_table(sent: Sent) -> tuple[Table, tuple[str, ...]]:
     """Bring all forms of a table with a target to one."""
-    if sent.rows is not None and sent.X is None and sent.y is None:
+    if (sent.rows is not None or sent.table is not None) and sent.X is None and sent.y is None:
         if sent.target is None:
             message = "Name the column to be learnt."
             raise InvalidRequest(message, [Fault('a column\'s name, as in "target": "score"', field="target")])
         targets = (sent.target,) if isinstance(sent.target, str) else sent.target
-        table = from_records(sent.rows) if sent.columns is None else from_arrays(sent.rows, sent.columns)
+        table = sent.table or _from_rows(sent)
         _require_targets(targets, table.columns)
         return table, targets
     if sent.X is not None and sent.y is not None and sent.rows is None:
@@ -150,7 +196,7 @@ def _from_X_and_y(sent: Sent) -> tuple[Table, tuple[str, ...]]:  # noqa: N802 - 
     features = from_arrays(X, sent.columns)
     answers = from_arrays([value if isinstance(value, list) else [value] for value in y])
     targets = _target_names(sent.target, len(answers.columns))
-    table = Table((*features.columns, *targets), [*features.cells, *answers.cells])
+    table = Table((*features.columns, *targets), [*features.cells, *answers.cells], typed=True)
     require_names(table.columns)
     return table, targets
 
@@ -179,57 +225,3 @@ def _require_targets(targets: tuple[str, ...], columns: tuple[str, ...]) -> None
             for name in unknown[:MOST_FAULTS]
         ]
         raise BadTable(message, faults, len(unknown))
-
-
-def _target(
-    table: Table, targets: tuple[str, ...], faults: Faults, *, task: str | None, wants_labels: bool | None
-) -> tuple[Targets | tuple[Label, ...], bool]:
-    """Read the target, and tell whether each is a yes or no of its own."""
-    answers = table.select(targets)
-    kinds = [set(map(type, cells)) - {type(None)} for cells in answers.cells]
-    all_bool = len(targets) > 1 and all(kind == {bool} for kind in kinds)
-    if task == "multilabel" or (all_bool and wants_labels is not False):
-        return _yes_or_no(answers, faults), True
-    if wants_labels is None:
-        wants_labels = kinds[0] in ({str}, {bool})
-    if not wants_labels:
-        return answers.numbers(faults), False
-    if len(targets) > 1:
-        message = "Several targets can be numbers, or all true or false; other classes need a model for each."
-        raise UnsuitableTarget(message)
-    return _labels(answers.cells[0], targets[0], faults), False
-
-
-def _yes_or_no(answers: Table, faults: Faults) -> Targets:
-    """Read true and false, or 1 and 0, as 1.0 and 0.0."""
-    y = np.zeros((len(answers.cells[0]), len(answers.columns)))
-    for index, (name, cells) in enumerate(zip(answers.columns, answers.cells, strict=True)):
-        for row, cell in enumerate(cells):
-            if isinstance(cell, int | float) and cell in {0, 1}:
-                y[row, index] = cell
-            else:
-                faults.add_cell(cell, "true or false", row=row, column=name)
-    return y
-
-
-def _labels(cells: Sequence[object], column: str, faults: Faults) -> tuple[Label, ...]:
-    """Read classes: all text, all true/false or all whole numbers, as the first that is not null has it."""
-    first = next((row for row, cell in enumerate(cells) if cell is not None), 0)
-    kind = type(cells[first]) if {type(cells[first])} in LABEL_TYPES else None
-    labels: list[Label] = []
-    for row, cell in enumerate(cells):
-        if isinstance(cell, str) and len(cell) > LONGEST_NAME:
-            faults.add_cell(cell, f"a label of at most {LONGEST_NAME} characters", row=row, column=column)
-        elif isinstance(cell, int) and abs(cell) > LARGEST_LABEL:
-            faults.add_cell(cell, "a label that every reader of JSON keeps exactly, below 2^53", row=row, column=column)
-        elif kind is not None and type(cell) is kind and isinstance(cell, Label):
-            labels.append(cell)
-        else:
-            expected = "a class: text, true or false, or a whole number"
-            expected += f", as in row {first}" if kind and row != first else ""
-            faults.add_cell(cell, expected, row=row, column=column)
-    classes = len(set(labels))
-    if classes > MOST_CLASSES:
-        message = f"The target has {classes} different labels; a classifier learns at most {MOST_CLASSES}."
-        raise UnsuitableTarget(message, [Fault("fewer classes", got=describe(cells[first]), column=column)])
-    return tuple(labels)

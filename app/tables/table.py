@@ -2,14 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from app.engine.arrays import Cells
 from app.errors import MOST_FAULTS, BadTable, Fault
-from app.tables.cells import Faults, closest, count, describe, names, number_column
+from app.tables.cells import Faults, closest, count, describe, names
+from app.tables.raw import RawColumn
 
 LONGEST_NAME = 128
 MOST_COLUMNS = 10_000
@@ -18,32 +16,39 @@ MOST_GUESSES = 5  # faults that are told what was probably meant
 
 @dataclass(frozen=True)
 class Table:
-    """Cells by column: `cells[i]` belongs to `columns[i]`; all columns are equally long."""
+    """Cells by column: `cells[i]` belongs to `columns[i]`; all columns are equally long lists, or arrays of pyarrow.
+
+    Where it is `typed`, JSON values are taken at their type, and text is never read as a number.
+    """
 
     columns: tuple[str, ...]
-    cells: Sequence[Sequence[object]]
+    cells: Sequence[Any]
+    typed: bool = False
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.cells[0])
+
+    def column(self, name: str) -> RawColumn:
+        """Give one column, to be read."""
+        return RawColumn(name, self.cells[self.columns.index(name)], self.typed)
 
     def select(self, names: Sequence[str]) -> "Table":
         """Give some of the columns, in this order."""
         position = {name: index for index, name in enumerate(self.columns)}
-        return Table(tuple(names), [self.cells[position[name]] for name in names])
+        return replace(self, columns=tuple(names), cells=[self.cells[position[name]] for name in names])
 
     def without(self, dropped: Sequence[str]) -> "Table":
         """Give the table less some of its columns."""
         gone = set(dropped)
-        kept = [index for index, name in enumerate(self.columns) if name not in gone]
-        return Table(tuple(self.columns[index] for index in kept), [self.cells[index] for index in kept])
-
-    def numbers(self, faults: Faults) -> Cells:
-        """Turn all cells into a matrix of numbers, shape (rows, columns); what is no number goes to `faults`."""
-        columns = [number_column(cells, name, faults) for name, cells in zip(self.columns, self.cells, strict=True)]
-        return np.stack(columns, axis=1)
+        return self.select([name for name in self.columns if name not in gone])
 
 
-def from_records(rows: Sequence[Any], columns: tuple[str, ...] | None = None) -> Table:
+def from_records(rows: Sequence[Any], columns: tuple[str, ...] | None = None, *, ignore_extra: bool = False) -> Table:
     """Read rows that are objects; the first one's keys are the columns where none are given.
 
-    Raises BadTable for a row that is no object, lacks a column or has another one.
+    Raises BadTable for a row that is no object, lacks a column or has another one that is not to be ignored.
     """
     require_rows(rows)
     faults = Faults()
@@ -60,7 +65,7 @@ def from_records(rows: Sequence[Any], columns: tuple[str, ...] | None = None) ->
         if not isinstance(row, dict):
             faults.add("an object with one value a column", got=describe(row), row=index)
         elif row.keys() != known:
-            _compare_keys(index, row, columns, known, faults)
+            _compare_keys(index, row, columns, known if not ignore_extra else known | row.keys(), faults)
     faults.raise_any(message)
     return Table(columns, [[row[name] for row in rows] for name in columns])
 
@@ -77,7 +82,7 @@ def _compare_keys(
             faults.add("no such column", row=index, column=name, instead=instead)
 
 
-def from_arrays(rows: Sequence[Any], columns: tuple[str, ...] | None = None) -> Table:
+def from_arrays(rows: Sequence[Any], columns: tuple[str, ...] | None = None, *, typed: bool = False) -> Table:
     """Read rows that are lists in the order of the columns, which are called x1, x2, … where no names are given.
 
     One bare list of values is one row; for a single column, it is one row each. Raises BadTable for a row of another
@@ -94,7 +99,9 @@ def from_arrays(rows: Sequence[Any], columns: tuple[str, ...] | None = None) -> 
         elif len(row) != width:
             faults.add(count(width, "value"), got=count(len(row), "value"), row=index)
     faults.raise_any(f"Some rows do not have {count(width, 'value')}, one for each column.")
-    return Table(columns or tuple(f"x{index + 1}" for index in range(width)), list(zip(*rows, strict=True)))
+    return Table(
+        columns or tuple(f"x{index + 1}" for index in range(width)), list(map(list, zip(*rows, strict=True))), typed
+    )
 
 
 def require_rows(rows: Sequence[object]) -> None:

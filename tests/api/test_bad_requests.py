@@ -282,7 +282,7 @@ async def test_the_path_and_the_body_must_name_the_same_model(client: httpx.Asyn
 
 async def test_many_faults_are_counted_and_the_first_20_told(client: httpx.AsyncClient) -> None:
     """Two thousand bad cells: one small answer."""
-    answer = await problem(client, "/train", {"X": [[1]] + [["x" * 100]] * 2000, "y": [1] * 2001})
+    answer = await problem(client, "/train", {"X": [[1]] * 2001 + [["x" * 100]] * 2000, "y": [1] * 4001})
 
     assert len(answer["errors"]) == 20
     assert answer["total_errors"] == 2000

@@ -38,16 +38,21 @@ async def test_columns_are_described_as_what_they_are(client: httpx.AsyncClient)
     hours, course, paid, age = answer["columns"]
     assert hours == {
         "name": "hours",
-        "kind": "number",
+        "kind": "integer",
         "lowest": 1.0,
         "highest": 6.0,
         "levels": None,
         "level_count": None,
+        "frequent": None,
         "missing": False,
+        "missing_share": 0.0,
+        "example": 1.0,
     }
     assert (course["kind"], course["levels"], course["level_count"]) == ("category", ["art", "law", "sea"], 3)
     assert (paid["kind"], paid["levels"]) == ("boolean", [False, True])
-    assert (age["kind"], age["missing"], age["lowest"]) == ("number", True, 21.0)
+    assert course["frequent"] == [["art", 2], ["law", 2], ["sea", 2]]
+    assert (age["kind"], age["missing"], age["lowest"]) == ("integer", True, 21.0)
+    assert (age["missing_share"], age["example"]) == (1 / 6, 21.0)
 
 
 async def test_rows_of_all_kinds_are_answered(client: httpx.AsyncClient) -> None:
@@ -84,11 +89,12 @@ async def test_many_categories_are_embedded(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("change", "column", "expected"),
     [
-        ({"course": 7}, "course", "text"),
+        ({"course": ["law"]}, "course", "text"),
         ({"course": None}, "course", "a value: none was missing in this column when the model was trained"),
         ({"hours": None}, "hours", "a value: none was missing in this column when the model was trained"),
-        ({"hours": "2"}, "hours", "a number"),
-        ({"age": "2"}, "age", "a number"),
+        ({"hours": "two"}, "hours", "a number"),
+        ({"hours": "2,5"}, "hours", "a number"),
+        ({"age": True}, "age", "a number"),
         ({"paid": 1}, "paid", "true or false"),
         ({"course": "x" * 200}, "course", "text of at most 128 characters"),
     ],
@@ -107,7 +113,7 @@ async def test_cells_of_another_kind_are_named(
 
 async def test_too_many_categories_are_refused(client: httpx.AsyncClient) -> None:
     """A column of names is no category, and the answer says what to do."""
-    rows = [{"id": str(number), "y": number} for number in range(10_001)]
+    rows = [{"id": f"id {number}", "y": number} for number in range(10_001)]
 
     answer = await problem(client, "/train", {"rows": rows, "target": "y"})
 
@@ -221,8 +227,8 @@ LABEL = "a class: text, true or false, or a whole number"
     ("y", "column", "expected"),
     [
         ([1, None, 2], "y", "a number"),
-        (["a", None, "b"], "y", f"{LABEL}, as in row 0"),
-        ([True, None, False], "y", f"{LABEL}, as in row 0"),
+        (["a", None, "b"], "y", LABEL),
+        ([True, None, False], "y", LABEL),
         ([[True, False], [None, True], [False, False]], "y1", "true or false"),
     ],
 )
@@ -233,13 +239,6 @@ async def test_a_target_without_a_value_is_named(
     answer = await problem(client, "/train", {"X": [[1], [2], [3]], "y": y})
 
     assert answer["errors"] == [{"row": 1, "column": column, "got": "null", "expected": expected}]
-
-
-async def test_a_class_is_known_by_the_first_that_is_there(client: httpx.AsyncClient) -> None:
-    """A null before it is the fault, not all that follow."""
-    answer = await problem(client, "/train", {"X": [[1], [2], [3]], "y": [None, "a", "b"]})
-
-    assert answer["errors"] == [{"row": 0, "column": "y", "got": "null", "expected": f"{LABEL}, as in row 1"}]
 
 
 @pytest.mark.parametrize("loss", ["quantile", "poisson", "gaussian_nll"])
@@ -297,7 +296,7 @@ async def test_few_rows_with_embedded_categories_are_learnt(client: httpx.AsyncC
 
 async def test_texts_that_are_too_long_all_together_are_refused(client: httpx.AsyncClient) -> None:
     """Levels are kept in the model, so they are bounded; the longest column is named."""
-    rows = [[f"{row:0100}{column}" for column in range(10)] + [row] for row in range(9000)]
+    rows = [[f"n{row:0100}{column}" for column in range(10)] + [row] for row in range(9000)]
     columns = [f"c{column}" for column in range(10)]
 
     answer = await problem(client, "/train", {"rows": rows, "columns": [*columns, "y"], "target": "y"})

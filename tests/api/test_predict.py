@@ -7,7 +7,14 @@ import pytest
 
 from tests.conftest import ROWS, TUTORIAL
 
-NUMBERS = {"kind": "number", "levels": None, "level_count": None, "missing": False}
+NUMBERS = {
+    "kind": "integer",
+    "levels": None,
+    "level_count": None,
+    "frequent": None,
+    "missing": False,
+    "missing_share": 0.0,
+}
 
 
 async def trained(client: httpx.AsyncClient, **request: Any) -> dict[str, Any]:
@@ -41,8 +48,8 @@ async def test_a_training_answers_with_all_that_was_chosen(client: httpx.AsyncCl
     assert (await client.get(response.headers["location"])).json() == answer
     assert answer["reference"] == "exam/1"
     assert answer["columns"] == [
-        NUMBERS | {"name": "hours_studied", "lowest": 1.0, "highest": 3.0},
-        NUMBERS | {"name": "hours_slept", "lowest": 5.0, "highest": 9.0},
+        NUMBERS | {"name": "hours_studied", "lowest": 1.0, "highest": 3.0, "example": 2.0},
+        NUMBERS | {"name": "hours_slept", "lowest": 5.0, "highest": 9.0, "example": 9.0},
     ]
     assert answer["network"]["output_activation"] == "identity"
     assert answer["training"]["loss"] == "mse"

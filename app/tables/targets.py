@@ -1,0 +1,95 @@
+"""Targets: what is to be learnt, as numbers, as classes, or as a yes or no each."""
+
+import numpy as np
+
+from app.engine.arrays import Targets
+from app.engine.table import Column, Label
+from app.errors import Fault, UnsuitableTarget
+from app.tables.cells import Faults, describe
+from app.tables.columns import Values, read
+from app.tables.kinds import as_texts, kind_of
+from app.tables.raw import RawColumn
+from app.tables.table import Table
+
+MOST_CLASSES = 1000
+LARGEST_LABEL = 2**53 - 1
+CLASS = "a class: text, true or false, or a whole number"
+EXACT = "a label that every reader of JSON keeps exactly, below 2^53"
+YES_OR_NO = Column("", (False, True))
+
+
+def read_targets(
+    table: Table, targets: tuple[str, ...], faults: Faults, *, task: str | None, wants_labels: bool | None
+) -> tuple[Targets | tuple[Label, ...], bool]:
+    """Read the target, and tell whether each is a yes or no of its own.
+
+    Text and true/false are classes, numbers are numbers; several columns of true/false are a yes or no each. Raises
+    UnsuitableTarget where these are mixed, or for dates.
+    """
+    columns = [table.column(name) for name in targets]
+    kinds = [kind_of(column) for column in columns]
+    if "date" in kinds:
+        message = f"Target {targets[kinds.index('date')]} is a date. Send a number in its place: days until then, say."
+        raise UnsuitableTarget(message)
+    if task == "multilabel" or (len(targets) > 1 and set(kinds) == {"boolean"} and wants_labels is not False):
+        return np.stack(
+            [_yes_or_no(column, kind, faults) for column, kind in zip(columns, kinds, strict=True)], 1
+        ), True
+    if wants_labels is None:
+        wants_labels = kinds[0] in {"category", "boolean"}
+    if not wants_labels:
+        return np.stack([_numbers(column, faults) for column in columns], axis=1), False
+    if len(targets) > 1:
+        message = "Several targets can be numbers, or all true or false; other classes need a model for each."
+        raise UnsuitableTarget(message)
+    return _labels(columns[0], kinds[0], faults), False
+
+
+def _numbers(column: RawColumn, faults: Faults) -> Values:
+    values: Values = read(column, "number", Column(column.name), faults, required="a number")
+    return values
+
+
+def _yes_or_no(column: RawColumn, kind: str, faults: Faults) -> Values:
+    """Read true and false, or 1 and 0, as 1.0 and 0.0."""
+    if kind != "number":
+        truth: Values = read(column, "boolean", YES_OR_NO, faults, required="true or false")
+        return truth
+    values: Values = read(column, "number", Column(column.name), faults, required="true or false")
+    others = np.flatnonzero(np.isfinite(values) & ~np.isin(values, (0.0, 1.0)))
+    faults.add_cells(column.cell, others, lambda _row: "true or false", column=column.name)
+    return values
+
+
+def _labels(column: RawColumn, kind: str, faults: Faults) -> tuple[Label, ...]:
+    """Read classes: all text, all true/false or all whole numbers."""
+    labels: tuple[Label, ...] = LABELS[kind](column, faults)
+    classes = len(set(labels))
+    if classes > MOST_CLASSES:
+        message = f"The target has {classes} different labels; a classifier learns at most {MOST_CLASSES}."
+        got = describe(column.cell(0))
+        raise UnsuitableTarget(message, [Fault("fewer classes", got=got, column=column.name)])
+    return labels
+
+
+def _whole_numbers(column: RawColumn, faults: Faults) -> tuple[Label, ...]:
+    values = read(column, "number", Column(column.name), faults, required=CLASS)
+    values = np.where(np.isfinite(values), values, 0.0)
+    broken, large = values != np.floor(values), np.abs(values) > LARGEST_LABEL
+    faults.add_cells(column.cell, np.flatnonzero(broken), lambda _row: CLASS, column=column.name)
+    faults.add_cells(column.cell, np.flatnonzero(large), lambda _row: EXACT, column=column.name)
+    return tuple(int(value) for value in values.tolist())
+
+
+def _truths(column: RawColumn, faults: Faults) -> tuple[Label, ...]:
+    return tuple((read(column, "boolean", YES_OR_NO, faults, required=CLASS) == 1.0).tolist())
+
+
+def _texts(column: RawColumn, faults: Faults) -> tuple[Label, ...]:
+    texts = as_texts(column.array).to_pylist()
+    names = Column(column.name, tuple({text for text in texts if text is not None}))
+    read(column, "category", names, faults, required=CLASS)
+    return tuple(text or "" for text in texts)
+
+
+LABELS = {"number": _whole_numbers, "boolean": _truths, "category": _texts}

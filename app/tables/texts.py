@@ -1,0 +1,85 @@
+"""Texts: how the cells of a file are read as numbers, true and false, or dates; one rule each, whatever the format."""
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Arrow: TypeAlias = Any
+"""An array of pyarrow, which has no types."""
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null")
+"""Texts that stand for no value; spaces around a text are never a part of it."""
+NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+
+class Read(NamedTuple):
+    """What texts say: a value each (NaN or null where none can be read), and which of them can be read."""
+
+    values: Any
+    readable: Mask
+
+
+def clean(texts: Arrow) -> Arrow:
+    """Take away the spaces around each text, and make null what stands for no value."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.is_in(trimmed, value_set=pa.array(MISSING)), pa.scalar(None, trimmed.type), trimmed)
+
+
+def numbers(texts: Arrow) -> Read:
+    """Read texts such as 7, -3.5 and 1e3, each as the nearest float64; one beyond them is infinite."""
+    fits = pc.match_substring_regex(texts, NUMBER)
+    plain = pc.if_else(fits, pc.utf8_ltrim(texts, "+"), pa.scalar(None, texts.type))
+    return Read(as_numpy(plain.cast(pa.float64())), mask(fits))
+
+
+def booleans(texts: Arrow) -> Read:
+    """Read true and false, as they are spelled in JSON, Python and spreadsheets, as 1.0 and 0.0."""
+    places = pc.index_in(texts, value_set=pa.array(list(WORDS)))
+    told = np.array([*map(float, WORDS.values()), np.nan])
+    return Read(told[as_numpy(pc.fill_null(places, len(WORDS))).astype(np.intp)], mask(pc.is_valid(places)))
+
+
+def dates(texts: Arrow) -> Read:
+    """Read ISO 8601 dates, with or without a time; a time zone is turned into UTC."""
+    fits = pc.match_substring_regex(texts, DATE)
+    found = pc.if_else(fits, texts, pa.scalar(None, texts.type))
+    try:
+        return Read(_moments(found), mask(fits))
+    except pa.ArrowInvalid:  # a day that no calendar has, somewhere
+        exist = pa.array([_exists(text) for text in found.to_pylist()])
+        return Read(_moments(pc.if_else(exist, found, pa.scalar(None, texts.type))), mask(exist))
+
+
+def mask(truth: Arrow) -> Mask:
+    """Give an array of true and false to NumPy, null as false."""
+    return np.asarray(pc.fill_null(truth, False).to_numpy(zero_copy_only=False), dtype=np.bool_)  # noqa: FBT003 - what null becomes
+
+
+def as_numpy(array: Arrow) -> npt.NDArray[np.float64]:
+    """Give an array of numbers to NumPy, null as NaN."""
+    return np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _moments(texts: Arrow) -> Arrow:
+    """Turn dates into moments; those with a zone, which pyarrow takes apart from the others, by their UTC."""
+    zoned = pc.match_substring_regex(texts, r"(Z|[+-][0-9]{2}:?[0-9]{2})$")
+    none = pa.scalar(None, texts.type)
+    here = pc.if_else(zoned, none, texts).cast(pa.timestamp("us"))
+    there = pc.if_else(zoned, texts, none).cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+    return pc.coalesce(here, there)
+
+
+def _exists(text: str | None) -> bool:
+    if text is None:
+        return False
+    try:
+        _moments(pa.array([text]))
+    except pa.ArrowInvalid:
+        return False
+    return True
