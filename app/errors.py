@@ -3,14 +3,17 @@
 NetletError
 ├── InputError                what was sent cannot be used as it is
 │   ├── MalformedBody           not JSON at all
+│   │   └── DuplicateKey          JSON, but with a key twice in an object
 │   ├── BodyTooLarge            more bytes than the service reads
 │   ├── InvalidRequest          JSON, but not what the route takes
 │   ├── BadTable                cells, rows or columns that do not fit
 │   │   └── NonFiniteNumber       NaN, Infinity, or beyond a float64
 │   ├── UnsuitableTarget        a target that the network cannot learn as set
+│   ├── TableTooLarge           more rows and columns than the service takes
 │   ├── TooManyAnswers          one prediction would be longer than the service sends
 │   ├── BudgetExceeded          more work or memory than one training may take
 │   └── Diverged                the loss became non-finite while training
+├── NotAcceptable             no form of the answer is one that the client takes
 ├── NotFound
 │   ├── ModelNotFound
 │   ├── VersionNotFound
@@ -87,6 +90,10 @@ class MalformedBody(InputError):
     """The body is not JSON."""
 
 
+class DuplicateKey(MalformedBody):
+    """An object of the body has a key twice."""
+
+
 class BodyTooLarge(InputError):
     """The body is longer than the service reads."""
 
@@ -105,6 +112,16 @@ class BadTable(InputError):
 
 class NonFiniteNumber(BadTable):
     """A cell is NaN, infinite or beyond what a float64 holds."""
+
+
+class TableTooLarge(InputError):
+    """The table has more cells than the service takes at once."""
+
+    def __init__(self, rows: int, columns: int, limit: int) -> None:
+        super().__init__(
+            f"The table has {rows} rows of {columns} columns, more than the {limit} cells this service takes at once. "
+            "Send fewer rows."
+        )
 
 
 class UnsuitableTarget(InputError):
@@ -132,6 +149,13 @@ class Diverged(InputError):
             f"{learning_rate:.6g}; {last}. Try a learning rate ten times smaller, or clip_norm 1."
         )
         self.epoch, self.layer, self.learning_rate, self.last_loss = epoch, layer, learning_rate, last_loss
+
+
+class NotAcceptable(NetletError):
+    """The client takes no form that this answer can have."""
+
+    def __init__(self, forms: Sequence[str]) -> None:
+        super().__init__(f"This answer can be one of: {', '.join(forms)}. Ask for one of them, or leave Accept out.")
 
 
 class NotFound(NetletError):

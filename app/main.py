@@ -29,6 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings.predict_bytes,
         settings.most_answers,
         Cost(settings.most_parameters, settings.most_numbers, settings.most_operations),
+        settings.most_cells,
     )
 
     @asynccontextmanager

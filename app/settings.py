@@ -45,9 +45,11 @@ class Settings(BaseSettings):
     training_seconds: Annotated[float, Gt(0)] = 600
     """Longest time one training may take."""
     train_bytes: Annotated[int, Ge(1)] = 64 * 2**20
-    """Longest table to learn from, in bytes of JSON."""
+    """Longest table to learn from, in bytes, inflated."""
     predict_bytes: Annotated[int, Ge(1)] = 16 * 2**20
-    """Longest table to answer, in bytes of JSON."""
+    """Longest table to answer, in bytes, inflated."""
+    most_cells: Annotated[int, Ge(1)] = 50_000_000
+    """Most cells, rows x columns, of a table that is read at once."""
     most_answers: Annotated[int, Ge(1)] = 1_000_000
     """Most numbers in one answer to a prediction: rows x targets, or rows x labels."""
     most_parameters: Annotated[int, Ge(1)] = 10_000_000

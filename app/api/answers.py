@@ -26,6 +26,7 @@ from app.engine.preprocessing import PAIR
 from app.errors import Fault, InvalidRequest, TooManyAnswers
 from app.jobs.jobs import Job
 from app.store.store import Listed, Stored
+from app.tables.answered import class_names
 from app.tables.columns import sources_of
 
 MOST_LEVELS = 100  # of a category, where a column is described
@@ -47,17 +48,11 @@ def one_or_all(names: Sequence[str]) -> str | list[str]:
 def predictions(stored: Stored, X: Cells, *, proba: bool, most: int) -> Predictions:
     """Answer rows; raise TooManyAnswers for more than so many numbers, InvalidRequest where there are no classes."""
     model = stored.model
-    count = len(X) * max(1, len(model.labels), len(model.targets))
-    if count > most:
-        raise TooManyAnswers(count, most)
-    if proba and model.recipe.task == "regression":
-        message = "Only classes have probabilities, and this model answers with numbers. Leave proba out."
-        raise InvalidRequest(message, [Fault("false, or nothing", got="true", field="proba")])
+    require_answerable(model, len(X), proba=proba, most=most)
     scores = model.scores(X)
     probabilities = None
     if proba:
-        labels = [str(label).lower() if isinstance(label, bool) else str(label) for label in model.labels]
-        labels = labels or list(model.targets)
+        labels = class_names(model)
         probabilities = [dict(zip(labels, row, strict=True)) for row in scores.tolist()]
     return Predictions(
         model=stored.name,
@@ -66,6 +61,16 @@ def predictions(stored: Stored, X: Cells, *, proba: bool, most: int) -> Predicti
         in_range=model.encoder.in_range(X).tolist(),
         probabilities=probabilities,
     )
+
+
+def require_answerable(model: Model, rows: int, *, proba: bool, most: int) -> None:
+    """Raise TooManyAnswers for more than so many numbers, InvalidRequest for probabilities where there are none."""
+    count = rows * max(1, len(model.labels), len(model.targets))
+    if count > most:
+        raise TooManyAnswers(count, most)
+    if proba and model.recipe.task == "regression":
+        message = "Only classes have probabilities, and this model answers with numbers. Leave proba out."
+        raise InvalidRequest(message, [Fault("false, or nothing", got="true", field="proba")])
 
 
 def detail(stored: Stored) -> ModelDetail:

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
-from app.api.bodies import parse
+from app.api.bodies import Body
+from app.api.parsing import parse
 from app.api.parts import Limits
 from app.api.schemas import PredictRequest, TrainRequest
 from app.engine.config import TrainingConfig
@@ -18,17 +19,18 @@ from app.jobs.work import Order
 from app.presets import PRESETS
 from app.store.references import new_name, require_name
 from app.tables.reading import Sent, training_rows
+from app.tables.table import Table
 
 RECIPE = TypeAdapter(Recipe)
 
 
-def read_order(body: bytes, limits: Limits) -> Order:
+def read_order(body: Body, limits: Limits) -> Order:
     """Turn the body of a training request into an order; raise InputError for what cannot be trained."""
-    request, given = parse(TrainRequest, body)
+    request, given, table = parse(TrainRequest, body, most_cells=limits.cells)
     name = new_name() if request.name is None else request.name
     require_name(name)
     recipe = _recipe(request, given)
-    rows = training_rows(sent(request), task=recipe.task, wants_labels=recipe.wants_labels)
+    rows = training_rows(sent(request, table), task=recipe.task, wants_labels=recipe.wants_labels)
     cost = estimate(rows, recipe)
     for what, taken, limit in zip(cost._fields, cost, limits.training, strict=True):
         if taken > limit:
@@ -40,13 +42,14 @@ def read_order(body: bytes, limits: Limits) -> Order:
     return Order(name=name, rows=rows, recipe=recipe, tags=request.tags, description=request.description)
 
 
-def sent(request: TrainRequest | PredictRequest) -> Sent:
-    """Take the table out of a request."""
+def sent(request: TrainRequest | PredictRequest, table: Table | None) -> Sent:
+    """Take the table out of a request, if it has not come in a format of its own."""
     columns = None if request.columns is None else tuple(request.columns)
     if isinstance(request, PredictRequest):
-        return Sent(rows=request.rows, columns=columns, X=request.X, ignore_extra=request.ignore_extra)
+        return Sent(table=table, rows=request.rows, columns=columns, X=request.X, ignore_extra=request.ignore_extra)
     target = tuple(request.target) if isinstance(request.target, list) else request.target
     return Sent(
+        table=table,
         rows=request.rows,
         columns=columns,
         target=target,

@@ -29,6 +29,8 @@ class Limits:
     answers: int
     """Numbers in the answer to a prediction."""
     training: Cost
+    cells: int
+    """Rows times columns of a table that is taken at once."""
 
 
 @dataclass(frozen=True)

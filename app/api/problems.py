@@ -34,14 +34,17 @@ class Kind(NamedTuple):
 
 KINDS: dict[type[errors.NetletError], Kind] = {
     errors.MalformedBody: Kind(400, "malformed-json", "The body is not JSON"),
+    errors.DuplicateKey: Kind(400, "duplicate-key", "A key is there twice"),
     errors.NonFiniteNumber: Kind(400, "not-a-number", "Some numbers are not finite"),
     errors.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
     errors.InvalidRequest: Kind(422, "validation", "The request does not fit"),
     errors.BadTable: Kind(422, "table", "The rows do not fit"),
+    errors.TableTooLarge: Kind(413, "table-too-large", "The table is too large"),
     errors.UnsuitableTarget: Kind(422, "target", "The target cannot be learnt as set"),
     errors.BudgetExceeded: Kind(422, "budget", "The training is too large"),
     errors.Diverged: Kind(422, "diverged", "The training diverged"),
     errors.TrainingTooLong: Kind(422, "too-long", "The training took too long"),
+    errors.NotAcceptable: Kind(406, "not-acceptable", "The answer cannot have that form"),
     errors.ModelNotFound: Kind(404, "model-not-found", "No such model"),
     errors.VersionNotFound: Kind(404, "version-not-found", "No such version"),
     errors.JobNotFound: Kind(404, "job-not-found", "No such job"),

@@ -2,11 +2,12 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from app.api.answers import as_json, detail, history, summary, weights, with_versions
+from app.api.model_schema import openapi_of, row_schema
 from app.api.openapi import NameInPath, VersionInPath
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
@@ -92,6 +93,30 @@ async def model_weights(parts: PartsOf, name: NameInPath) -> Response:
 async def version_weights(parts: PartsOf, name: NameInPath, version: VersionInPath) -> Response:
     """Give every weight and scale of one version."""
     return await _weights(parts, f"{name}/{version}")
+
+
+@router.get("/{name}/schema", responses=READ)
+async def model_schema(parts: PartsOf, name: NameInPath) -> dict[str, Any]:
+    """Describe, as JSON Schema, a row that the newest version answers."""
+    return row_schema(await parts.loaded.find(Reference.parse(name)))
+
+
+@router.get("/{name}/versions/{version}/schema", responses=READ)
+async def version_schema(parts: PartsOf, name: NameInPath, version: VersionInPath) -> dict[str, Any]:
+    """Describe, as JSON Schema, a row that one version answers."""
+    return row_schema(await parts.loaded.find(Reference.parse(f"{name}/{version}")))
+
+
+@router.get("/{name}/openapi.json", responses=READ)
+async def model_openapi(parts: PartsOf, name: NameInPath) -> dict[str, Any]:
+    """Give an OpenAPI document of the newest version alone, typed and with an example that works."""
+    return openapi_of(await parts.loaded.find(Reference.parse(name)))
+
+
+@router.get("/{name}/versions/{version}/openapi.json", responses=READ)
+async def version_openapi(parts: PartsOf, name: NameInPath, version: VersionInPath) -> dict[str, Any]:
+    """Give an OpenAPI document of one version alone, typed and with an example that works."""
+    return openapi_of(await parts.loaded.find(Reference.parse(f"{name}/{version}")))
 
 
 async def _curves(parts: Parts, reference: str, most_points: int) -> Response:

@@ -25,11 +25,11 @@ router = APIRouter(tags=["train"])
     openapi_extra=body_of(TrainRequest),
 )
 async def train(parts: PartsOf, body: TrainingBody, wait: Annotated[float, Query(ge=0, le=3600)] = 30) -> Response:
-    """Train a network on a table.
+    """Train a network on a table: JSON, or CSV, NDJSON, Parquet, Arrow or npy with the settings in the address.
 
     Answers 201 with the model once it is safe on disk, or 202 with the job if that takes longer than `wait` seconds.
     """
-    order = await parts.read_table(len(body), read_order, body, parts.limits)
+    order = await parts.read_table(len(body.data), read_order, body, parts.limits)
     job = parts.jobs.submit(order)
     await parts.jobs.wait(job, wait)
     if job.error:

@@ -1,0 +1,129 @@
+"""Parsing: from the bytes of a body to a request that is what its route takes, and the table beside it."""
+
+from dataclasses import fields
+from itertools import islice
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, to_json
+
+from app.api.bodies import Body
+from app.api.queries import format_options, settings_of
+from app.api.schemas import PredictRequest, TrainRequest
+from app.engine.config import TrainingConfig
+from app.engine.network import Architecture
+from app.engine.preprocessing import Scaling
+from app.errors import MOST_FAULTS, Fault, InvalidRequest, MalformedBody
+from app.tables.cells import closest, describe
+from app.tables.formats import FORMATS, Options, format_of
+from app.tables.json_text import parse as parse_json
+from app.tables.table import Table
+
+M = TypeVar("M", bound=BaseModel)
+
+GROUPS = {
+    name: {field.name for field in fields(config)}
+    for name, config in {"network": Architecture, "training": TrainingConfig, "scaling": Scaling}.items()
+}
+TABLE = ("rows", "X", "y", "weights")
+MOST_KEYS = 100
+MOST_ITEMS = 10_001
+FIELDS = set().union(*GROUPS.values(), TrainRequest.model_fields, PredictRequest.model_fields)
+
+
+class Parsed(NamedTuple, Generic[M]):
+    """A request, what was sent beside the table as it was sent, and the table if the body is nothing else."""
+
+    request: M
+    given: dict[str, Any]
+    table: Table | None
+
+
+def parse(schema: type[M], body: Body, *, most_cells: int) -> Parsed[M]:
+    """Validate a body, in whatever format it is, with the settings that its address adds.
+
+    What JSON says wins over the address. The table itself is left to app.tables, which names rows and columns. Raises
+    MalformedBody or MalformedTable if the body is not of its format, InvalidRequest if it is not what the route takes.
+    """
+    settings, kind = settings_of(body.query), format_of(body.media_type)
+    if kind is None:
+        return _parse_json(schema, body.data, settings)
+    request = _validated(schema, settings)
+    options = Options(
+        columns=None if settings.get("columns") is None else tuple(settings["columns"]),
+        texts=[name for name, stated in settings.get("kinds", {}).items() if stated == "category"],
+        most_cells=most_cells,
+        **format_options(body.query),
+    )
+    table = FORMATS[kind].read(body.data, options)
+    return Parsed(request.model_copy(update={"columns": None}), settings, table)
+
+
+def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any]) -> Parsed[M]:
+    sent = parse_json(data)
+    if isinstance(sent, list) and settings:
+        sent = {"rows": sent}
+    _require_few(sent)
+    sent = settings | sent
+    table = {name: sent.pop(name) for name in TABLE if name in schema.model_fields and isinstance(sent.get(name), list)}
+    return Parsed(_validated(schema, sent).model_copy(update=table), sent, None)
+
+
+def _validated(schema: type[M], settings: dict[str, Any]) -> M:
+    try:
+        return schema.model_validate_json(to_json(settings, inf_nan_mode="constants"))
+    except ValidationError as error:
+        raise _in_our_words(error) from None
+
+
+def _require_few(sent: object) -> None:
+    """Raise InvalidRequest unless this is an object of a size that it takes no time to find all faults of."""
+    if not isinstance(sent, dict):
+        message = "The body is not an object."
+        raise InvalidRequest(message, [Fault("an object", got=describe(sent), field="body")])
+    values = [(name, value) for name, value in sent.items() if name not in TABLE]
+    values += [inner for _, value in values if isinstance(value, dict) for inner in islice(value.items(), MOST_KEYS)]
+    for name, value in [("body", sent), *values]:
+        most = MOST_KEYS if isinstance(value, dict) else MOST_ITEMS
+        if isinstance(value, dict | list) and len(value) > most:
+            message = "A part of the request is too long."
+            raise InvalidRequest(message, [Fault(f"at most {most} entries", got=str(len(value)), field=name)])
+
+
+def _in_our_words(error: ValidationError) -> MalformedBody | InvalidRequest:
+    """Say what Pydantic found, by field, with the remedy."""
+    details = error.errors(include_url=False, include_context=False)
+    faults: dict[str, Fault] = {}
+    for detail in details[:MOST_FAULTS]:
+        fault = _fault(detail)
+        faults.setdefault(str(fault.field), fault)
+    if all(detail["type"] == "finite_number" for detail in details):
+        return MalformedBody("JSON has no NaN and no Infinity; send a finite number.", list(faults.values()))
+    message = "The request is not what this route takes."
+    return InvalidRequest(message, list(faults.values()), len(details))
+
+
+def _fault(detail: ErrorDetails) -> Fault:
+    if detail["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return _unknown(_path(detail["loc"][:-1]), str(detail["loc"][-1]))
+    expected = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return Fault(expected, got=describe(detail["input"]), field=_dotted(_path(detail["loc"])))
+
+
+def _path(location: tuple[int | str, ...]) -> list[int | str]:
+    """Leave out of a location what is not the sender's: the names of alternatives that were tried."""
+    return [part for part in location if isinstance(part, int) or part in FIELDS]
+
+
+def _unknown(path: list[int | str], name: str) -> Fault:
+    """Guess which setting was meant: one of the same group, or one that belongs elsewhere."""
+    group = GROUPS.get(_dotted(path), set(TrainRequest.model_fields) | set(PredictRequest.model_fields))
+    meant = closest(name, sorted(group))
+    if meant is None:
+        elsewhere = {setting: f"{other}.{setting}" for other, settings in GROUPS.items() for setting in settings}
+        meant = elsewhere.get(closest(name, sorted(elsewhere)) or "")
+    return Fault("no such setting", field=_dotted([*path, name]), instead=meant)
+
+
+def _dotted(path: list[int | str]) -> str:
+    return ".".join(map(str, path)) or "body"

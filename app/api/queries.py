@@ -1,0 +1,54 @@
+"""Settings in the address: what a body that is nothing but a table leaves to say."""
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import from_json
+
+OF_THE_ROUTE = {"wait"}
+OF_THE_FORMAT = {"delimiter", "decimal", "encoding"}
+TEXTS = {"name", "model", "target", "weight", "task", "preset", "description"}
+LISTS = {"columns"}
+SEVERAL = {"target"}  # a text, or several
+IN_BODY = {"rows", "X", "y", "weights"}
+
+
+def settings_of(query: list[tuple[str, str]]) -> dict[str, Any]:
+    """Read the settings of a request from its address, to be validated as if they stood in a JSON body.
+
+    Names are taken as they are; what is an object in JSON is JSON here too; a name that comes several times is a list.
+    """
+    settings: dict[str, Any] = {}
+    for name, value in query:
+        if name in OF_THE_ROUTE | OF_THE_FORMAT:
+            continue
+        if name in LISTS or (name in SEVERAL and name in settings):
+            before = settings.get(name, [])
+            settings[name] = [*([before] if isinstance(before, str) else before), value]
+        else:
+            settings[name] = value if name in TEXTS else _json_or_text(value)
+    return settings
+
+
+def format_options(query: list[tuple[str, str]]) -> dict[str, str]:
+    """Read what the address says of how the body is written."""
+    return {name: value for name, value in query if name in OF_THE_FORMAT}
+
+
+def parameters(schema: type[BaseModel], *left_out: str) -> list[dict[str, Any]]:
+    """Describe for OpenAPI what the address may say in place of a JSON body."""
+    fields = {name: field for name, field in schema.model_fields.items() if name not in IN_BODY | set(left_out)}
+    told = {name: (field.description or "").split(";", 1)[0] for name, field in fields.items()}
+    told |= {"delimiter": "Of a CSV body, if not told by its beginning.", "decimal": "Its decimal mark, likewise."}
+    told |= {"encoding": "Its encoding, likewise."}
+    return [
+        {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
+        for name, description in told.items()
+    ]
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return from_json(value)
+    except ValueError:
+        return value

@@ -1,0 +1,38 @@
+"""Answers as a table: what a model says of each row, in columns, for those who asked with a table."""
+
+
+import pyarrow as pa
+
+from app.engine.arrays import Cells
+from app.engine.model import Model
+from app.engine.table import Label
+from app.tables.texts import Arrow
+
+
+
+def answered(model: Model, X: Cells, *, proba: bool) -> Arrow:
+    """Answer rows, shape (samples, columns): a column for each target, named like it, and `in_range`.
+
+    With `proba` there is also a column `probability_…` for each label. Raises BadTable where an answer overflows.
+    """
+    scores = model.scores(X)
+    answers = model.answers(scores)
+    if len(model.targets) == 1 and model.recipe.task != "multilabel":
+        columns = {model.targets[0]: pa.array(answers)}
+    else:
+        columns = dict(zip(model.targets, map(pa.array, zip(*answers, strict=True)), strict=True))  # type: ignore[arg-type]  # lists, all of them
+    columns["in_range"] = pa.array(model.encoder.in_range(X))
+    if proba:
+        columns |= {
+            f"probability_{name}": pa.array(share) for name, share in zip(class_names(model), scores.T, strict=True)
+        }
+    return pa.table(columns)
+
+
+def class_names(model: Model) -> list[str]:
+    """Name what has a probability: the labels, as JSON has them, or the targets that are true or false."""
+    return [_name(label) for label in model.labels] or list(model.targets)
+
+
+def _name(label: Label) -> str:
+    return str(label).lower() if isinstance(label, bool) else str(label)

@@ -1,0 +1,208 @@
+"""Formats: the tables that a body or an answer may be, beside JSON; what each is called, and who reads and writes it."""
+
+import io
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv, ipc, parquet
+from pydantic_core import to_json
+
+from app.errors import BadTable, Fault, MalformedTable, TableTooLarge
+from app.tables.csv_files import read_csv
+from app.tables.dialect import detect
+from app.tables.json_text import parse_lines
+from app.tables.table import Table, from_arrays, from_records
+from app.tables.texts import MISSING, Arrow
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet run a text
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a body is to be read, where it does not say so itself."""
+
+    columns: tuple[str, ...] | None = None
+    """Names, for a format that has none."""
+    texts: Collection[str] = ()
+    """Columns whose cells are texts, whatever they look like."""
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    most_cells: int = 2**31
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format: its media types, the first of which it is sent as, and its reader and writer."""
+
+    media_types: tuple[str, ...]
+    read: Callable[[bytes, Options], Table]
+    write: Callable[[Arrow], bytes]
+
+
+def format_of(media_type: str) -> str | None:
+    """Look a media type up; None for all that is read as JSON."""
+    plain = media_type.split(";", 1)[0].strip().lower()
+    return next((name for name, format_ in FORMATS.items() if plain in format_.media_types), None)
+
+
+def _read_csv(body: bytes, options: Options) -> Table:
+    dialect = detect(body[: 2**16], encoding=options.encoding, delimiter=options.delimiter, decimal=options.decimal)
+    return _from_arrow(read_csv(body, dialect, missing=MISSING, texts=options.texts), options)
+
+
+def _read_ndjson(body: bytes, options: Options) -> Table:
+    rows = parse_lines(body)
+    _require_few(len(rows), len(rows[0]) if rows and isinstance(rows[0], dict | list) else 1, options)
+    if rows and isinstance(rows[0], list):
+        return from_arrays(rows, options.columns)
+    return from_records(rows)
+
+
+def _read_parquet(body: bytes, options: Options) -> Table:
+    try:
+        file = parquet.ParquetFile(pa.BufferReader(body))
+        _require_few(file.metadata.num_rows, file.metadata.num_columns, options)
+        return _from_arrow(file.read(), options)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable("Parquet", error) from None
+
+
+def _read_arrow_file(body: bytes, options: Options) -> Table:
+    try:
+        return _from_batches(ipc.open_file(pa.BufferReader(body)), options, as_file=True)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable("an Arrow file", error) from None
+
+
+def _read_arrow_stream(body: bytes, options: Options) -> Table:
+    try:
+        return _from_batches(ipc.open_stream(pa.BufferReader(body)), options, as_file=False)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable("an Arrow stream", error) from None
+
+
+def _from_batches(reader: Any, options: Options, *, as_file: bool) -> Table:
+    """Read batch by batch, so that a body that claims too much is given up early."""
+    rows, batches = 0, []
+    found = (reader.get_batch(index) for index in range(reader.num_record_batches)) if as_file else iter(reader)
+    for batch in found:
+        batch.validate(full=True)  # offsets and lengths are the sender's word
+        rows += batch.num_rows
+        _require_few(rows, batch.num_columns, options)
+        batches.append(batch)
+    return _from_arrow(pa.Table.from_batches(batches, reader.schema), options)
+
+
+def _read_npy(body: bytes, options: Options) -> Table:
+    """Read an array of numbers or truths, shape (rows, columns); its header is checked before anything is made."""
+    stream = io.BytesIO(body)
+    try:
+        version = np.lib.format.read_magic(stream)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, in_columns, dtype = reader(stream)
+    except ValueError as error:
+        raise _unreadable("npy", error) from None
+    if dtype.kind not in "fiub" or len(shape) not in {1, 2}:
+        message = f"The array is of {dtype} in {len(shape)} dimensions. Send numbers, a row each, in two."
+        raise MalformedTable(message[:200], [Fault("numbers in rows and columns", field="body")])
+    length = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if length != len(body) - stream.tell():
+        message = f"The array's header speaks of {length} bytes, but {len(body) - stream.tell()} follow."
+        raise MalformedTable(message, [Fault("as many bytes as the header says", field="body")])
+    flat = np.frombuffer(body, dtype, offset=stream.tell())
+    rows = flat.reshape(shape, order="F" if in_columns else "C").reshape(shape[0], -1)
+    _require_few(*rows.shape, options)
+    names = options.columns or tuple(f"x{number}" for number in range(1, rows.shape[1] + 1))
+    if len(names) != rows.shape[1]:
+        message = f"The array has {rows.shape[1]} columns, but there are {len(names)} names."
+        raise BadTable(message, [Fault(f"{rows.shape[1]} names", got=str(len(names)), field="columns")])
+    native = rows.astype(dtype.newbyteorder("="))
+    return _table(names, [pa.array(np.ascontiguousarray(column)) for column in native.T])
+
+
+def _from_arrow(table: Arrow, options: Options) -> Table:
+    _require_few(table.num_rows, table.num_columns, options)
+    return _table(tuple(table.column_names), table.columns)
+
+
+def _table(names: tuple[str, ...], columns: list[Any]) -> Table:
+    if not columns or not len(columns[0]):
+        message = "There are no rows. Send at least one."
+        raise BadTable(message)
+    return Table(names, columns)
+
+
+def _require_few(rows: int, columns: int, options: Options) -> None:
+    if rows * columns > options.most_cells:
+        raise TableTooLarge(rows, columns, options.most_cells)
+
+
+def _unreadable(what: str, error: Exception) -> MalformedTable:
+    reason = str(error).split("\n", 1)[0][:100]
+    return MalformedTable(f"The body is not {what}: {reason}.", [Fault(what, field="body")])
+
+
+def _write_csv(table: Arrow) -> bytes:
+    """Write CSV in which no text runs as a formula when a spreadsheet opens it."""
+    sink = io.BytesIO()
+    csv.write_csv(pa.table({name: _harmless(table.column(name)) for name in table.column_names}), sink)
+    return sink.getvalue()
+
+
+def _harmless(column: Arrow) -> Arrow:
+    if not pa.types.is_string(column.type):
+        return column
+    return pa.array([f"'{text}" if text.startswith(FORMULA) else text for text in column.to_pylist()])
+
+
+def _write_ndjson(table: Arrow) -> bytes:
+    return b"".join(to_json(row) + b"\n" for row in table.to_pylist())
+
+
+def _write_parquet(table: Arrow) -> bytes:
+    sink = io.BytesIO()
+    parquet.write_table(table, sink)
+    return sink.getvalue()
+
+
+def _write_arrow(table: Arrow, new: Callable[..., Any]) -> bytes:
+    sink = io.BytesIO()
+    with new(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _write_npy(table: Arrow) -> bytes:
+    """Write the columns that are numbers or truths; texts have no place in it."""
+    columns = [column.to_numpy() for column in table.columns if not pa.types.is_string(column.type)]
+    sink = io.BytesIO()
+    np.lib.format.write_array(sink, np.stack(columns, axis=1).astype(np.float64), version=(1, 0))
+    return sink.getvalue()
+
+
+FORMATS: dict[str, Format] = {
+    "csv": Format(("text/csv", "application/csv", "text/tab-separated-values"), _read_csv, _write_csv),
+    "ndjson": Format(
+        ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"),
+        _read_ndjson,
+        _write_ndjson,
+    ),
+    "parquet": Format(
+        ("application/vnd.apache.parquet", "application/parquet", "application/x-parquet"),
+        _read_parquet,
+        _write_parquet,
+    ),
+    "arrow_stream": Format(
+        ("application/vnd.apache.arrow.stream",),
+        _read_arrow_stream,
+        lambda table: _write_arrow(table, ipc.new_stream),
+    ),
+    "arrow_file": Format(
+        ("application/vnd.apache.arrow.file",), _read_arrow_file, lambda table: _write_arrow(table, ipc.new_file)
+    ),
+    "npy": Format(("application/x-npy", "application/npy"), _read_npy, _write_npy),
+}
