@@ -3,7 +3,7 @@
 NetletError
 ├── InputError                what was sent cannot be used as it is
 │   ├── MalformedBody           not JSON at all
-│   ├── BodyTooLarge            more bytes than the service reads
+│   ├── BodyTooLarge            more bytes, or more pieces, than the service reads
 │   ├── InvalidRequest          JSON, but not what the route takes
 │   ├── BadTable                cells, rows or columns that do not fit
 │   │   └── NonFiniteNumber       NaN, Infinity, or beyond a float64
@@ -88,10 +88,10 @@ class MalformedBody(InputError):
 
 
 class BodyTooLarge(InputError):
-    """The body is longer than the service reads."""
+    """The body is longer than the service reads, or comes in too many pieces."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is longer than {limit} bytes, the most this service reads. Send fewer rows.")
+    def __init__(self, limit: int, *, of: str = "bytes", remedy: str = "Send fewer rows.") -> None:
+        super().__init__(f"The body is longer than {limit} {of}, the most this service reads. {remedy}")
         self.limit = limit
 
 

@@ -1,6 +1,8 @@
 """Bodies: read once, bounded, as JSON whatever the Content-Type says, checked by one compiled validator."""
 
+from collections.abc import AsyncIterator
 from dataclasses import fields
+from io import BytesIO
 from itertools import islice
 from typing import Annotated, Any, TypeVar
 
@@ -23,23 +25,40 @@ GROUPS = {
     for name, config in {"network": Architecture, "training": TrainingConfig, "scaling": Scaling}.items()
 }
 TABLE = ("rows", "X", "y", "weights")
+MOST_CHUNKS = 100_000
+LEAST_CHUNK = 2**10  # bytes that a chunk of a very long body has on average: less than a packet of the network
 MOST_KEYS = 100
 MOST_ITEMS = 10_001
 FIELDS = set().union(*GROUPS.values(), TrainRequest.model_fields, PredictRequest.model_fields)
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    """Read a body, giving up as soon as it proves too long."""
+async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """Give a body piece by piece as it arrives; raise BodyTooLarge as soon as it proves so."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise BodyTooLarge(limit)
-    chunks, length = [], 0
-    async for chunk in request.stream():
-        length += len(chunk)
+    async for chunk in _bounded(request.stream(), limit):
+        yield chunk
+
+
+async def _bounded(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """Pass pieces on; raise BodyTooLarge for the first that is too many, by its bytes or by their number."""
+    length, count, most = 0, 0, max(MOST_CHUNKS, limit // LEAST_CHUNK)
+    async for piece in pieces:
+        length, count = length + len(piece), count + 1
         if length > limit:
             raise BodyTooLarge(limit)
-        chunks.append(chunk)
-    return b"".join(chunks)
+        if count > most:
+            raise BodyTooLarge(most, of="chunks", remedy="Send larger ones.")
+        yield piece
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    """Read a whole body, giving up as soon as it proves too long."""
+    body = BytesIO()  # unlike a list of chunks, it is as long as they are, however short each is
+    async for chunk in chunks(request, limit):
+        body.write(chunk)
+    return body.getvalue()
 
 
 async def training_body(request: Request, parts: PartsOf) -> bytes:
