@@ -2,7 +2,8 @@
 
 NetletError
 ├── InputError                what was sent cannot be used as it is
-│   ├── MalformedBody           not JSON at all
+│   ├── MalformedBody           not JSON at all, or not compressed as it says
+│   ├── UnsupportedEncoding     compressed in a way that the service does not know
 │   ├── BodyTooLarge            more bytes, or more pieces, than the service reads
 │   ├── InvalidRequest          JSON, but not what the route takes
 │   ├── BadTable                cells, rows or columns that do not fit
@@ -29,7 +30,7 @@ NetletError
 └── Unforeseen                a fault of netlet itself
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -84,7 +85,17 @@ class InputError(NetletError):
 
 
 class MalformedBody(InputError):
-    """The body is not JSON."""
+    """The body is not JSON, or not compressed as its Content-Encoding says."""
+
+
+class UnsupportedEncoding(InputError):
+    """The body is compressed in a way that the service does not know, or more than once."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        super().__init__(
+            "The Content-Encoding is none that this service reads. Send the body as it is, or compressed once, as one "
+            f"of: {', '.join(known)}."
+        )
 
 
 class BodyTooLarge(InputError):

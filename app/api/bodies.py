@@ -1,4 +1,4 @@
-"""Bodies: read once, bounded, as JSON whatever the Content-Type says, checked by one compiled validator."""
+"""Bodies: read once, bounded, inflated, as JSON whatever the Content-Type says, checked by one compiled validator."""
 
 from collections.abc import AsyncIterator
 from dataclasses import fields
@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
+from app.api.inflating import coding_of, inflated
 from app.api.parts import PartsOf
 from app.api.schemas import PredictRequest, TrainRequest
 from app.engine.config import TrainingConfig
@@ -33,11 +34,17 @@ FIELDS = set().union(*GROUPS.values(), TrainRequest.model_fields, PredictRequest
 
 
 async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """Give a body piece by piece as it arrives; raise BodyTooLarge as soon as it proves so."""
+    """Give a body piece by piece as it arrives, inflated.
+
+    Raises UnsupportedEncoding before anything is read, BodyTooLarge as soon as what arrives or what it inflates to is
+    too long, MalformedBody where it is not compressed as it says.
+    """
+    coding = coding_of(",".join(request.headers.getlist("content-encoding")))
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise BodyTooLarge(limit)
-    async for chunk in _bounded(request.stream(), limit):
+    arriving = _bounded(request.stream(), limit)
+    async for chunk in _bounded(inflated(arriving, coding), limit) if coding else arriving:
         yield chunk
 
 

@@ -14,7 +14,7 @@ from app.store.references import Reference
 from app.store.store import Stored
 from app.tables.reading import cells_to_answer
 
-router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 409, 413, 422, 503))
+router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 409, 413, 415, 422, 503))
 PRODUCTS_PER_BYTE = 16  # multiplications that take as long as reading a byte of JSON
 IN_PATH = body_of(PredictRequest, "model")
 
