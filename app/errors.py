@@ -2,9 +2,10 @@
 
 NetletError
 ├── InputError                what was sent cannot be used as it is
-│   ├── MalformedBody           not JSON at all
+│   ├── MalformedBody           not JSON at all, or not compressed as it says
 │   │   └── DuplicateKey          JSON, but with a key twice in an object
-│   ├── BodyTooLarge            more bytes than the service reads
+│   ├── UnsupportedEncoding     compressed in a way that the service does not know
+│   ├── BodyTooLarge            more bytes, or more pieces, than the service reads
 │   ├── InvalidRequest          JSON, but not what the route takes
 │   ├── BadTable                cells, rows or columns that do not fit
 │   │   └── NonFiniteNumber       NaN, Infinity, or beyond a float64
@@ -32,7 +33,7 @@ NetletError
 └── Unforeseen                a fault of netlet itself
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -87,18 +88,28 @@ class InputError(NetletError):
 
 
 class MalformedBody(InputError):
-    """The body is not JSON."""
+    """The body is not JSON, or not compressed as its Content-Encoding says."""
 
 
 class DuplicateKey(MalformedBody):
     """An object of the body has a key twice."""
 
 
-class BodyTooLarge(InputError):
-    """The body is longer than the service reads."""
+class UnsupportedEncoding(InputError):
+    """The body is compressed in a way that the service does not know, or more than once."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is longer than {limit} bytes, the most this service reads. Send fewer rows.")
+    def __init__(self, known: Iterable[str]) -> None:
+        super().__init__(
+            "The Content-Encoding is none that this service reads. Send the body as it is, or compressed once, as one "
+            f"of: {', '.join(known)}."
+        )
+
+
+class BodyTooLarge(InputError):
+    """The body is longer than the service reads, or comes in too many pieces."""
+
+    def __init__(self, limit: int, *, of: str = "bytes", remedy: str = "Send fewer rows.") -> None:
+        super().__init__(f"The body is longer than {limit} {of}, the most this service reads. {remedy}")
         self.limit = limit
 
 

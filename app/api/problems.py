@@ -33,9 +33,10 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[type[errors.NetletError], Kind] = {
-    errors.MalformedBody: Kind(400, "malformed-json", "The body is not JSON"),
+    errors.MalformedBody: Kind(400, "malformed-json", "The body cannot be read"),
     errors.DuplicateKey: Kind(400, "duplicate-key", "A key is there twice"),
     errors.NonFiniteNumber: Kind(400, "not-a-number", "Some numbers are not finite"),
+    errors.UnsupportedEncoding: Kind(415, "unsupported-encoding", "The body's compression is not known"),
     errors.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
     errors.InvalidRequest: Kind(422, "validation", "The request does not fit"),
     errors.BadTable: Kind(422, "table", "The rows do not fit"),

@@ -108,6 +108,39 @@ async def test_too_long_a_body_is_refused_before_it_is_read(tmp_path: Path) -> N
     assert just_fits.status_code == 201
 
 
+async def test_what_is_announced_as_too_long_is_not_read_at_all(tmp_path: Path) -> None:
+    """Its sender learns so at once."""
+    read: list[bytes] = []
+
+    async def body() -> Any:
+        read.append(b" ")
+        yield read[-1]
+
+    async with client_of(Settings(models=tmp_path / "models", executor="thread", train_bytes=1000)) as client:
+        response = await client.post("/train", content=body(), headers={"content-length": "1001"})
+
+    assert response.status_code == 413
+    assert not read
+
+
+async def test_a_body_comes_in_a_bounded_number_of_chunks(client: httpx.AsyncClient) -> None:
+    """A hundred thousand are more than a body of this size needs, however short they are."""
+    body = json.dumps(TABLE | {"training": {"epochs": 1}}).encode()
+
+    async def chunks(count: int) -> Any:
+        for _ in range(count):
+            yield b" "
+        yield body
+
+    many = await client.post("/train", content=chunks(50_000))
+    too_many = await client.post("/train", content=chunks(100_000))
+
+    assert many.status_code == 201
+    assert too_many.status_code == 413
+    assert too_many.json()["type"] == "/problems/body-too-large"
+    assert "100000 chunks" in too_many.json()["detail"]
+
+
 def all_errors(base: type[errors.NetletError] = errors.NetletError) -> Iterator[type[errors.NetletError]]:
     for error in base.__subclasses__():
         yield error

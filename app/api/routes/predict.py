@@ -17,7 +17,7 @@ from app.tables.answered import answered
 from app.tables.formats import FORMATS
 from app.tables.reading import cells_to_answer
 
-router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 406, 409, 413, 422, 503))
+router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 406, 409, 413, 415, 422, 503))
 PRODUCTS_PER_BYTE = 16  # multiplications that take as long as reading a byte of JSON
 IN_PATH = body_of(PredictRequest, "model")
 

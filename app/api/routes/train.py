@@ -20,7 +20,7 @@ router = APIRouter(tags=["train"])
     "/train",
     status_code=201,
     response_model=ModelDetail,
-    responses=documented(400, 403, 404, 413, 422, 429, 503, 507)
+    responses=documented(400, 403, 404, 413, 415, 422, 429, 503, 507)
     | {202: {"model": JobDetail, "description": "Still training"}},
     openapi_extra=body_of(TrainRequest),
 )
