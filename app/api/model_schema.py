@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.engine.model import Model
-from app.engine.table import Source
+from app.engine.table import Label, Source
 from app.store.store import Stored
 from app.tables.columns import sources_of
 from app.tables.kinds import LONGEST_LEVEL
@@ -98,16 +98,11 @@ def _words(source: Source) -> str:
     return " ".join(words)
 
 
-def _example(source: Source, model: Model) -> Any:
+def _example(source: Source, model: Model) -> Label | float | None:
     """Give a value that the model takes; where the training's row had none, the lowest or most frequent."""
-    if source.example is not None or source.columns[0] in model.missing:
-        example = source.example
-    elif source.frequent:
-        example = source.frequent[0][0]
-    else:
-        example = source.lowest
-    if source.kind == "date" and isinstance(example, str) and "hour" not in source.parts:
-        return example[:10]
+    example = source.example
+    if example is None and source.columns[0] not in model.missing:
+        example = source.frequent[0][0] if source.frequent else source.lowest
     return example
 
 

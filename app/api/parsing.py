@@ -63,8 +63,7 @@ def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any]) -> Parse
     sent = parse_json(data)
     if isinstance(sent, list) and settings:
         sent = {"rows": sent}
-    _require_few(sent)
-    sent = settings | sent
+    sent = settings | _few(sent)
     table = {name: sent.pop(name) for name in TABLE if name in schema.model_fields and isinstance(sent.get(name), list)}
     return Parsed(_validated(schema, sent).model_copy(update=table), sent, None)
 
@@ -76,8 +75,8 @@ def _validated(schema: type[M], settings: dict[str, Any]) -> M:
         raise _in_our_words(error) from None
 
 
-def _require_few(sent: object) -> None:
-    """Raise InvalidRequest unless this is an object of a size that it takes no time to find all faults of."""
+def _few(sent: object) -> dict[str, Any]:
+    """Give it back; raise InvalidRequest unless it is an object so small that all its faults are soon found."""
     if not isinstance(sent, dict):
         message = "The body is not an object."
         raise InvalidRequest(message, [Fault("an object", got=describe(sent), field="body")])
@@ -88,6 +87,7 @@ def _require_few(sent: object) -> None:
         if isinstance(value, dict | list) and len(value) > most:
             message = "A part of the request is too long."
             raise InvalidRequest(message, [Fault(f"at most {most} entries", got=str(len(value)), field=name)])
+    return sent
 
 
 def _in_our_words(error: ValidationError) -> MalformedBody | InvalidRequest:

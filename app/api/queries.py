@@ -47,7 +47,7 @@ def parameters(schema: type[BaseModel], *left_out: str) -> list[dict[str, Any]]:
     ]
 
 
-def _json_or_text(value: str) -> Any:
+def _json_or_text(value: str) -> object:
     try:
         return from_json(value)
     except ValueError:

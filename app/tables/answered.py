@@ -1,13 +1,11 @@
 """Answers as a table: what a model says of each row, in columns, for those who asked with a table."""
 
-
 import pyarrow as pa
 
 from app.engine.arrays import Cells
 from app.engine.model import Model
 from app.engine.table import Label
 from app.tables.texts import Arrow
-
 
 
 def answered(model: Model, X: Cells, *, proba: bool) -> Arrow:
@@ -20,7 +18,7 @@ def answered(model: Model, X: Cells, *, proba: bool) -> Arrow:
     if len(model.targets) == 1 and model.recipe.task != "multilabel":
         columns = {model.targets[0]: pa.array(answers)}
     else:
-        columns = dict(zip(model.targets, map(pa.array, zip(*answers, strict=True)), strict=True))  # type: ignore[arg-type]  # lists, all of them
+        columns = dict(zip(model.targets, map(pa.array, zip(*answers, strict=True)), strict=True))
     columns["in_range"] = pa.array(model.encoder.in_range(X))
     if proba:
         columns |= {

@@ -12,6 +12,7 @@ LARGEST_NUMBER = 1e100  # beyond it, squares overflow
 LONGEST_LIST = 60
 LONGEST_GUESS = 40
 MOST_KNOWN = 500
+NUMBER = "a number"
 FINITE = "a number between -1e100 and 1e100"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from typing import TypeAlias
 
@@ -89,8 +90,7 @@ def with_examples(sources: Sequence[Source], columns: Sequence[RawColumn]) -> tu
     gaps = np.sum([column.absent for column in columns], axis=0)
     row = int(np.argmin(gaps))
     return tuple(
-        replace(source, example=_example(column, source.kind, row))
-        for source, column in zip(sources, columns, strict=True)
+        replace(source, example=_example(column, source, row)) for source, column in zip(sources, columns, strict=True)
     )
 
 
@@ -108,14 +108,14 @@ def require_short(columns: Sequence[Column]) -> None:
         raise BadTable(message, [Fault("shorter or fewer texts", column=longest)])
 
 
-def _example(column: RawColumn, kind: str, row: int) -> Label | float | None:
+def _example(column: RawColumn, source: Source, row: int) -> Label | float | None:
     if column.absent[row]:
         return None
-    cell = KINDS[kind].read(column.array.slice(row, 1), Column(column.name, (False, True))).values
+    kind, cell = source.kind, KINDS[source.kind].read(column.array.slice(row, 1), Column(column.name)).values
     if kind == "category":
         return str(as_texts(column.array.slice(row, 1))[0].as_py())
     if kind == "date":
-        return str(cell[0].as_py().isoformat())
+        return _iso(cell[0].as_py(), source.parts)
     return bool(cell[0]) if kind == "boolean" else float(cell[0])
 
 
@@ -164,11 +164,16 @@ PARTS: dict[str, Callable[[Arrow], Arrow]] = {
 
 def _learn_date(source: Source, moments: Arrow) -> tuple[Source, Values]:
     """Take dates apart; the hour only if there is one."""
-    extremes = pc.min_max(moments)
-    lowest, highest = (None if end is None else end.isoformat() for end in extremes.as_py().values())
     hours = _parts_of(moments, ("hour",))
     parts = tuple(part for part in PARTS if part != "hour" or (hours > 0).any())
+    lowest, highest = (_iso(end, parts) for end in pc.min_max(moments).as_py().values())
     return replace(source, parts=parts, lowest=lowest, highest=highest), _parts_of(moments, parts)
+
+
+def _iso(moment: datetime | None, parts: Sequence[str]) -> str | None:
+    if moment is None:
+        return None
+    return moment.isoformat() if "hour" in parts else moment.date().isoformat()
 
 
 def _parts_of(moments: Arrow, parts: Sequence[str]) -> Values:

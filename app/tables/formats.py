@@ -1,12 +1,14 @@
-"""Formats: the tables that a body or an answer may be, beside JSON; what each is called, and who reads and writes it."""
+"""Formats: what a table may be beside JSON, in a body or an answer; the media types of each, its reader and writer."""
 
 import io
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv, ipc, parquet
 from pydantic_core import to_json
 
@@ -14,6 +16,8 @@ from app.errors import BadTable, Fault, MalformedTable, TableTooLarge
 from app.tables.csv_files import read_csv
 from app.tables.dialect import detect
 from app.tables.json_text import parse_lines
+from app.tables.kinds import kind_of
+from app.tables.raw import RawColumn
 from app.tables.table import Table, from_arrays, from_records
 from app.tables.texts import MISSING, Arrow
 
@@ -51,7 +55,18 @@ def format_of(media_type: str) -> str | None:
 
 def _read_csv(body: bytes, options: Options) -> Table:
     dialect = detect(body[: 2**16], encoding=options.encoding, delimiter=options.delimiter, decimal=options.decimal)
-    return _from_arrow(read_csv(body, dialect, missing=MISSING, texts=options.texts), options)
+    table = read_csv(body, dialect, missing=MISSING, texts=options.texts)
+    if dialect.decimal == ",":
+        table = pa.table({name: _with_points(table.column(name), name) for name in table.column_names})
+    return _from_arrow(table, options)
+
+
+def _with_points(cells: Arrow, name: str) -> Arrow:
+    """Write numbers with a decimal comma that stand among slips, and so are still texts, as other formats do."""
+    if not pa.types.is_string(cells.type):
+        return cells
+    pointed = pc.replace_substring_regex(cells, r"^(\s*[+-]?[0-9]*),([0-9]+)", r"\1.\2")
+    return pointed if kind_of(RawColumn(name, pointed)) == "number" else cells
 
 
 def _read_ndjson(body: bytes, options: Options) -> Table:
@@ -63,49 +78,53 @@ def _read_ndjson(body: bytes, options: Options) -> Table:
 
 
 def _read_parquet(body: bytes, options: Options) -> Table:
-    try:
+    with _said_to_be("Parquet"):
         file = parquet.ParquetFile(pa.BufferReader(body))
         _require_few(file.metadata.num_rows, file.metadata.num_columns, options)
         return _from_arrow(file.read(), options)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable("Parquet", error) from None
 
 
 def _read_arrow_file(body: bytes, options: Options) -> Table:
-    try:
-        return _from_batches(ipc.open_file(pa.BufferReader(body)), options, as_file=True)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable("an Arrow file", error) from None
+    with _said_to_be("an Arrow file"):
+        reader = ipc.open_file(pa.BufferReader(body))
+        return _from_batches((reader.get_batch(i) for i in range(reader.num_record_batches)), reader.schema, options)
 
 
 def _read_arrow_stream(body: bytes, options: Options) -> Table:
+    with _said_to_be("an Arrow stream"):
+        reader = ipc.open_stream(pa.BufferReader(body))
+        return _from_batches(reader, reader.schema, options)
+
+
+@contextmanager
+def _said_to_be(what: str) -> Iterator[None]:
+    """Turn what pyarrow and NumPy say of damaged bytes into MalformedTable."""
     try:
-        return _from_batches(ipc.open_stream(pa.BufferReader(body)), options, as_file=False)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable("an Arrow stream", error) from None
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).split("\n", 1)[0][:100]
+        message = f"The body is not {what}: {reason}."
+        raise MalformedTable(message, [Fault(what, field="body")]) from None
 
 
-def _from_batches(reader: Any, options: Options, *, as_file: bool) -> Table:
+def _from_batches(found: Iterable[Arrow], schema: Arrow, options: Options) -> Table:
     """Read batch by batch, so that a body that claims too much is given up early."""
     rows, batches = 0, []
-    found = (reader.get_batch(index) for index in range(reader.num_record_batches)) if as_file else iter(reader)
     for batch in found:
         batch.validate(full=True)  # offsets and lengths are the sender's word
         rows += batch.num_rows
         _require_few(rows, batch.num_columns, options)
         batches.append(batch)
-    return _from_arrow(pa.Table.from_batches(batches, reader.schema), options)
+    return _from_arrow(pa.Table.from_batches(batches, schema), options)
 
 
 def _read_npy(body: bytes, options: Options) -> Table:
     """Read an array of numbers or truths, shape (rows, columns); its header is checked before anything is made."""
     stream = io.BytesIO(body)
-    try:
+    with _said_to_be("npy"):
         version = np.lib.format.read_magic(stream)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, in_columns, dtype = reader(stream)
-    except ValueError as error:
-        raise _unreadable("npy", error) from None
     if dtype.kind not in "fiub" or len(shape) not in {1, 2}:
         message = f"The array is of {dtype} in {len(shape)} dimensions. Send numbers, a row each, in two."
         raise MalformedTable(message[:200], [Fault("numbers in rows and columns", field="body")])
@@ -129,7 +148,7 @@ def _from_arrow(table: Arrow, options: Options) -> Table:
     return _table(tuple(table.column_names), table.columns)
 
 
-def _table(names: tuple[str, ...], columns: list[Any]) -> Table:
+def _table(names: tuple[str, ...], columns: Sequence[Arrow]) -> Table:
     if not columns or not len(columns[0]):
         message = "There are no rows. Send at least one."
         raise BadTable(message)
@@ -139,11 +158,6 @@ def _table(names: tuple[str, ...], columns: list[Any]) -> Table:
 def _require_few(rows: int, columns: int, options: Options) -> None:
     if rows * columns > options.most_cells:
         raise TableTooLarge(rows, columns, options.most_cells)
-
-
-def _unreadable(what: str, error: Exception) -> MalformedTable:
-    reason = str(error).split("\n", 1)[0][:100]
-    return MalformedTable(f"The body is not {what}: {reason}.", [Fault(what, field="body")])
 
 
 def _write_csv(table: Arrow) -> bytes:

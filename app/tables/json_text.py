@@ -18,7 +18,7 @@ class _Repeated(Exception):
         self.key = key
 
 
-def parse(body: bytes) -> Any:
+def parse(body: bytes) -> object:
     """Give what a JSON text holds; raise MalformedBody if it is none, DuplicateKey for a key that is there twice."""
     try:
         value = from_json(body)
@@ -51,7 +51,7 @@ def parse_lines(body: bytes) -> list[Any]:
     raise MalformedBody(message)
 
 
-def _keys(value: Any) -> int:
+def _keys(value: object) -> int:
     """Count the keys of a value, of its parts and of their rows: as many colons as its text has, or fewer."""
     parts = [value, *(value.values() if isinstance(value, dict) else ())]
     rows = [row for part in parts if isinstance(part, list) for row in part if isinstance(row, dict)]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.engine.table import UNSEEN, Column
-from app.tables.cells import FINITE, LARGEST_NUMBER
+from app.tables.cells import FINITE, LARGEST_NUMBER, NUMBER
 from app.tables.raw import RawColumn
 from app.tables.texts import Arrow, Read, as_numpy, booleans, dates, mask, numbers
 
@@ -59,8 +59,8 @@ def _of_type(cells: Arrow, right: Callable[[pa.DataType], bool]) -> Read:
 
 
 KINDS: dict[str, Kind] = {
-    "number": Kind("a number", (int, float), _numbers),
-    "integer": Kind("a number", (int, float), _numbers),
+    "number": Kind(NUMBER, (int, float), _numbers),
+    "integer": Kind(NUMBER, (int, float), _numbers),
     "boolean": Kind("true or false", (bool,), _booleans),
     "category": Kind("text", (str,), _levels),
     "date": Kind("a date such as 2024-12-31", (str,), _dates),
