@@ -3,6 +3,7 @@
 NetletError
 ├── InputError                what was sent cannot be used as it is
 │   ├── MalformedBody           not JSON at all
+│   ├── MalformedTable          not the CSV, Parquet or Arrow it says it is
 │   ├── BodyTooLarge            more bytes than the service reads
 │   ├── InvalidRequest          JSON, but not what the route takes
 │   ├── BadTable                cells, rows or columns that do not fit
@@ -85,6 +86,10 @@ class InputError(NetletError):
 
 class MalformedBody(InputError):
     """The body is not JSON."""
+
+
+class MalformedTable(InputError):
+    """The body is not the CSV, Parquet or Arrow it says it is."""
 
 
 class BodyTooLarge(InputError):
