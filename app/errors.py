@@ -4,6 +4,7 @@ NetletError
 ├── InputError                what was sent cannot be used as it is
 │   ├── MalformedBody           not JSON at all, or not compressed as it says
 │   │   └── DuplicateKey          JSON, but with a key twice in an object
+│   ├── MalformedTable          not the CSV, Parquet or Arrow it says it is
 │   ├── UnsupportedEncoding     compressed in a way that the service does not know
 │   ├── BodyTooLarge            more bytes, or more pieces, than the service reads
 │   ├── InvalidRequest          JSON, but not what the route takes
@@ -103,6 +104,10 @@ class UnsupportedEncoding(InputError):
             "The Content-Encoding is none that this service reads. Send the body as it is, or compressed once, as one "
             f"of: {', '.join(known)}."
         )
+
+
+class MalformedTable(InputError):
+    """The body is not the CSV, Parquet or Arrow it says it is."""
 
 
 class BodyTooLarge(InputError):

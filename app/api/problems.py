@@ -41,6 +41,7 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.InvalidRequest: Kind(422, "validation", "The request does not fit"),
     errors.BadTable: Kind(422, "table", "The rows do not fit"),
     errors.TableTooLarge: Kind(413, "table-too-large", "The table is too large"),
+    errors.MalformedTable: Kind(422, "table-format", "The body is not the table it says it is"),
     errors.UnsuitableTarget: Kind(422, "target", "The target cannot be learnt as set"),
     errors.BudgetExceeded: Kind(422, "budget", "The training is too large"),
     errors.Diverged: Kind(422, "diverged", "The training diverged"),

@@ -1,0 +1,77 @@
+"""What is wrong with a CSV that does not become columns, by row and column."""
+
+import re
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from app.errors import BadTable, Fault, InputError, MalformedTable
+from app.tables.cells import NUMBER, Faults, count, describe
+from app.tables.csv_records import LONGEST_RECORD, Records
+from app.tables.csv_text import Text, last_lines, leaves_quote_open
+
+CLOSED = "a quote that is closed"
+UNFIT = re.compile(r"In CSV column #(\d+): Row #(\d+): CSV conversion error to (\w+): invalid value '(.*)'", re.DOTALL)
+KINDS = {"double": NUMBER, "bool": "true or false", "null": "nothing, as in all rows"}
+
+
+def unfit_records(records: Records, block: int = LONGEST_RECORD) -> MalformedTable:
+    """Read once more, slowly, to find all records that are not as long as the header, and the first that never ends."""
+    faults = Faults()
+
+    def note(record: Any) -> str:  # noqa: ANN401 - pyarrow has no types
+        is_open = leaves_quote_open(record.text.encode(), records.dialect.delimiter)
+        expected = CLOSED if is_open else count(record.expected_columns, "field")
+        faults.add(expected, got=count(record.actual_columns, "field"), row=record.number - 1)
+        return "skip"
+
+    rows = 0
+    try:
+        for batch in records.batches({}, only=(0,), block=block, invalid=note):
+            rows += batch.num_rows
+    except pa.ArrowInvalid:
+        row = rows + faults.total
+        message = f"Row {row} is longer than {block} bytes. Is a quote not closed?"
+        return MalformedTable(message, [*faults.first[:-1], Fault(CLOSED, row=row)], faults.total + 1)
+    width = count(len(records.names), "field")
+    message = f"Some rows do not have {width}, one for each column. Is the delimiter another, or a quote not closed?"
+    return MalformedTable(message, faults.first, faults.total)
+
+
+def unfit_cell(records: Records, error: Exception) -> InputError | None:
+    """Name the cell that is not of its column's type, if that is what the error says."""
+    found = UNFIT.search(str(error))
+    if found is None:
+        return None
+    column, row, kind, got = found.groups()
+    fault = Fault(KINDS.get(kind, "text"), got=describe(got), row=int(row) - 1, column=records.names[int(column)])
+    return BadTable("Some cells are not what their column needs.", [fault])
+
+
+def require_closed(text: Text, records: Records, table: pa.Table | pa.RecordBatch, *, before: int = 0) -> None:
+    """Raise MalformedTable if the last record ends within a quote: the reader takes the end of the text for its end.
+
+    `table` are the last rows, `before` the number of those before them; `text` holds at least the last.
+    """
+    last = [column[-1].as_py() for column in table.columns]
+    ends_line = text.endswith((b"\n", b"\r"))
+    if ends_line and not (isinstance(last[-1], str) and last[-1].endswith(("\n", "\r"))):
+        return
+    line_end = "\n" if b"\n" in text else "\r"
+    record = last_lines(text, 1 + sum(cell.count(line_end) for cell in last if isinstance(cell, str)))
+    if ends_line and not record.endswith(b'"' + last[-1].encode().replace(b'"', b'""')):
+        return  # the line ends are the cell's own, within closed quotes
+    if leaves_quote_open(record, records.dialect.delimiter):
+        message = "The last row ends within a quote."
+        raise MalformedTable(message, [Fault(CLOSED, row=before + table.num_rows - 1, column=records.names[-1])])
+
+
+def require_short_cells(table: pa.Table, names: tuple[str, ...], longest: int) -> None:
+    """Raise BadTable for the first text of more than `longest` bytes."""
+    for name, column in zip(names, table.columns, strict=True):
+        lengths = pc.binary_length(column) if pa.types.is_string(column.type) else None
+        if lengths is not None and (pc.max(lengths).as_py() or 0) > longest:
+            row = pc.index(pc.greater(lengths, longest), value=True).as_py()
+            message = f"A text has more than {longest} bytes, the most that a cell may have."
+            raise BadTable(message, [Fault("a shorter text", got=describe(column[row].as_py()), row=row, column=name)])
