@@ -20,20 +20,26 @@ FORMAT = (ROOT / "models" / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
-def test_every_curl_command_of_the_readme_works(start_server: StartServer) -> None:
-    """Pasted in order into a shell, each answers with JSON that is no problem."""
+def test_every_curl_command_of_the_readme_works(start_server: StartServer, tmp_path: Path) -> None:
+    """Pasted in order into a shell, each answers with JSON that is no problem, or with the table that README prints."""
     server = start_server()
     commands = [block for block in blocks(README, "sh") if "curl" in block]
-    script = "\n".join(commands).replace("localhost:8000", server.url).replace("curl ", "curl -sS --fail-with-body ")
+    script = (
+        "\n".join(commands)
+        .replace("localhost:8000", server.url)
+        .replace("curl ", "curl -sS --fail-with-body -w '\\n' ")
+    )
 
-    run = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=False)  # noqa: S607
+    run = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=False, cwd=tmp_path)  # noqa: S607
 
     assert run.returncode == 0, run.stdout + run.stderr
-    answers = [json.loads(answer) for answer in run.stdout.replace("}{", "}\n{").splitlines()]
-    assert len(answers) == sum(block.count("curl ") for block in commands)
+    (table,) = blocks(README, "csv")
+    assert table in run.stdout
+    answers = [json.loads(answer) for answer in run.stdout.replace(table, "").splitlines() if answer]
+    assert len(answers) == sum(block.count("curl ") for block in commands) - 1
 
 
 def test_the_answer_that_the_readme_prints_is_the_answer(start_server: StartServer) -> None:
