@@ -57,6 +57,8 @@ def test_slopes_stay_finite_for_huge_z(name: str, dtype: type) -> None:
         ("sigmoid", 0.0, 0.5),
         ("sigmoid", 2.0, 0.8807970779778823),
         ("tanh", 1.0, 0.7615941559557649),
+        ("relu", 0.5, 0.5),
+        ("leaky_relu", 0.5, 0.5),
         ("relu", -2.0, 0.0),
         ("relu", 2.0, 2.0),
         ("leaky_relu", -2.0, -0.02),
