@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import accuracy, answers, speed, standings, tutorial
+from benchmarks import accuracy, answers, parsing, speed, standings, tutorial
 from benchmarks.peers import CONTESTANTS, is_installed
 from benchmarks.report import Section, draw, markdown, say
 from benchmarks.tables import FOLDER_VARIABLE, folder_of, read_tables
@@ -28,10 +28,12 @@ class Extent:
     rounds: int
     epochs: int
     activations: tuple[str, ...]
+    parsed: int
+    """Rows of the CSV that is read."""
 
 
-SHORT = Extent(splits=3, most_rows=2000, rounds=3, epochs=2, activations=("relu",))
-FULL = Extent(splits=3, most_rows=None, rounds=7, epochs=2, activations=("relu", "silu"))
+SHORT = Extent(splits=3, most_rows=2000, rounds=3, epochs=2, activations=("relu",), parsed=200_000)
+FULL = Extent(splits=3, most_rows=None, rounds=7, epochs=2, activations=("relu", "silu"), parsed=1_000_000)
 
 Part = Callable[[Extent, Path], list[Section]]
 
@@ -49,6 +51,7 @@ def accuracy_sections(extent: Extent, folder: Path) -> list[Section]:
 PARTS: dict[str, Part] = {
     "tutorial": lambda extent, _folder: [tutorial.section(extent.rounds)],
     "answers": lambda extent, _folder: [answers.section(extent.rounds)],
+    "parsing": lambda extent, _folder: [parsing.section(extent.rounds, extent.parsed)],
     "speed": lambda extent, _folder: [
         speed.section(rounds=extent.rounds, epochs=extent.epochs, activations=extent.activations)
     ],
