@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     """Most numbers in one answer to a prediction: rows x targets, or rows x labels."""
     most_parameters: Annotated[int, Ge(1)] = 10_000_000
     """Most parameters a network may have."""
-    most_numbers: Annotated[int, Ge(1)] = 100_000_000
+    most_numbers: Annotated[int, Ge(1)] = 250_000_000
     """Most numbers a training may be estimated to hold at once, 8 bytes each."""
     most_operations: Annotated[float, Gt(0)] = 1e14
     """Most arithmetic operations a training may be estimated to take; tens of billions are done in a second."""
