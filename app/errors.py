@@ -235,7 +235,7 @@ class StorageError(NetletError):
 
 
 class StorageFull(StorageError):
-    """No space is left for another snapshot."""
+    """No space is left for another snapshot, or for a body that is too long for memory."""
 
 
 class ForeignSite(NetletError):

@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     limits = Limits(
         settings.train_bytes,
         settings.predict_bytes,
+        settings.bulk_bytes,
         settings.most_answers,
         Cost(settings.most_parameters, settings.most_numbers, settings.most_operations),
         settings.most_cells,

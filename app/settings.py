@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     train_bytes: Annotated[int, Ge(1)] = 64 * 2**20
     """Longest table to learn from, in bytes, inflated."""
     predict_bytes: Annotated[int, Ge(1)] = 16 * 2**20
-    """Longest table to answer, in bytes, inflated."""
+    """Longest table to answer at once, in bytes, inflated."""
+    bulk_bytes: Annotated[int, Ge(1)] = 4 * 2**30
+    """Longest table to answer some rows at a time, in bytes, inflated: one in another format than JSON."""
     most_cells: Annotated[int, Ge(1)] = 50_000_000
     """Most cells, rows x columns, of a table that is read at once."""
     most_answers: Annotated[int, Ge(1)] = 1_000_000

@@ -27,6 +27,7 @@ from app.errors import Fault, InvalidRequest, TooManyAnswers
 from app.jobs.jobs import Job
 from app.store.store import Listed, Stored
 from app.tables.answered import class_names
+from app.tables.bulk import Answered, answer
 from app.tables.columns import sources_of
 
 MOST_LEVELS = 100  # of a category, where a column is described
@@ -47,30 +48,38 @@ def one_or_all(names: Sequence[str]) -> str | list[str]:
 
 def predictions(stored: Stored, X: Cells, *, proba: bool, most: int) -> Predictions:
     """Answer rows; raise TooManyAnswers for more than so many numbers, InvalidRequest where there are no classes."""
-    model = stored.model
-    require_answerable(model, len(X), proba=proba, most=most)
-    scores = model.scores(X)
-    probabilities = None
+    require_answerable(stored.model, len(X), proba=proba, most=most)
+    return told(stored, [answer(stored.model, X)], proba=proba)
+
+
+def told(stored: Stored, answered: Sequence[Answered], *, proba: bool) -> Predictions:
+    """Tell answers that were computed some rows at a time."""
+    model, probabilities = stored.model, None
     if proba:
         labels = class_names(model)
-        probabilities = [dict(zip(labels, row, strict=True)) for row in scores.tolist()]
+        probabilities = [dict(zip(labels, row, strict=True)) for part in answered for row in part.scores.tolist()]
     return Predictions(
         model=stored.name,
         version=stored.version,
-        predictions=model.answers(scores),
-        in_range=model.encoder.in_range(X).tolist(),
+        predictions=[one for part in answered for one in model.answers(part.scores)],
+        in_range=[one for part in answered for one in part.in_range],
         probabilities=probabilities,
     )
 
 
 def require_answerable(model: Model, rows: int, *, proba: bool, most: int) -> None:
     """Raise TooManyAnswers for more than so many numbers, InvalidRequest for probabilities where there are none."""
-    count = rows * max(1, len(model.labels), len(model.targets))
+    count = numbers_in(model, rows)
     if count > most:
         raise TooManyAnswers(count, most)
     if proba and model.recipe.task == "regression":
         message = "Only classes have probabilities, and this model answers with numbers. Leave proba out."
         raise InvalidRequest(message, [Fault("false, or nothing", got="true", field="proba")])
+
+
+def numbers_in(model: Model, rows: int) -> int:
+    """Count the numbers in the answers to so many rows."""
+    return rows * max(1, len(model.labels), len(model.targets))
 
 
 def detail(stored: Stored) -> ModelDetail:

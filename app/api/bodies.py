@@ -1,16 +1,19 @@
 """Bodies: read once, bounded and inflated, with what their headers and address say of them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from fastapi import Depends, Request
 
 from app.api.accepting import form_of_answer
 from app.api.inflating import coding_of, inflated
 from app.api.parts import PartsOf
+from app.api.spooling import spooled
 from app.errors import BodyTooLarge
+from app.tables.formats import format_of
 
 MOST_CHUNKS = 100_000
 LEAST_CHUNK = 2**10  # bytes that a chunk of a very long body has on average: less than a packet of the network
@@ -25,6 +28,19 @@ class Body:
     query: list[tuple[str, str]]
     form_of_answer: str | None
     """The format that the answer should have; None is JSON."""
+    is_left: Callable[[], Awaitable[bool]]
+    """Tells whether the client has gone away."""
+    file: BinaryIO | None = None
+    """Holds the body where it is too long for memory; `data` is empty then."""
+
+    @property
+    def format(self) -> str | None:
+        """The format that the body is said to have; None is JSON."""
+        return format_of(self.media_type)
+
+    def opened(self) -> BinaryIO:
+        """Give the body as a file."""
+        return self.file or BytesIO(self.data)
 
 
 async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
@@ -59,8 +75,12 @@ async def _body(request: Request, limit: int, form: str | None) -> Body:
     data = BytesIO()  # unlike a list of chunks, it is as long as they are, however short each is
     async for chunk in chunks(request, limit):
         data.write(chunk)
+    return _as_told(request, data.getvalue(), form)
+
+
+def _as_told(request: Request, data: bytes, form: str | None, file: BinaryIO | None = None) -> Body:
     media_type = request.headers.get("content-type", "")
-    return Body(data.getvalue(), media_type, request.query_params.multi_items(), form)
+    return Body(data, media_type, request.query_params.multi_items(), form, request.is_disconnected, file)
 
 
 async def training_body(request: Request, parts: PartsOf) -> Body:
@@ -68,9 +88,17 @@ async def training_body(request: Request, parts: PartsOf) -> Body:
     return await _body(request, parts.limits.train_bytes, None)
 
 
-async def prediction_body(request: Request, parts: PartsOf) -> Body:
-    """Read rows to answer."""
-    return await _body(request, parts.limits.predict_bytes, form_of_answer(request.headers))
+async def prediction_body(request: Request, parts: PartsOf) -> AsyncIterator[Body]:
+    """Read rows to answer; a table in a format of its own may be too long for memory."""
+    form = form_of_answer(request.headers)
+    if format_of(request.headers.get("content-type", "")) is None:
+        yield await _body(request, parts.limits.predict_bytes, form)
+        return
+    with closing(await spooled(chunks(request, parts.limits.bulk_bytes))) as kept:
+        if isinstance(kept, BytesIO):
+            yield _as_told(request, kept.getvalue(), form)
+        else:
+            yield _as_told(request, b"", form, kept)
 
 
 TrainingBody = Annotated[Body, Depends(training_body)]

@@ -1,5 +1,6 @@
 """Parsing: from the bytes of a body to a request that is what its route takes, and the table beside it."""
 
+from collections.abc import Collection
 from dataclasses import fields
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -15,8 +16,9 @@ from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
 from app.errors import MOST_FAULTS, Fault, InvalidRequest, MalformedBody
 from app.tables.cells import closest, describe
-from app.tables.formats import FORMATS, Options, format_of
+from app.tables.formats import FORMATS
 from app.tables.json_text import parse as parse_json
+from app.tables.options import Options
 from app.tables.table import Table
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,18 +47,32 @@ def parse(schema: type[M], body: Body, *, most_cells: int) -> Parsed[M]:
     What JSON says wins over the address. The table itself is left to app.tables, which names rows and columns. Raises
     MalformedBody or MalformedTable if the body is not of its format, InvalidRequest if it is not what the route takes.
     """
-    settings, kind = settings_of(body.query), format_of(body.media_type)
-    if kind is None:
-        return _parse_json(schema, body.data, settings)
-    request = _validated(schema, settings)
-    options = Options(
-        columns=None if settings.get("columns") is None else tuple(settings["columns"]),
-        texts=[name for name, stated in settings.get("kinds", {}).items() if stated == "category"],
+    if body.format is None:
+        return _parse_json(schema, body.data, settings_of(body.query))
+    request, given = parse_settings(schema, body)
+    texts = [name for name, stated in given.get("kinds", {}).items() if stated == "category"]
+    table = FORMATS[body.format].read(body.data, options_of(body, given, texts=texts, most_cells=most_cells))
+    return Parsed(request, given, table)
+
+
+def parse_settings(schema: type[M], body: Body) -> tuple[M, dict[str, Any]]:
+    """Validate what the address says of a body that is nothing but a table, and give it as it was sent too.
+
+    Raises InvalidRequest if it is not what the route takes.
+    """
+    settings = settings_of(body.query)
+    return _validated(schema, settings).model_copy(update={"columns": None}), settings
+
+
+def options_of(body: Body, settings: dict[str, Any], *, texts: Collection[str], most_cells: int) -> Options:
+    """Tell how a body that is a table is to be read."""
+    columns = settings.get("columns")
+    return Options(
+        columns=None if columns is None else tuple(columns),
+        texts=texts,
         most_cells=most_cells,
         **format_options(body.query),
     )
-    table = FORMATS[kind].read(body.data, options)
-    return Parsed(request.model_copy(update={"columns": None}), settings, table)
 
 
 def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any]) -> Parsed[M]:

@@ -1,11 +1,12 @@
 """The parts that routes are handed, and how a request gets at them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from app.errors import ForeignSite
 from app.jobs.budget import Cost
@@ -26,6 +27,8 @@ class Limits:
 
     train_bytes: int
     predict_bytes: int
+    bulk_bytes: int
+    """Of a table that is answered some rows at a time; also the most cells that it may have."""
     answers: int
     """Numbers in the answer to a prediction."""
     training: Cost
@@ -43,6 +46,7 @@ class Parts:
     limits: Limits
     tables: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     answers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    bulk: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     async def read_table(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read a table to learn from, of so many bytes; large ones one after the other, to bound their memory."""
@@ -51,6 +55,15 @@ class Parts:
     async def answer(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do what an answer takes; the size is in bytes of JSON, or as much work. Large ones wait for no table."""
         return await _off_the_loop(self.answers, size, work, *args, **kwargs)
+
+    async def steps(self, work: Iterator[T]) -> AsyncIterator[T]:
+        """Do work of any length a step at a time, in threads; it waits for others of its kind, no other for it."""
+        while True:
+            async with self.bulk:
+                step = await run_in_threadpool(next, work, None)
+            if step is None:
+                return
+            yield step
 
 
 async def _off_the_loop(

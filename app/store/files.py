@@ -16,20 +16,21 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never waits for a planted FIFO
+MORE_SPACE = "Delete models that are not needed, or give the store more space."
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def storage_errors() -> Iterator[None]:
+def storage_errors(place: str = "The store", remedy: str = MORE_SPACE) -> Iterator[None]:
     """Turn what the disk refuses into StorageFull or StorageError."""
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
-            message = "The disk is full. Delete models that are not needed, or give the store more space."
+            message = f"The disk is full. {remedy}"
             raise StorageFull(message) from error
-        message = f"The store cannot be used ({errno.errorcode.get(error.errno or 0, 'unknown error')})."
+        message = f"{place} cannot be used ({errno.errorcode.get(error.errno or 0, 'unknown error')})."
         raise StorageError(message) from error
 
 

@@ -17,9 +17,13 @@ FINITE = "a number between -1e100 and 1e100"
 
 
 class Faults:
-    """Collects what is wrong: the first few in full, the rest as a count."""
+    """Collects what is wrong: the first few in full, the rest as a count.
+
+    `before` is the number of rows that came before those of which faults are noted now.
+    """
 
     def __init__(self) -> None:
+        self.before = 0
         self.first: list[Fault] = []
         self.total = 0
         self.non_finite = 0
@@ -36,11 +40,12 @@ class Faults:
         """Note one fault."""
         self.total += 1
         if len(self.first) < MOST_FAULTS:
-            self.first.append(Fault(expected, got, row, column, instead=instead))
+            place = None if row is None else self.before + row
+            self.first.append(Fault(expected, got, place, column, instead=instead))
 
     def add_cell(self, value: object, expected: str, *, row: int, column: str) -> None:
         """Note a cell that is not what it should be."""
-        if isinstance(value, float) and not isfinite(value):
+        if isinstance(value, float) and not isfinite(value) and self.total <= MOST_FAULTS:
             self.non_finite += 1
         self.add(expected, got=describe(value), row=row, column=column)
 

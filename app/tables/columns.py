@@ -99,6 +99,11 @@ def sources_of(model: Model) -> tuple[Source, ...]:
     return model.sources or tuple(Source(column.name, _kind_of_engines(column), 0.0) for column in model.columns)
 
 
+def texts_of(model: Model) -> frozenset[str]:
+    """Name the columns in which a model takes texts, whatever they look like: 007 is no 7."""
+    return frozenset(source.name for source in sources_of(model) if source.kind == "category")
+
+
 def require_short(columns: Sequence[Column]) -> None:
     """Raise BadTable if the categories' texts are longer, all together, than a model should be."""
     lengths = {column.name: sum(map(len, map(str, column.levels))) for column in columns}

@@ -1,50 +1,32 @@
-"""Formats: what a table may be beside JSON, in a body or an answer; the media types of each, its reader and writer."""
+"""Formats: what a table may be beside JSON, in a body or an answer; the media types of each, its readers and writer."""
 
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv, ipc, parquet
-from pydantic_core import to_json
+from pyarrow import ipc, parquet
 
-from app.errors import BadTable, Fault, MalformedTable, TableTooLarge
+from app.tables import npy, streams, writers
 from app.tables.csv_files import read_csv
-from app.tables.dialect import detect
 from app.tables.json_text import parse_lines
-from app.tables.kinds import kind_of
-from app.tables.raw import RawColumn
+from app.tables.options import Options, said_to_be, table_of, with_points
+from app.tables.streams import Streamed, streamed
 from app.tables.table import Table, from_arrays, from_records
 from app.tables.texts import MISSING, Arrow
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet run a text
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a body is to be read, where it does not say so itself."""
-
-    columns: tuple[str, ...] | None = None
-    """Names, for a format that has none."""
-    texts: Collection[str] = ()
-    """Columns whose cells are texts, whatever they look like."""
-    encoding: str | None = None
-    delimiter: str | None = None
-    decimal: str | None = None
-    most_cells: int = 2**31
+from app.tables.writers import Writer
 
 
 @dataclass(frozen=True)
 class Format:
-    """One format: its media types, the first of which it is sent as, and its reader and writer."""
+    """One format: its media types, the first of which it is sent as, and its readers and writer."""
 
     media_types: tuple[str, ...]
     read: Callable[[bytes, Options], Table]
-    write: Callable[[Arrow], bytes]
+    """Reads a body at once."""
+    stream: Streamed
+    """Reads a file of any length as tables of bounded size, in which each row is read as it is at once."""
+    write: Writer
 
 
 def format_of(media_type: str) -> str | None:
@@ -54,57 +36,38 @@ def format_of(media_type: str) -> str | None:
 
 
 def _read_csv(body: bytes, options: Options) -> Table:
-    dialect = detect(body[: 2**16], encoding=options.encoding, delimiter=options.delimiter, decimal=options.decimal)
+    dialect = options.dialect(body)
     table = read_csv(body, dialect, missing=MISSING, texts=options.texts)
     if dialect.decimal == ",":
-        table = pa.table({name: _with_points(table.column(name), name) for name in table.column_names})
+        table = pa.table([with_points(column) for column in table.columns], names=table.column_names)
     return _from_arrow(table, options)
-
-
-def _with_points(cells: Arrow, name: str) -> Arrow:
-    """Write numbers with a decimal comma that stand among slips, and so are still texts, as other formats do."""
-    if not pa.types.is_string(cells.type):
-        return cells
-    pointed = pc.replace_substring_regex(cells, r"^(\s*[+-]?[0-9]*),([0-9]+)", r"\1.\2")
-    return pointed if kind_of(RawColumn(name, pointed)) == "number" else cells
 
 
 def _read_ndjson(body: bytes, options: Options) -> Table:
     rows = parse_lines(body)
-    _require_few(len(rows), len(rows[0]) if rows and isinstance(rows[0], dict | list) else 1, options)
+    options.require_few(len(rows), len(rows[0]) if rows and isinstance(rows[0], dict | list) else 1)
     if rows and isinstance(rows[0], list):
         return from_arrays(rows, options.columns)
     return from_records(rows)
 
 
 def _read_parquet(body: bytes, options: Options) -> Table:
-    with _said_to_be("Parquet"):
+    with said_to_be("Parquet"):
         file = parquet.ParquetFile(pa.BufferReader(body))
-        _require_few(file.metadata.num_rows, file.metadata.num_columns, options)
+        options.require_few(file.metadata.num_rows, file.metadata.num_columns)
         return _from_arrow(file.read(), options)
 
 
 def _read_arrow_file(body: bytes, options: Options) -> Table:
-    with _said_to_be("an Arrow file"):
+    with said_to_be("an Arrow file"):
         reader = ipc.open_file(pa.BufferReader(body))
         return _from_batches((reader.get_batch(i) for i in range(reader.num_record_batches)), reader.schema, options)
 
 
 def _read_arrow_stream(body: bytes, options: Options) -> Table:
-    with _said_to_be("an Arrow stream"):
+    with said_to_be("an Arrow stream"):
         reader = ipc.open_stream(pa.BufferReader(body))
         return _from_batches(reader, reader.schema, options)
-
-
-@contextmanager
-def _said_to_be(what: str) -> Iterator[None]:
-    """Turn what pyarrow and NumPy say of damaged bytes into MalformedTable."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).split("\n", 1)[0][:100]
-        message = f"The body is not {what}: {reason}."
-        raise MalformedTable(message, [Fault(what, field="body")]) from None
 
 
 def _from_batches(found: Iterable[Arrow], schema: Arrow, options: Options) -> Table:
@@ -113,110 +76,55 @@ def _from_batches(found: Iterable[Arrow], schema: Arrow, options: Options) -> Ta
     for batch in found:
         batch.validate(full=True)  # offsets and lengths are the sender's word
         rows += batch.num_rows
-        _require_few(rows, batch.num_columns, options)
+        options.require_few(rows, batch.num_columns)
         batches.append(batch)
     return _from_arrow(pa.Table.from_batches(batches, schema), options)
 
 
 def _read_npy(body: bytes, options: Options) -> Table:
-    """Read an array of numbers or truths, shape (rows, columns); its header is checked before anything is made."""
-    stream = io.BytesIO(body)
-    with _said_to_be("npy"):
-        version = np.lib.format.read_magic(stream)
-        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, in_columns, dtype = reader(stream)
-    if dtype.kind not in "fiub" or len(shape) not in {1, 2}:
-        message = f"The array is of {dtype} in {len(shape)} dimensions. Send numbers, a row each, in two."
-        raise MalformedTable(message[:200], [Fault("numbers in rows and columns", field="body")])
-    length = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if length != len(body) - stream.tell():
-        message = f"The array's header speaks of {length} bytes, but {len(body) - stream.tell()} follow."
-        raise MalformedTable(message, [Fault("as many bytes as the header says", field="body")])
-    flat = np.frombuffer(body, dtype, offset=stream.tell())
-    rows = flat.reshape(shape, order="F" if in_columns else "C").reshape(shape[0], -1)
-    _require_few(*rows.shape, options)
-    names = options.columns or tuple(f"x{number}" for number in range(1, rows.shape[1] + 1))
-    if len(names) != rows.shape[1]:
-        message = f"The array has {rows.shape[1]} columns, but there are {len(names)} names."
-        raise BadTable(message, [Fault(f"{rows.shape[1]} names", got=str(len(names)), field="columns")])
-    native = rows.astype(dtype.newbyteorder("="))
-    return _table(names, [pa.array(np.ascontiguousarray(column)) for column in native.T])
+    return next(npy.tables(io.BytesIO(body), options, len(body)))
 
 
 def _from_arrow(table: Arrow, options: Options) -> Table:
-    _require_few(table.num_rows, table.num_columns, options)
-    return _table(tuple(table.column_names), table.columns)
-
-
-def _table(names: tuple[str, ...], columns: Sequence[Arrow]) -> Table:
-    if not columns or not len(columns[0]):
-        message = "There are no rows. Send at least one."
-        raise BadTable(message)
-    return Table(names, columns)
-
-
-def _require_few(rows: int, columns: int, options: Options) -> None:
-    if rows * columns > options.most_cells:
-        raise TableTooLarge(rows, columns, options.most_cells)
-
-
-def _write_csv(table: Arrow) -> bytes:
-    """Write CSV in which no text runs as a formula when a spreadsheet opens it."""
-    sink = io.BytesIO()
-    csv.write_csv(pa.table({name: _harmless(table.column(name)) for name in table.column_names}), sink)
-    return sink.getvalue()
-
-
-def _harmless(column: Arrow) -> Arrow:
-    if not pa.types.is_string(column.type):
-        return column
-    return pa.array([f"'{text}" if text.startswith(FORMULA) else text for text in column.to_pylist()])
-
-
-def _write_ndjson(table: Arrow) -> bytes:
-    return b"".join(to_json(row) + b"\n" for row in table.to_pylist())
-
-
-def _write_parquet(table: Arrow) -> bytes:
-    sink = io.BytesIO()
-    parquet.write_table(table, sink)
-    return sink.getvalue()
-
-
-def _write_arrow(table: Arrow, new: Callable[..., Any]) -> bytes:
-    sink = io.BytesIO()
-    with new(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
-
-
-def _write_npy(table: Arrow) -> bytes:
-    """Write the columns that are numbers or truths; texts have no place in it."""
-    columns = [column.to_numpy() for column in table.columns if not pa.types.is_string(column.type)]
-    sink = io.BytesIO()
-    np.lib.format.write_array(sink, np.stack(columns, axis=1).astype(np.float64), version=(1, 0))
-    return sink.getvalue()
+    options.require_few(table.num_rows, table.num_columns)
+    return table_of(table.column_names, table.columns)
 
 
 FORMATS: dict[str, Format] = {
-    "csv": Format(("text/csv", "application/csv", "text/tab-separated-values"), _read_csv, _write_csv),
+    "csv": Format(
+        ("text/csv", "application/csv", "text/tab-separated-values"),
+        _read_csv,
+        streams.CsvStream,
+        writers.write_csv,
+    ),
     "ndjson": Format(
         ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"),
         _read_ndjson,
-        _write_ndjson,
+        streamed(streams.ndjson),
+        writers.write_ndjson,
     ),
     "parquet": Format(
         ("application/vnd.apache.parquet", "application/parquet", "application/x-parquet"),
         _read_parquet,
-        _write_parquet,
+        streamed(streams.parquet_rows),
+        writers.write_parquet,
     ),
     "arrow_stream": Format(
         ("application/vnd.apache.arrow.stream",),
         _read_arrow_stream,
-        lambda table: _write_arrow(table, ipc.new_stream),
+        streamed(streams.arrow_stream),
+        writers.write_arrow_stream,
     ),
     "arrow_file": Format(
-        ("application/vnd.apache.arrow.file",), _read_arrow_file, lambda table: _write_arrow(table, ipc.new_file)
+        ("application/vnd.apache.arrow.file",),
+        _read_arrow_file,
+        streamed(streams.arrow_file),
+        writers.write_arrow_file,
     ),
-    "npy": Format(("application/x-npy", "application/npy"), _read_npy, _write_npy),
+    "npy": Format(
+        ("application/x-npy", "application/npy"),
+        _read_npy,
+        streamed(npy.tables),
+        writers.write_npy,
+    ),
 }

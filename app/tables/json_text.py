@@ -30,8 +30,11 @@ def parse(body: bytes) -> object:
     return value
 
 
-def parse_lines(body: bytes) -> list[Any]:
-    """Give what NDJSON holds, a row a line, empty ones apart; raise as `parse` does, naming the line."""
+def parse_lines(body: bytes, *, first: int = 1) -> list[Any]:
+    """Give what NDJSON holds, a row a line, empty ones apart; raise as `parse` does, naming the line.
+
+    `first` is the number of the body's first line.
+    """
     lines = [line for line in body.splitlines() if line.strip()]
     try:
         rows = from_json(b"[" + b",".join(lines) + b"]")
@@ -41,7 +44,7 @@ def parse_lines(body: bytes) -> list[Any]:
             return list(rows)
     except ValueError:
         pass  # told below, with its line
-    for number, line in enumerate(body.splitlines(), start=1):
+    for number, line in enumerate(body.splitlines(), start=first):
         try:
             _ = from_json(line) if line.strip() else None
         except ValueError as error:

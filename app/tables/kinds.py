@@ -1,5 +1,6 @@
 """Kinds of columns: number, boolean, category and date; how each is recognised, and how its cells are read."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.engine.table import UNSEEN, Column
+from app.tables import texts as forms
 from app.tables.cells import FINITE, LARGEST_NUMBER, NUMBER
 from app.tables.raw import RawColumn
-from app.tables.texts import Arrow, Read, as_numpy, booleans, dates, mask, numbers
+from app.tables.texts import Arrow, Read, as_numpy, booleans, dates, mask, numbers, plain
 
 LONGEST_LEVEL = 128
 ENOUGH = 0.5  # share of a column's texts that are numbers, or dates, for the others to be slips
+NUMERIC = re.compile(forms.NUMBER)
 SHORT = f"text of at most {LONGEST_LEVEL} characters"
 
 
@@ -46,10 +49,17 @@ def _levels(cells: Arrow, column: Column) -> Read:
     """Read categories as positions of their levels; a text that is none of them is UNSEEN."""
     coded = as_texts(cells).dictionary_encode()
     texts = coded.dictionary.to_pylist()
-    places = np.array([*(column.positions.get(text, UNSEEN) for text in texts), np.nan])
+    places = np.array([*(_place(text, column) for text in texts), np.nan])
     short = np.array([*(len(text) <= LONGEST_LEVEL for text in texts), False])
     codes = as_numpy(pc.fill_null(coded.indices, len(texts))).astype(np.intp)
     return Read(places[codes], short[codes])
+
+
+def _place(text: str, column: Column) -> float:
+    """Find a text among the levels, as it is written or, if it is a number, as numbers are: 1.0 is 1."""
+    if text in column.positions or not NUMERIC.match(text):
+        return column.positions.get(text, UNSEEN)
+    return column.positions.get(plain(float(text)), UNSEEN)
 
 
 def _of_type(cells: Arrow, right: Callable[[pa.DataType], bool]) -> Read:
@@ -104,7 +114,7 @@ def _most_frequent_type(raw: RawColumn) -> str:
 def as_texts(cells: Arrow) -> Arrow:
     """Write cells that are to be categories as texts; whole numbers without a point."""
     if pa.types.is_floating(cells.type):
-        texts = [None if number is None else _plain(number) for number in cells.to_pylist()]
+        texts = [None if number is None else plain(number) for number in cells.to_pylist()]
         return pa.array(texts, pa.string())
     return cells.cast(pa.string())
 
@@ -114,7 +124,3 @@ def expected_of(kind: Kind, cell: object) -> str:
     if kind.read is _numbers and type(cell) in {int, float}:
         return FINITE
     return SHORT if kind.read is _levels and isinstance(cell, str) else kind.expected
-
-
-def _plain(number: float) -> str:
-    return str(int(number)) if number.is_integer() else repr(number)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import BadTable, Fault
-from app.tables.texts import Arrow, Mask, clean, mask
+from app.tables.texts import Arrow, Mask, clean, mask, plain
 
 MOMENT = pa.timestamp("us")
 
@@ -101,7 +101,7 @@ def _text(cell: object) -> str | None:
         case bool():
             return "true" if cell else "false"
         case int() | float():
-            return repr(_nearest(cell)) if isinstance(cell, int) and abs(cell) > 2**1000 else repr(cell)
+            return plain(_nearest(cell))
         case str():
             return cell
         case _:

@@ -70,12 +70,20 @@ def cells_to_answer(sent: Sent, model: Model) -> Cells:
 
     Raises InvalidRequest unless exactly one of `table`, `rows` and `X` is there, BadTable where they do not fit.
     """
+    faults = Faults()
+    cells = read_cells(sent, model, faults)
+    faults.raise_any(UNFIT)
+    return cells
+
+
+def read_cells(sent: Sent, model: Model, faults: Faults) -> Cells:
+    """Read the rows to answer; what does not fit goes to `faults`; for all else it raises as `cells_to_answer`."""
     if sum(part is not None for part in (sent.table, sent.rows, sent.X)) != 1:
         message = 'Send the rows to answer, as "rows" or as "X".'
         raise InvalidRequest(message, [Fault("exactly one of rows and X", field="rows")])
     sources = sources_of(model)
     table = _matching(sent, tuple(source.name for source in sources), model.targets)
-    faults, known, missing = Faults(), {column.name: column for column in model.columns}, model.missing
+    known, missing = {column.name: column for column in model.columns}, model.missing
     values = [
         answer(
             table.column(source.name),
@@ -86,7 +94,6 @@ def cells_to_answer(sent: Sent, model: Model) -> Cells:
         )
         for source in sources
     ]
-    faults.raise_any(UNFIT)
     return np.concatenate(values, axis=1)
 
 

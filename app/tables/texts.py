@@ -56,6 +56,11 @@ def dates(texts: Arrow) -> Read:
         return Read(_moments(pc.if_else(exist, found, pa.scalar(None, texts.type))), mask(exist))
 
 
+def plain(number: float) -> str:
+    """Write a number as a text; a whole one without a point."""
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
 def mask(truth: Arrow) -> Mask:
     """Give an array of true and false to NumPy, null as false."""
     return np.asarray(pc.fill_null(truth, False).to_numpy(zero_copy_only=False), dtype=np.bool_)  # noqa: FBT003 - what null becomes

@@ -2,23 +2,28 @@
 
 from fastapi import APIRouter, Response
 
-from app.api.answers import as_json, predictions, require_answerable
+from app.api.answers import as_json, numbers_in, predictions, require_answerable
 from app.api.bodies import Body, PredictionBody
+from app.api.bulk import answer_in_bulk
 from app.api.openapi import NameInPath, VersionInPath, body_of
 from app.api.orders import sent
-from app.api.parsing import Parsed, parse
+from app.api.parsing import options_of, parse, parse_settings
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import Predictions, PredictRequest
-from app.errors import Fault, InvalidRequest
+from app.errors import Fault, InvalidRequest, TableTooLarge
 from app.store.references import Reference
 from app.store.store import Stored
 from app.tables.answered import answered
+from app.tables.columns import texts_of
 from app.tables.formats import FORMATS
+from app.tables.options import Options
 from app.tables.reading import cells_to_answer
+from app.tables.table import Table
 
-router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 406, 409, 413, 415, 422, 503))
+router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 406, 409, 413, 415, 422, 503, 507))
 PRODUCTS_PER_BYTE = 16  # multiplications that take as long as reading a byte of JSON
+CELLS_AT_ONCE = 2**20  # of a table that is answered at once, where it is not JSON: a short body may hold a long one
 IN_PATH = body_of(PredictRequest, "model")
 
 
@@ -43,23 +48,53 @@ async def predict_with_version(
 
 
 async def _answer(parts: Parts, body: Body, in_path: str | None) -> Response:
+    if body.format is not None:
+        return await _answer_table(parts, body, in_path)
     parsed = await parts.answer(len(body.data), parse, PredictRequest, body, most_cells=parts.limits.cells)
-    reference = in_path or parsed.request.model
-    if reference is None or parsed.request.model not in {None, reference}:
+    stored = await _find(parts, parsed.request, in_path)
+    return await _at_once(parts, body, stored, parsed.request, None)
+
+
+async def _answer_table(parts: Parts, body: Body, in_path: str | None) -> Response:
+    request, settings = parse_settings(PredictRequest, body)
+    stored = await _find(parts, request, in_path)
+    most = min(CELLS_AT_ONCE, parts.limits.cells)
+    options = options_of(body, settings, texts=texts_of(stored.model), most_cells=most)
+    table = None if body.file else await parts.answer(len(body.data), _short, body, options)
+    is_stream = body.form_of_answer is not None
+    if table is None or (is_stream and numbers_in(stored.model, table.rows) > parts.limits.answers):
+        return await answer_in_bulk(parts, body, stored, request, options)
+    return await _at_once(parts, body, stored, request, table)
+
+
+async def _find(parts: Parts, request: PredictRequest, in_path: str | None) -> Stored:
+    reference = in_path or request.model
+    if reference is None or request.model not in {None, reference}:
         message = "Name one model to answer with, in the body or in the path."
         raise InvalidRequest(message, [Fault('one model\'s name, as in "model": "exam"', field="model")])
-    stored = await parts.loaded.find(Reference.parse(reference))
-    rows = parsed.table.rows if parsed.table else len(parsed.request.rows or parsed.request.X or ())
+    return await parts.loaded.find(Reference.parse(reference))
+
+
+def _short(body: Body, options: Options) -> Table | None:
+    """Read a table at once; None if it is too long for that, although its body is short."""
+    try:
+        return FORMATS[str(body.format)].read(body.data, options)
+    except TableTooLarge:
+        return None
+
+
+async def _at_once(parts: Parts, body: Body, stored: Stored, request: PredictRequest, table: Table | None) -> Response:
+    rows = table.rows if table else len(request.rows or request.X or ())
     size = len(body.data) + rows * stored.model.parameters.size // PRODUCTS_PER_BYTE
-    return await parts.answer(size, _predict, stored, parsed, body.form_of_answer, parts.limits.answers)
+    return await parts.answer(size, _predict, stored, request, table, body.form_of_answer, most=parts.limits.answers)
 
 
-def _predict(stored: Stored, parsed: Parsed[PredictRequest], form: str | None, most: int) -> Response:
-    request, model = parsed.request, stored.model
-    X = cells_to_answer(sent(request, parsed.table), model)
+def _predict(stored: Stored, request: PredictRequest, table: Table | None, form: str | None, *, most: int) -> Response:
+    model = stored.model
+    X = cells_to_answer(sent(request, table), model)
     if form is None:
         return as_json(predictions(stored, X, proba=request.proba, most=most), without_nulls=True)
     require_answerable(model, len(X), proba=request.proba, most=most)
-    content = FORMATS[form].write(answered(model, X, proba=request.proba))
+    content = b"".join(FORMATS[form].write([answered(model, X, proba=request.proba)], len(X)))
     headers = {"x-model": f"{stored.name}/{stored.version}"}
     return Response(content, headers=headers, media_type=FORMATS[form].media_types[0])

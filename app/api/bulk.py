@@ -1,0 +1,67 @@
+"""Bulk answers: tables of any length, read twice from where they are kept: to check all rows, then to answer them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from app.api.answers import as_json, require_answerable, told
+from app.api.bodies import Body
+from app.api.orders import sent
+from app.api.parts import Parts
+from app.api.schemas import PredictRequest
+from app.engine.arrays import Cells
+from app.store.store import Stored
+from app.tables.answered import answered
+from app.tables.bulk import Answered, Check, answer, rows_at_once
+from app.tables.formats import FORMATS
+from app.tables.options import Options
+from app.tables.reading import cells_to_answer
+from app.tables.table import Table
+
+BYTES_OF_ROW = 20  # of an answer in JSON
+
+
+async def answer_in_bulk(
+    parts: Parts, body: Body, stored: Stored, request: PredictRequest, options: Options
+) -> Response:
+    """Answer a table in memory that does not grow with it; the answer begins once no row can fail.
+
+    Raises as parsing and answering do, TooManyAnswers only for JSON, which is no stream; ClientDisconnect as soon as
+    nobody waits for the answer.
+    """
+    model, form, most = stored.model, body.form_of_answer, parts.limits.answers
+    require_answerable(model, 0, proba=request.proba, most=most)
+    options = replace(options, most_cells=parts.limits.bulk_bytes)
+    tables = FORMATS[str(body.format)].stream(body.opened(), options, rows_at_once(model))
+    check = Check(model, options.most_cells)
+    async for _ in parts.steps(_checked(tables, check, request)):
+        if await body.is_left():
+            raise ClientDisconnect
+    check.raise_any()
+    if form is None:
+        require_answerable(model, check.rows, proba=request.proba, most=most)
+        found = [part async for part in parts.steps(answer(model, X) for X in _cells(tables, request, stored))]
+        return await parts.answer(check.rows * BYTES_OF_ROW, _in_json, stored, found, proba=request.proba)
+    ready = (answered(model, X, proba=request.proba) for X in _cells(tables, request, stored))
+    return StreamingResponse(
+        parts.steps(FORMATS[form].write(ready, check.rows)),
+        headers={"x-model": f"{stored.name}/{stored.version}"},
+        media_type=FORMATS[form].media_types[0],
+    )
+
+
+def _in_json(stored: Stored, found: Sequence[Answered], *, proba: bool) -> Response:
+    return as_json(told(stored, found, proba=proba), without_nulls=True)
+
+
+def _checked(tables: Iterable[Table], check: Check, request: PredictRequest) -> Iterator[int]:
+    for table in tables:
+        check.add(sent(request, table))
+        yield check.rows
+
+
+def _cells(tables: Iterable[Table], request: PredictRequest, stored: Stored) -> Iterator[Cells]:
+    return (cells_to_answer(sent(request, table), stored.model) for table in tables)

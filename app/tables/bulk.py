@@ -1,0 +1,73 @@
+"""Bulk: tables of any length, answered some rows at a time once all of them are known to be answerable."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from app.engine.arrays import Cells, Scores
+from app.engine.model import Model
+from app.errors import BadTable, TableTooLarge
+from app.tables.cells import Faults
+from app.tables.reading import UNFIT, Sent, read_cells
+
+CELLS_AT_ONCE = 2**18
+LEAST_ROWS = 100  # also of the widest table: every column costs some time of its own
+
+
+class Answered(NamedTuple):
+    """Scores of some rows, and whether each lies within what the model was trained on."""
+
+    scores: Scores
+    in_range: list[bool]
+
+
+class Check:
+    """What is found when a table is read for the first time: how many rows it has, and all that is wrong with them."""
+
+    def __init__(self, model: Model, most_cells: int) -> None:
+        self.model, self.most_cells = model, most_cells
+        self.rows = 0
+        self._unfit, self._overflown, self._message = Faults(), Faults(), ""
+
+    def add(self, sent: Sent) -> None:
+        """Check the next rows.
+
+        Raises BadTable at once where the columns are not the model's, TableTooLarge for too many cells all together.
+        """
+        self._unfit.before = self._overflown.before = self.rows
+        X = read_cells(sent, self.model, self._unfit)
+        if not self._unfit.total:
+            self._add_overflown(X)
+        self.rows += len(X)
+        if X.size and self.rows * X.shape[1] > self.most_cells:
+            raise TableTooLarge(self.rows, X.shape[1], self.most_cells)
+
+    def _add_overflown(self, X: Cells) -> None:
+        """Note rows whose answers overflow, by answering those that lie outside the trained ranges.
+
+        Within them, arithmetic that was finite in training would have to overflow between its values.
+        """
+        outside = np.flatnonzero(~self.model.encoder.in_range(X))
+        try:
+            self.model.scores(X[outside])
+        except BadTable as error:
+            self._message = str(error)
+            for fault in error.faults:
+                self._overflown.add(fault.expected, row=int(outside[fault.row or 0]))
+            self._overflown.total += error.total - len(error.faults)
+
+    def raise_any(self) -> None:
+        """Raise BadTable if some cells do not fit, or else if some answers overflow."""
+        self._unfit.raise_any(UNFIT)
+        self._overflown.raise_any(self._message)
+
+
+def rows_at_once(model: Model) -> int:
+    """Tell how many rows to read at a time, so that neither they nor their answers take much memory."""
+    width = len(model.columns) + len(model.labels) + len(model.targets)
+    return max(LEAST_ROWS, CELLS_AT_ONCE // width)
+
+
+def answer(model: Model, X: Cells) -> Answered:
+    """Answer rows, shape (samples, columns); raises BadTable where an answer overflows."""
+    return Answered(model.scores(X), model.encoder.in_range(X).tolist())

@@ -1,0 +1,60 @@
+"""Options: how a body that is a table is to be read, and what all readers ask of it."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from app.errors import Fault, MalformedTable, TableTooLarge
+from app.tables.dialect import SAMPLE, Dialect, detect
+from app.tables.table import Table, require_rows
+from app.tables.texts import Arrow
+
+WITH_COMMA = r"^(\s*[+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?\s*)$"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a body is to be read, where it does not say so itself."""
+
+    columns: tuple[str, ...] | None = None
+    """Names, for a format that has none."""
+    texts: Collection[str] = ()
+    """Columns whose cells are texts, whatever they look like."""
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    most_cells: int = 2**31
+
+    def dialect(self, beginning: bytes) -> Dialect:
+        """Tell the dialect of a CSV that begins so; raises BadTable as `detect` does."""
+        return detect(beginning[:SAMPLE], encoding=self.encoding, delimiter=self.delimiter, decimal=self.decimal)
+
+    def require_few(self, rows: int, columns: int) -> None:
+        """Raise TableTooLarge for more cells than there may be."""
+        if rows * columns > self.most_cells:
+            raise TableTooLarge(rows, columns, self.most_cells)
+
+
+@contextmanager
+def said_to_be(what: str) -> Iterator[None]:
+    """Turn what pyarrow and NumPy say of damaged bytes into MalformedTable."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).split("\n", 1)[0][:100]
+        message = f"The body is not {what}: {reason}."
+        raise MalformedTable(message, [Fault(what, field="body")]) from None
+
+
+def table_of(names: Sequence[str], columns: Sequence[Arrow]) -> Table:
+    """Make a table of columns; raise BadTable if they have no rows."""
+    require_rows(columns and columns[0])
+    return Table(tuple(names), columns)
+
+
+def with_points(cells: Arrow) -> Arrow:
+    """Write numbers with a decimal comma that stand among texts as other formats do."""
+    return pc.replace_substring_regex(cells, WITH_COMMA, r"\1.\2") if pa.types.is_string(cells.type) else cells
