@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from app.tables.formats import FORMATS, Options
+from app.tables.formats import FORMATS
+from app.tables.options import Options
 from benchmarks.first_light import timed
 from benchmarks.report import Section, verdict
 

@@ -55,7 +55,9 @@ def _read_parquet(body: bytes, options: Options) -> Table:
     with said_to_be("Parquet"):
         file = parquet.ParquetFile(pa.BufferReader(body))
         options.require_few(file.metadata.num_rows, file.metadata.num_columns)
-        return _from_arrow(file.read(), options)
+        table = file.read()
+        table.validate(full=True)  # texts may be no UTF-8
+        return _from_arrow(table, options)
 
 
 def _read_arrow_file(body: bytes, options: Options) -> Table:

@@ -142,6 +142,7 @@ def parquet_rows(file: BinaryIO, options: Options, rows: int) -> Iterator[Table]
         options.require_few(opened.metadata.num_rows, opened.metadata.num_columns)
         require_rows(range(opened.metadata.num_rows))
         for batch in opened.iter_batches(batch_size=rows):
+            batch.validate(full=True)  # texts may be no UTF-8
             yield from slices(batch, rows)
 
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from app.api.bodies import Body
-from app.api.orders import read_order
-from app.api.parts import Limits
 from app.engine.table import TrainingRows
 from app.errors import BadTable
-from app.jobs.budget import Cost
+from app.tables.formats import FORMATS, format_of
+from app.tables.json_text import parse
+from app.tables.options import Options
+from app.tables.reading import Sent, training_rows
+from app.tables.table import from_records
 from tests.tables.forms import FORMS, Cells
 
-LIMITS = Limits(2**30, 2**30, 2**30, Cost(2**40, 2**40, 1e30), 2**30)
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 COLUMNS: dict[str, st.SearchStrategy[Any]] = {
     "number": st.floats(-1e100, 1e100, allow_nan=False),
@@ -43,7 +43,10 @@ def tables(draw: st.DrawFn) -> Cells:
 
 def read(columns: Cells, form: str) -> TrainingRows:
     media_type, write = FORMS[form]
-    return read_order(Body(write(columns), media_type, [("target", "y")], None), LIMITS).rows
+    kind, body = format_of(media_type), write(columns)
+    rows: Any = parse(body) if kind is None else None
+    table = from_records(rows) if kind is None else FORMATS[kind].read(body, Options())
+    return training_rows(Sent(table=table, target="y"), task=None, wants_labels=None)
 
 
 def told(columns: Cells, form: str) -> tuple[Any, ...]:
