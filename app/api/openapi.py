@@ -8,19 +8,28 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from app.api.queries import parameters
 from app.api.schemas import PredictRequest, Problem, TrainRequest
+from app.tables.formats import FORMATS
 
 NameInPath = Annotated[str, Path(description="The model's name.", examples=["exam"])]
 VersionInPath = Annotated[str, Path(description="The version's number.", examples=["1"])]
 
 
 def body_of(schema: type[BaseModel], *left_out: str) -> dict[str, Any]:
-    """Describe a JSON body of this schema; its example goes without the fields that the path already gives."""
+    """Describe a JSON body of this schema, and a table with the settings in the address instead.
+
+    The example goes without the fields that the path already gives.
+    """
     example = deepcopy(schema.model_json_schema()["examples"][0])
     for field in left_out:
         del example[field]
-    content = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}, "example": example}
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+    body: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}, "example": example}
+    tables: dict[str, Any] = {format_.media_types[0]: {"schema": {}} for format_ in FORMATS.values()}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": body} | tables},
+        "parameters": parameters(schema, *left_out),
+    }
 
 
 def describe(app: FastAPI) -> None:
