@@ -100,6 +100,7 @@ LATER: dict[str, tuple[str, str, str, Any]] = {
     "a date after nothing": ("NA", "2020-01-02", "string", "2020-01-02"),
     "a number after nothing": ("NA", "7", "double", 7.0),
     "hexadecimal after nothing": ("NA", "0x1F", "string", "0x1F"),
+    "a number beyond 2^53 after nothing": ("NA", "9007199254740993", "double", 9007199254740992.0),
     "a number after true": ("true", "1", "string", "1"),
     "a text after true": ("true", "x", "string", "x"),
 }
@@ -116,6 +117,15 @@ def test_the_last_cell_counts_as_much_as_the_first(read: Read, first: str, last:
     assert [str(column.type) for column in table.columns] == [kind, "double", "string"]
     assert [column[-1].as_py() for column in table.columns] == [value, 2.0, "z"]
     assert table.num_rows == 4 * MANY + 1
+
+
+@both
+@pytest.mark.parametrize(("first", "last"), [("1", "true"), ("true", "1"), ("1.5", "x"), ("2020-01-02", "1")])
+def test_blocks_of_two_kinds_are_texts(read: Read, first: str, last: str) -> None:
+    """Also where each block is of one kind."""
+    column = read(b"a\n" + f"{first}\n".encode() * 5 * MANY + f"{last}\n".encode() * 5 * MANY)["a"]
+
+    assert (column[0].as_py(), column[-1].as_py()) == (first, last)
 
 
 @both
@@ -210,6 +220,11 @@ FAULTS: dict[str, tuple[bytes, list[Fault]]] = {
     "bytes that are not UTF-8": (b"a,b\n1,2\nx\xff,2\n", [Fault("text in utf-8", "line 3: bytes ff")]),
     "bytes that are not UTF-8, ragged": (b"a,b\n1,2\nx\xff\n", [Fault("text in utf-8", "line 3: bytes ff")]),
     "bytes that are not UTF-8, in the header": (b"\n\xe9,b\n1,2\n", [Fault("text in utf-8", "line 2: bytes e9")]),
+    "bytes that are not UTF-8, after lone CR": (b"a,b\r1,2\rx\xff,2\r", [Fault("text in utf-8", "line 3: bytes ff")]),
+    "a NUL byte far behind": (
+        b"a,b\n" + b"1,2\n" * 2_000_000 + b"x\0,2\n",
+        [Fault("text without NUL bytes", "line 2000002")],
+    ),
     "a character cut by the end": (b"a\nx\xc3", [Fault("text in utf-8", "line 2: bytes c3")]),
 }
 
@@ -234,9 +249,10 @@ def test_all_ragged_rows_are_counted_and_the_first_told(read: Read) -> None:
 
 
 @both
-def test_a_quote_that_never_closes_is_found_far_from_the_end(read: Read) -> None:
+@pytest.mark.parametrize("rows", [500_000, 18_000_000])
+def test_a_quote_that_never_closes_is_found_far_from_the_end(read: Read, rows: int) -> None:
     """In the row where it opens, although all that follows is one cell to a reader."""
-    body = b"a,b\n" + b"1,2\n" * MANY + b'3,"4\n' + b"5,6\n" * 18_000_000
+    body = b"a,b\n" + b"1,2\n" * MANY + b'3,"4\n' + b"5,6\n" * rows
 
     assert [(fault.row, fault.expected) for fault in faults_of(MalformedTable, read, body)] == [(MANY, CLOSED)]
 
