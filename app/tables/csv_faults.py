@@ -6,21 +6,28 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.errors import BadTable, Fault, InputError, MalformedTable
+from app.errors import MOST_FAULTS, BadTable, Fault, InputError, MalformedTable
 from app.tables.cells import NUMBER, Faults, count, describe
 from app.tables.csv_records import LONGEST_RECORD, Records
 from app.tables.csv_text import Text, last_lines, leaves_quote_open
 
+MOST_COUNTED = 1_000_000  # a microsecond each
 CLOSED = "a quote that is closed"
 UNFIT = re.compile(r"In CSV column #(\d+): Row #(\d+): CSV conversion error to (\w+): invalid value '(.*)'", re.DOTALL)
 KINDS = {"double": NUMBER, "bool": "true or false", "null": "nothing, as in all rows"}
 
 
 def unfit_records(records: Records, block: int = LONGEST_RECORD) -> MalformedTable:
-    """Read once more, slowly, to find all records that are not as long as the header, and the first that never ends."""
+    """Read once more, slowly, to find records that are not as long as the header, and the first that never ends.
+
+    The first are told, and up to a million are counted.
+    """
     faults = Faults()
 
     def note(record: Any) -> str:  # noqa: ANN401 - pyarrow has no types
+        if faults.total >= MOST_FAULTS:
+            faults.total += 1
+            return "skip" if faults.total < MOST_COUNTED else "error"
         is_open = leaves_quote_open(record.text.encode(), records.dialect.delimiter)
         expected = CLOSED if is_open else count(record.expected_columns, "field")
         faults.add(expected, got=count(record.actual_columns, "field"), row=record.number - 1)
@@ -31,9 +38,15 @@ def unfit_records(records: Records, block: int = LONGEST_RECORD) -> MalformedTab
         for batch in records.batches({}, only=(0,), block=block, invalid=note):
             rows += batch.num_rows
     except pa.ArrowInvalid:
+        if faults.total >= MOST_COUNTED:
+            return _unequal(records, faults)
         row = rows + faults.total
         message = f"Row {row} is longer than {block} bytes. Is a quote not closed?"
-        return MalformedTable(message, [*faults.first[:-1], Fault(CLOSED, row=row)], faults.total + 1)
+        return MalformedTable(message, [*faults.first[: MOST_FAULTS - 1], Fault(CLOSED, row=row)], faults.total + 1)
+    return _unequal(records, faults)
+
+
+def _unequal(records: Records, faults: Faults) -> MalformedTable:
     width = count(len(records.names), "field")
     message = f"Some rows do not have {width}, one for each column. Is the delimiter another, or a quote not closed?"
     return MalformedTable(message, faults.first, faults.total)

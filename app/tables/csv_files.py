@@ -30,6 +30,7 @@ from app.tables.table import require_rows
 Source = str | os.PathLike[str] | BinaryIO
 
 LONGEST_CELL = 2**16
+BEGINNING = LONGEST_HEADER + CHUNK
 BATCH = 2 * 2**20  # the reader keeps some 30 of them ahead
 OTHER_LETTERS = "[A-DF-Za-df-z]"
 """What a number does not have: those of inf, nan and 0x1F, which are texts here, but not the e of 1e9."""
@@ -104,12 +105,13 @@ def _columns(records: Records, texts: Collection[str], *, may_have_hex: bool) ->
     """Read all columns, and those that must be seen as they are written once more."""
     table = _as_first_block_tells(records, texts)
     doubtful = [index for index, column in enumerate(table.columns) if _is_doubtful(column, may_have_hex=may_have_hex)]
-    written = records.table(dict.fromkeys(doubtful, pa.string()), only=doubtful) if doubtful else table
+    again = records.table(dict.fromkeys(doubtful, pa.string()), only=doubtful).columns if doubtful else ()
+    written = dict(zip(doubtful, again, strict=True))
     columns = dict(enumerate(table.columns))
     del table
     for index, column in columns.items():
-        if index in doubtful and _is_text(column, written[str(index)]):
-            columns[index] = written[str(index)]
+        if index in written and _is_text(column, written[index]):
+            columns[index] = written[index]
         elif pa.types.is_integer(column.type):
             columns[index] = column.cast(pa.float64(), safe=False)
     return pa.table(list(columns.values()), names=[str(index) for index in columns])
@@ -163,13 +165,13 @@ def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
 
 def _records(source: Source, dialect: Dialect, missing: Sequence[str]) -> Records:
     try:
-        beginning = _open(source, dialect.encoding).read(LONGEST_HEADER + CHUNK)
+        beginning = _open(source, dialect.encoding).read(BEGINNING)
     except UnicodeDecodeError:
         require_decodable(_pieces(source), dialect.encoding)
         raise
     require_no_nul([beginning])
     names, end = header(beginning, dialect.delimiter)
-    if WRITTEN.search(beginning, end) is None:
+    if WRITTEN.search(beginning, end) is None and len(beginning) < BEGINNING:
         require_rows(())
 
     def stream() -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -184,17 +186,19 @@ def _batches(source: Source, records: Records, types: Types) -> Iterator[pa.Reco
     """Read all columns, those without a type as text, and say what is wrong if they cannot be."""
     all_types = dict.fromkeys(range(len(records.names)), pa.string()) | dict(types)
     tail = Tail(records.stream())
-    rows = 0
+    rows, last = 0, pa.RecordBatch.from_pylist([])
     try:
         for batch in replace(records, stream=lambda: tail).batches(all_types, block=BATCH):
             if tail.has_nul:
                 require_no_nul(piece.encode() for piece in decoded(_pieces(source), records.dialect.encoding))
-            yield batch
-            rows += batch.num_rows
+            if batch.num_rows:  # a block may be all blank lines
+                yield batch
+                rows, last = rows + batch.num_rows, batch
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         require_decodable(_pieces(source), records.dialect.encoding)
         raise (unfit_cell(records, error) or unfit_records(records, BATCH)) from error
-    require_closed(b"".join(tail.pieces), records, batch, before=rows - batch.num_rows)
+    require_rows(range(rows))
+    require_closed(b"".join(tail.pieces), records, last, before=rows - last.num_rows)
 
 
 def _open(source: Source, encoding: str) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -215,7 +219,8 @@ def _positions(columns: Sequence[str], names: Sequence[str]) -> list[int]:
     """Find columns by name; where the names are those of the file, also if some are there twice."""
     if list(columns) == list(names):
         return list(range(len(columns)))
-    absent = [name for name in names if name not in columns]
+    position = {name: index for index, name in enumerate(columns)}
+    absent = [name for name in names if name not in position]
     if absent:
         message = "The file lacks some columns."
         raise BadTable(
@@ -223,4 +228,4 @@ def _positions(columns: Sequence[str], names: Sequence[str]) -> list[int]:
             [Fault("this column too", got="nothing", column=name) for name in absent[:MOST_FAULTS]],
             len(absent),
         )
-    return [list(columns).index(name) for name in names]
+    return [position[name] for name in names]

@@ -10,11 +10,13 @@ from app.errors import Fault, MalformedTable
 from app.tables.table import MOST_COLUMNS, require_names
 
 CHUNK = 2**20
+STEP = 2**16
 LONGEST_HEADER = 4 * 2**20
 MOST_FIELDS = 2 * MOST_COLUMNS  # targets, weights and columns to ignore may stand beside those to learn from
 UTF8 = "utf-8"
 LINE = re.compile(rb"[^\r\n]*(\r\n|\r|\n|$)")
 WRITTEN = re.compile(rb"[^\r\n]")
+QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+')
 
 Text = bytes | bytearray
 """A whole CSV in UTF-8."""
@@ -108,9 +110,10 @@ def leaves_quote_open(record: bytes, delimiter: str) -> bool:
     ends = re.compile(b"[\r\n" + re.escape(delimiter.encode()) + b"]")
     at = 0
     while at < len(record):
-        if record.startswith(b'"', at):
-            at = _closing_quote(record, at + 1)
-            if at < 0:
+        quoted = QUOTED.match(record, at)
+        if quoted is not None:
+            at = quoted.end() + 1
+            if at > len(record):
                 return True
         end = ends.search(record, at)
         if end is None:
@@ -123,18 +126,13 @@ def last_lines(text: Text, count: int) -> bytes:
     """Give the last lines of a text; a line end at its very end counts as one of its ends."""
     line_end = b"\n" if b"\n" in text else b"\r"
     at = len(text)
+    while at and (ends := text.count(line_end, max(0, at - STEP), at)) < count:  # a cell may be all line ends
+        at, count = max(0, at - STEP), count - ends
     for _ in range(count):
         at = text.rfind(line_end, 0, at)
         if at < 0:
             break
     return bytes(text[at + 1 :])
-
-
-def _closing_quote(record: bytes, at: int) -> int:
-    """The place behind the quote that closes, or -1."""
-    while (at := record.find(b'"', at)) >= 0 and record.startswith(b'"', at + 1):
-        at += 2
-    return at + 1 if at >= 0 else -1
 
 
 def _lines(text: Text, at: int, taken: list[bytes]) -> Iterator[str]:

@@ -78,7 +78,7 @@ def test_what_is_stated_wins() -> None:
     assert detect(beginning, delimiter="|") == Dialect("utf-8", "|", ",")
 
 
-@pytest.mark.parametrize(("text", "delimiter"), [("a,b\n1,2\n", ";"), ("a|b\n1|2\n", "|")])
+@pytest.mark.parametrize(("text", "delimiter"), [("a,b\n1,2\n", ";"), ("x,y|z\nu,v|w\n", "|")])
 def test_a_stated_decimal_comma_does_not_delimit(text: str, delimiter: str) -> None:
     """The delimiter is told among the other marks."""
     assert detect(text.encode(), decimal=",") == Dialect("utf-8", delimiter, ",")
