@@ -218,3 +218,19 @@ def test_numbers_with_a_decimal_comma_are_written_with_a_point_among_texts() -> 
 
     assert together(list(tables("csv", body, options=Options(texts=("c",)), rows=1))) == cells(at_once)
     assert cells(at_once) == {"a": ["1.5", "slip", "2.5"], "b": [2.5, -500.0, 3.0], "c": ["x", "1.5", "1,5 kg"]}
+
+
+@pytest.mark.parametrize("name", ["parquet", "arrow_stream", "arrow_file"])
+def test_a_part_of_a_file_is_not_held_however_large_it_is(name: str, tmp_path: Path) -> None:
+    """A file may be a single row group, or a single batch."""
+    table = pa.table({column: np.random.default_rng(0).standard_normal(2**20) for column in "ab"})
+    path = tmp_path / "body"
+    path.write_bytes(written(name, table))
+    del table
+    before = pa.total_allocated_bytes()
+
+    with path.open("rb") as file:
+        taken = [pa.total_allocated_bytes() - before for _ in FORMATS[name].stream(file, OPTIONS, 1000)]
+
+    assert len(taken) == 2**20 // 1000 + 1
+    assert max(taken) < path.stat().st_size / 4
