@@ -47,13 +47,13 @@ class Settings(BaseSettings):
     train_bytes: Annotated[int, Ge(1)] = 64 * 2**20
     """Longest table to learn from, in bytes, inflated."""
     predict_bytes: Annotated[int, Ge(1)] = 16 * 2**20
-    """Longest table to answer at once, in bytes, inflated."""
+    """Longest table in JSON to answer, in bytes, inflated."""
     bulk_bytes: Annotated[int, Ge(1)] = 4 * 2**30
-    """Longest table to answer some rows at a time, in bytes, inflated: one in another format than JSON."""
+    """Longest table in another format to answer, in bytes, inflated; also the most cells, rows x columns, of one."""
     most_cells: Annotated[int, Ge(1)] = 50_000_000
     """Most cells, rows x columns, of a table that is read at once."""
     most_answers: Annotated[int, Ge(1)] = 1_000_000
-    """Most numbers in one answer to a prediction: rows x targets, or rows x labels."""
+    """Most numbers in one answer in JSON to a prediction: rows x targets, or rows x labels."""
     most_parameters: Annotated[int, Ge(1)] = 10_000_000
     """Most parameters a network may have."""
     most_numbers: Annotated[int, Ge(1)] = 250_000_000

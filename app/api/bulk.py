@@ -1,11 +1,13 @@
 """Bulk answers: tables of any length, read twice from where they are kept: to check all rows, then to answer them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
+from starlette.types import Send
 
 from app.api.answers import as_json, require_answerable, told
 from app.api.bodies import Body
@@ -22,6 +24,19 @@ from app.tables.reading import cells_to_answer
 from app.tables.table import Table
 
 BYTES_OF_ROW = 20  # of an answer in JSON
+
+
+class Stream(StreamingResponse):
+    """An answer whose work ends with it, also where the client goes away in the middle."""
+
+    def __init__(self, steps: AsyncGenerator[bytes], headers: Mapping[str, str], media_type: str) -> None:
+        super().__init__(steps, headers=headers, media_type=media_type)
+        self.steps = steps
+
+    async def stream_response(self, send: Send) -> None:
+        """Send it all."""
+        async with aclosing(self.steps):
+            await super().stream_response(send)
 
 
 async def answer_in_bulk(
@@ -46,7 +61,7 @@ async def answer_in_bulk(
         found = [part async for part in parts.steps(answer(model, X) for X in _cells(tables, request, stored))]
         return await parts.answer(check.rows * BYTES_OF_ROW, _in_json, stored, found, proba=request.proba)
     ready = (answered(model, X, proba=request.proba) for X in _cells(tables, request, stored))
-    return StreamingResponse(
+    return Stream(
         parts.steps(FORMATS[form].write(ready, check.rows)),
         headers={"x-model": f"{stored.name}/{stored.version}"},
         media_type=FORMATS[form].media_types[0],

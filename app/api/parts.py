@@ -1,7 +1,7 @@
 """The parts that routes are handed, and how a request gets at them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, ParamSpec, TypeVar, cast
 
@@ -56,7 +56,7 @@ class Parts:
         """Do what an answer takes; the size is in bytes of JSON, or as much work. Large ones wait for no table."""
         return await _off_the_loop(self.answers, size, work, *args, **kwargs)
 
-    async def steps(self, work: Iterator[T]) -> AsyncIterator[T]:
+    async def steps(self, work: Iterator[T]) -> AsyncGenerator[T]:
         """Do work of any length a step at a time, in threads; it waits for others of its kind, no other for it."""
         while True:
             async with self.bulk:

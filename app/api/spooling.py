@@ -24,7 +24,8 @@ async def spooled(arriving: AsyncIterator[bytes], most_held: int = MOST_HELD) ->
         async for piece in arriving:
             held.write(piece)
             if held.tell() > most_held:
-                file = file or await to_thread(_opened)
+                if file is None:
+                    file = await to_thread(_opened)
                 await to_thread(_move, held, file)
         if file:
             await to_thread(_move, held, file)

@@ -21,7 +21,7 @@ from app.tables.texts import MISSING, Arrow
 
 LONGEST_LINE = 16 * 2**20
 LINES = 2 * 2**20  # bytes of lines that are parsed at once
-READ_AHEAD = 2**20  # bytes of a column: without them, all of a row group's would be read at once
+PARQUET = {"buffer_size": 2**14, "pre_buffer": False}  # bytes of a column at a time, not all of a row group at once
 
 Begin = Callable[[BinaryIO, Options, int], Iterator[Table]]
 Streamed = Callable[[BinaryIO, Options, int], Iterable[Table]]
@@ -138,7 +138,7 @@ def _few(file: BinaryIO) -> Iterator[bytes]:
 
 def parquet_rows(file: BinaryIO, options: Options, rows: int) -> Iterator[Table]:
     """Read row group by row group, each page by page."""
-    with said_to_be("Parquet"), parquet.ParquetFile(place_of(file), buffer_size=READ_AHEAD) as opened:
+    with said_to_be("Parquet"), parquet.ParquetFile(place_of(file), **PARQUET) as opened:
         options.require_few(opened.metadata.num_rows, opened.metadata.num_columns)
         require_rows(range(opened.metadata.num_rows))
         for batch in opened.iter_batches(batch_size=rows):

@@ -1,5 +1,6 @@
 """Columns of text, of true and false, with gaps; weights of rows; several yes-or-no targets."""
 
+import json
 from typing import Any
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from tests.api.problem import problem
 
+JSON = {"accept": "application/json"}
 QUICK: dict[str, Any] = {"training": {"optimizer": "adam", "epochs": 30, "learning_rate": 0.05}}
 ROWS: list[dict[str, Any]] = [
     {"hours": float(hour), "course": course, "paid": paid, "age": None if hour == 3 else 20 + hour, "score": score}
@@ -303,3 +305,28 @@ async def test_texts_that_are_too_long_all_together_are_refused(client: httpx.As
 
     assert answer["status"] == 422
     assert answer["errors"][0]["column"] == "c0"
+
+
+@pytest.mark.parametrize(
+    "cells", [[7], [7.0], ["7"], ["7.0"], ["07"], [7, "x"], [7.0, "x"], ["7", 1], [7.0, None, True], ["7.0", "8"]]
+)
+async def test_a_category_that_is_a_number_is_known_however_it_is_written(
+    cells: list[Any], client: httpx.AsyncClient
+) -> None:
+    """As 7, 7.0 or a text, alone and beside others of any kind, in JSON, NDJSON and CSV: the answer of its row."""
+    rows = [{"code": code, "y": code % 3} for code in range(9)] + [{"code": None, "y": 1}]
+    await trained(client, name="exam", rows=rows, target="y", kinds={"code": "category"}, **QUICK)
+    sent = [{"code": cell} for cell in cells]
+    place = next(index for index, cell in enumerate(cells) if cell not in {1, "x"})
+
+    (alone,) = (await answered(client, {"code": 7}))["predictions"]
+    lines = "\n".join(json.dumps(row) for row in sent)
+    table = "\n".join(["code", *("NA" if cell is None else str(cell) for cell in cells)])
+    answers = [
+        await client.post("/models/exam/predict", content=body, headers=JSON | {"content-type": kind})
+        for kind, body in {"application/x-ndjson": lines, "text/csv": table}.items()
+    ]
+
+    for answer in ((await answered(client, *sent)), *(answer.raise_for_status().json() for answer in answers)):
+        assert answer["predictions"][place] == alone
+        assert answer["in_range"][place]
