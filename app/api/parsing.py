@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails, to_json
 
 from app.api.bodies import Body
 from app.api.queries import format_options, settings_of
-from app.api.schemas import PredictRequest, TrainRequest
+from app.api.schemas import PredictRequest, TrainRequest, UploadSettings
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
@@ -49,14 +49,26 @@ def parse(schema: type[M], body: Body, *, most_cells: int) -> Parsed[M]:
     if kind is None:
         return _parse_json(schema, body.data, settings)
     request = _validated(schema, settings)
-    options = Options(
-        columns=None if settings.get("columns") is None else tuple(settings["columns"]),
-        texts=[name for name, stated in settings.get("kinds", {}).items() if stated == "category"],
-        most_cells=most_cells,
-        **format_options(body.query),
-    )
+    options = options_of(settings, body.query, most_cells)
     table = FORMATS[kind].read(body.data, options)
     return Parsed(request.model_copy(update={"columns": None}), settings, table)
+
+
+def parse_upload(query: list[tuple[str, str]]) -> Options:
+    """Read how an upload is to be read; raise InvalidRequest for what its address should not say."""
+    settings = settings_of(query)
+    _validated(UploadSettings, settings)
+    return options_of(settings, query)
+
+
+def options_of(settings: dict[str, Any], query: list[tuple[str, str]], most_cells: int = 2**31) -> Options:
+    """Tell how a body is to be read from valid settings, and from what its address says of its format."""
+    return Options(
+        columns=None if settings.get("columns") is None else tuple(settings["columns"]),
+        texts=sorted(name for name, stated in settings.get("kinds", {}).items() if stated == "category"),
+        most_cells=most_cells,
+        **format_options(query),
+    )
 
 
 def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any]) -> Parsed[M]:

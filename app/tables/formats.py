@@ -1,8 +1,7 @@
 """Formats: what a table may be beside JSON, in a body or an answer; the media types of each, its reader and writer."""
 
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +11,12 @@ import pyarrow.compute as pc
 from pyarrow import csv, ipc, parquet
 from pydantic_core import to_json
 
-from app.errors import BadTable, Fault, MalformedTable, TableTooLarge
+from app.errors import BadTable, TableTooLarge
 from app.tables.csv_files import read_csv
 from app.tables.dialect import detect
 from app.tables.json_text import parse_lines
 from app.tables.kinds import kind_of
+from app.tables.npy import npy_layout, said_to_be
 from app.tables.raw import RawColumn
 from app.tables.table import Table, from_arrays, from_records
 from app.tables.texts import MISSING, Arrow
@@ -57,16 +57,21 @@ def _read_csv(body: bytes, options: Options) -> Table:
     dialect = detect(body[: 2**16], encoding=options.encoding, delimiter=options.delimiter, decimal=options.decimal)
     table = read_csv(body, dialect, missing=MISSING, texts=options.texts)
     if dialect.decimal == ",":
-        table = pa.table({name: _with_points(table.column(name), name) for name in table.column_names})
+        table = pa.table({name: with_points(table.column(name), name) for name in table.column_names})
     return _from_arrow(table, options)
 
 
-def _with_points(cells: Arrow, name: str) -> Arrow:
+def with_points(cells: Arrow, name: str) -> Arrow:
     """Write numbers with a decimal comma that stand among slips, and so are still texts, as other formats do."""
     if not pa.types.is_string(cells.type):
         return cells
-    pointed = pc.replace_substring_regex(cells, r"^(\s*[+-]?[0-9]*),([0-9]+)", r"\1.\2")
-    return pointed if kind_of(RawColumn(name, pointed)) == "number" else cells
+    with_point = pointed(cells)
+    return with_point if kind_of(RawColumn(name, with_point)) == "number" else cells
+
+
+def pointed(texts: Arrow) -> Arrow:
+    """Write a point for the comma of each number."""
+    return pc.replace_substring_regex(texts, r"^(\s*[+-]?[0-9]*),([0-9]+)", r"\1.\2")
 
 
 def _read_ndjson(body: bytes, options: Options) -> Table:
@@ -78,33 +83,22 @@ def _read_ndjson(body: bytes, options: Options) -> Table:
 
 
 def _read_parquet(body: bytes, options: Options) -> Table:
-    with _said_to_be("Parquet"):
+    with said_to_be("Parquet"):
         file = parquet.ParquetFile(pa.BufferReader(body))
         _require_few(file.metadata.num_rows, file.metadata.num_columns, options)
         return _from_arrow(file.read(), options)
 
 
 def _read_arrow_file(body: bytes, options: Options) -> Table:
-    with _said_to_be("an Arrow file"):
+    with said_to_be("an Arrow file"):
         reader = ipc.open_file(pa.BufferReader(body))
         return _from_batches((reader.get_batch(i) for i in range(reader.num_record_batches)), reader.schema, options)
 
 
 def _read_arrow_stream(body: bytes, options: Options) -> Table:
-    with _said_to_be("an Arrow stream"):
+    with said_to_be("an Arrow stream"):
         reader = ipc.open_stream(pa.BufferReader(body))
         return _from_batches(reader, reader.schema, options)
-
-
-@contextmanager
-def _said_to_be(what: str) -> Iterator[None]:
-    """Turn what pyarrow and NumPy say of damaged bytes into MalformedTable."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).split("\n", 1)[0][:100]
-        message = f"The body is not {what}: {reason}."
-        raise MalformedTable(message, [Fault(what, field="body")]) from None
 
 
 def _from_batches(found: Iterable[Arrow], schema: Arrow, options: Options) -> Table:
@@ -119,27 +113,11 @@ def _from_batches(found: Iterable[Arrow], schema: Arrow, options: Options) -> Ta
 
 
 def _read_npy(body: bytes, options: Options) -> Table:
-    """Read an array of numbers or truths, shape (rows, columns); its header is checked before anything is made."""
-    stream = io.BytesIO(body)
-    with _said_to_be("npy"):
-        version = np.lib.format.read_magic(stream)
-        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, in_columns, dtype = reader(stream)
-    if dtype.kind not in "fiub" or len(shape) not in {1, 2}:
-        message = f"The array is of {dtype} in {len(shape)} dimensions. Send numbers, a row each, in two."
-        raise MalformedTable(message[:200], [Fault("numbers in rows and columns", field="body")])
-    length = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if length != len(body) - stream.tell():
-        message = f"The array's header speaks of {length} bytes, but {len(body) - stream.tell()} follow."
-        raise MalformedTable(message, [Fault("as many bytes as the header says", field="body")])
-    flat = np.frombuffer(body, dtype, offset=stream.tell())
-    rows = flat.reshape(shape, order="F" if in_columns else "C").reshape(shape[0], -1)
-    _require_few(*rows.shape, options)
-    names = options.columns or tuple(f"x{number}" for number in range(1, rows.shape[1] + 1))
-    if len(names) != rows.shape[1]:
-        message = f"The array has {rows.shape[1]} columns, but there are {len(names)} names."
-        raise BadTable(message, [Fault(f"{rows.shape[1]} names", got=str(len(names)), field="columns")])
-    native = rows.astype(dtype.newbyteorder("="))
+    layout = npy_layout(io.BytesIO(body), len(body))
+    rows = np.frombuffer(body, layout.dtype, offset=layout.offset).reshape(layout.shape, order=layout.order)
+    _require_few(*layout.shape, options)
+    names = layout.names(options.columns)
+    native = rows.astype(layout.dtype.newbyteorder("="))
     return _table(names, [pa.array(np.ascontiguousarray(column)) for column in native.T])
 
 

@@ -30,7 +30,7 @@ def parse(body: bytes) -> object:
     return value
 
 
-def parse_lines(body: bytes) -> list[Any]:
+def parse_lines(body: bytes, *, first_line: int = 1) -> list[Any]:
     """Give what NDJSON holds, a row a line, empty ones apart; raise as `parse` does, naming the line."""
     lines = [line for line in body.splitlines() if line.strip()]
     try:
@@ -41,7 +41,7 @@ def parse_lines(body: bytes) -> list[Any]:
             return list(rows)
     except ValueError:
         pass  # told below, with its line
-    for number, line in enumerate(body.splitlines(), start=1):
+    for number, line in enumerate(body.splitlines(), start=first_line):
         try:
             _ = from_json(line) if line.strip() else None
         except ValueError as error:
