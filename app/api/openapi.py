@@ -8,7 +8,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.api.schemas import PredictRequest, Problem, TrainRequest
+from app.api.queries import parameters
+from app.api.schemas import TUTORIAL_ROWS, PredictRequest, Problem, TrainRequest, UploadSettings
+from app.tables.formats import FORMATS
 
 NameInPath = Annotated[str, Path(description="The model's name.", examples=["exam"])]
 VersionInPath = Annotated[str, Path(description="The version's number.", examples=["1"])]
@@ -21,6 +23,14 @@ def body_of(schema: type[BaseModel], *left_out: str) -> dict[str, Any]:
         del example[field]
     content = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}, "example": example}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def upload_body() -> dict[str, Any]:
+    """Describe a table in any format, and what the address may say of it."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    content: dict[str, Any] = {"application/json": {"schema": {"type": ["array", "object"]}, "example": TUTORIAL_ROWS}}
+    content |= {format_.media_types[0]: binary for format_ in FORMATS.values()}
+    return {"requestBody": {"required": True, "content": content}, "parameters": parameters(UploadSettings)}
 
 
 def describe(app: FastAPI) -> None:

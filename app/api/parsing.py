@@ -46,12 +46,20 @@ def parse(schema: type[M], body: Body, *, most_cells: int) -> Parsed[M]:
     MalformedBody or MalformedTable if the body is not of its format, InvalidRequest if it is not what the route takes.
     """
     settings, kind = settings_of(body.query), format_of(body.media_type)
-    if kind is None:
+    if kind is None or (not body.data and "dataset" in settings):
         return _parse_json(schema, body.data, settings)
     request = _validated(schema, settings)
     options = options_of(settings, body.query, most_cells)
     table = FORMATS[kind].read(body.data, options)
     return Parsed(request.model_copy(update={"columns": None}), settings, table)
+
+
+def names_dataset(body: Body) -> bool:
+    """Tell whether a body names a dataset, where it is not one itself; raises MalformedBody for what is no JSON."""
+    if any(name == "dataset" for name, _ in body.query):
+        return True
+    sent = parse_json(body.data) if format_of(body.media_type) is None else None
+    return isinstance(sent, dict) and sent.get("dataset") is not None
 
 
 def parse_upload(query: list[tuple[str, str]]) -> Options:
@@ -72,7 +80,7 @@ def options_of(settings: dict[str, Any], query: list[tuple[str, str]], most_cell
 
 
 def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any]) -> Parsed[M]:
-    sent = parse_json(data)
+    sent = parse_json(data) if data or "dataset" not in settings else {}
     if isinstance(sent, list) and settings:
         sent = {"rows": sent}
     sent = settings | _few(sent)

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from app import errors
@@ -79,6 +80,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.NetletError, _netlet_error)
     app.add_exception_handler(RequestValidationError, _unfit_parameters)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _nobody_left)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -172,6 +174,11 @@ def _allowed(request: Request) -> list[str]:
         for method in METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
     ]
+
+
+async def _nobody_left(_request: Request, _error: Exception) -> Response:
+    """Answer a client that went away while it sent its body: nobody reads this, and nothing is wrong here."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

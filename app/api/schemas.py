@@ -52,6 +52,8 @@ class TrainRequest(BaseModel):
     columns of true/false as a yes or no each."""
     X: list[Any] | None = None
     """Instead of `rows`: the features alone, one list a row."""
+    dataset: str | None = None
+    """Instead of `rows`: the id of a dataset, all of whose columns are taken."""
     y: list[Any] | None = None
     """With `X`: the target of each row; a list for several."""
     weight: str | None = None

@@ -51,7 +51,7 @@ def groups(file: parquet.ParquetFile) -> Iterator[Arrow]:
         yield file.read_row_group(index, use_threads=False)
 
 
-def read(source: BinaryIO, *, most_cells: int, seed: int) -> Sample:
+def read_sample(source: BinaryIO, *, most_cells: int, seed: int) -> Sample:
     """Read a file; if it has more cells, so many rows at most, drawn by the seed, each as likely as any other."""
     file = parquet.ParquetFile(source)
     rows = file.metadata.num_rows
@@ -81,6 +81,8 @@ def _drawn(file: parquet.ParquetFile, most: int, seed: int) -> Iterator[Arrow]:
     rng = np.random.default_rng((seed, SAMPLING))
     left, wanted = file.metadata.num_rows, most
     for index in range(file.num_row_groups):
+        if not wanted:
+            return
         rows = file.metadata.row_group(index).num_rows
         taken = int(rng.hypergeometric(rows, left - rows, wanted))
         left, wanted = left - rows, wanted - taken

@@ -1,59 +1,14 @@
-"""Datasets: uploaded once in any format, described, trained from, and deleted when nobody needs them."""
+"""Datasets: uploaded once in any format, described, listed and deleted; whatever goes wrong leaves nothing."""
 
-import asyncio
-import io
-import json
-from collections.abc import AsyncIterator
-from typing import Any
+import gzip
 
 import httpx
-import numpy as np
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from app.settings import Settings
-from app.tables.formats import FORMATS
+from tests.api.datasets import AS_CSV, CSV, left_behind, uploaded
 from tests.api.problem import problem
-from tests.conftest import client_of, wait_until
-
-CSV = b"hours,course,paid,day,score\n" + b"".join(
-    f"{hour},{course},{paid},2024-01-{hour:02d},{score}\n".encode()
-    for hour, course, paid, score in [
-        (1, "art", "true", 50.5),
-        (2, "law", "false", 70),
-        (3, "", "true", 60),
-        (4, "law", "true", 90),
-        (5, "sea", "false", 80),
-        (6, "sea", "true", 99),
-    ]
-)
-AS_CSV = {"content-type": "text/csv"}
-QUICK: dict[str, Any] = {"training": {"optimizer": "adam", "epochs": 5, "members": 2}}
-
-
-def rows() -> list[dict[str, Any]]:
-    """The same rows as JSON has them."""
-    lines = [line.split(",") for line in CSV.decode().splitlines()]
-    return [
-        {
-            "hours": int(hours),
-            "course": course or None,
-            "paid": paid == "true",
-            "day": day,
-            "score": float(score),
-        }
-        for hours, course, paid, day, score in lines[1:]
-    ]
-
-
-async def uploaded(client: httpx.AsyncClient, content: bytes = CSV, kind: str = "text/csv", **query: str) -> Any:
-    response = await client.post("/datasets", params=query, content=content, headers={"content-type": kind})
-    return response.raise_for_status().json()
-
-
-def left_behind(settings: Settings) -> list[str]:
-    return sorted(path.name for path in (settings.models / ".datasets").rglob("*") if path.is_file())
+from tests.conftest import client_of
 
 
 async def test_the_same_bytes_are_one_dataset(client: httpx.AsyncClient) -> None:
@@ -147,3 +102,37 @@ async def test_words_that_are_no_id_are_not_found(path: str, client: httpx.Async
     """Reading and deleting: 404, before any path is made of them."""
     for method in ("GET", "DELETE"):
         assert (await problem(client, path, b"", method))["status"] == 404
+
+
+async def test_a_damaged_document_is_told_in_the_list(client: httpx.AsyncClient, settings: Settings) -> None:
+    """The others are listed as ever; the damaged one can be deleted."""
+    good, bad = [(await uploaded(client, content))["dataset"] for content in (b"a\n1\n", b"a\n2\n")]
+    file = settings.models / ".datasets" / f"{bad}.json"
+    file.write_bytes(file.read_bytes().replace(b'"rows":1', b'"rows":2'))
+
+    listed = {entry["dataset"]: entry for entry in (await client.get("/datasets")).json()["datasets"]}
+
+    assert listed[good]["damage"] is None
+    assert "SHA-256" in listed[bad]["damage"]
+    assert (await problem(client, f"/datasets/{bad}", b"", "GET"))["status"] == 503
+    assert (await client.delete(f"/datasets/{bad}")).status_code == 204
+
+
+async def test_an_upload_that_is_too_long_leaves_nothing(settings: Settings) -> None:
+    """413 by the limit for datasets; for JSON, which is read whole, by that for tables to learn from."""
+    limits = {"upload_bytes": 100_000, "train_bytes": 1000}
+    async with client_of(settings.model_copy(update=limits)) as client:
+        for length, kind in ((100_001, "text/csv"), (1001, "application/json")):
+            response = await client.post("/datasets", content=b"1\n" * length, headers={"content-type": kind})
+            assert (response.status_code, response.json()["type"]) == (413, "/problems/body-too-large")
+        await uploaded(client, b"a\n" + b"1\n" * 40_000)
+    assert len(left_behind(settings)) == 2
+
+
+async def test_compressed_uploads_are_the_same_dataset(client: httpx.AsyncClient) -> None:
+    """What counts is what they inflate to."""
+    plain = await uploaded(client)
+
+    response = await client.post("/datasets", content=gzip.compress(CSV), headers=AS_CSV | {"content-encoding": "gzip"})
+
+    assert (response.status_code, response.json()) == (200, plain)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.answers import as_json, dataset_detail, dataset_summary
+from app.api.openapi import upload_body
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import DatasetDetail, DatasetList, DatasetSummary
@@ -24,6 +25,7 @@ DatasetInPath = Annotated[str, Path(description="The dataset's id.")]
     status_code=201,
     response_model=DatasetDetail,
     responses=documented(400, 403, 413, 415, 422, 503, 507) | {200: {"model": DatasetDetail, "description": "Kept"}},
+    openapi_extra=upload_body(),
 )
 async def upload(parts: PartsOf, request: Request) -> Response:
     """Keep a table to train from: CSV, NDJSON, Parquet, Arrow or npy by its Content-Type, else JSON.
