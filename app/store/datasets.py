@@ -103,7 +103,8 @@ class DatasetStore:
     def ids(self, *, after: str = "", limit: int) -> list[str]:
         """List datasets by id, those that come after `after`."""
         with storage_errors():
-            names = [FILE.fullmatch(path.name) for path in self.folder.iterdir()]
+            paths = self.folder.iterdir() if self.folder.is_dir() else ()
+            names = [FILE.fullmatch(path.name) for path in paths]
         found = sorted(match[1] for match in names if match and match[2] == "json")
         return found[bisect_right(found, after) :][:limit]
 
@@ -130,13 +131,18 @@ class DatasetStore:
                     _require_whole(source, document)
                 yield source
 
+    def check(self, dataset: str) -> None:
+        """Verify every bit of a dataset; raise DatasetNotFound or DatasetDamaged."""
+        with self.verified(dataset):
+            pass
+
     def is_whole(self, dataset: str) -> bool:
         """Tell whether a dataset is there and undamaged."""
         try:
-            with self.verified(dataset):
-                return True
+            self.check(dataset)
         except (DatasetNotFound, DatasetDamaged):
             return False
+        return True
 
     def delete(self, dataset: str) -> None:
         """Remove a dataset, its document first; raise DatasetNotFound."""
