@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import accuracy, answers, speed, standings, tutorial
+from benchmarks import accuracy, answers, speed, standings, tutorial, upload
 from benchmarks.peers import CONTESTANTS, is_installed
 from benchmarks.report import Section, draw, markdown, say
 from benchmarks.tables import FOLDER_VARIABLE, folder_of, read_tables
@@ -28,10 +28,12 @@ class Extent:
     rounds: int
     epochs: int
     activations: tuple[str, ...]
+    megabytes: int
+    """Of a CSV that is uploaded."""
 
 
-SHORT = Extent(splits=3, most_rows=2000, rounds=3, epochs=2, activations=("relu",))
-FULL = Extent(splits=3, most_rows=None, rounds=7, epochs=2, activations=("relu", "silu"))
+SHORT = Extent(splits=3, most_rows=2000, rounds=3, epochs=2, activations=("relu",), megabytes=100)
+FULL = Extent(splits=3, most_rows=None, rounds=7, epochs=2, activations=("relu", "silu"), megabytes=2000)
 
 Part = Callable[[Extent, Path], list[Section]]
 
@@ -52,6 +54,7 @@ PARTS: dict[str, Part] = {
     "speed": lambda extent, _folder: [
         speed.section(rounds=extent.rounds, epochs=extent.epochs, activations=extent.activations)
     ],
+    "upload": lambda extent, _folder: [upload.section(extent.megabytes)],
     "accuracy": accuracy_sections,
 }
 
