@@ -1,5 +1,6 @@
 """Datasets as Parquet: written group by group from a stream, and read whole or as a sample that fits."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import IOBase
 from typing import BinaryIO, NamedTuple
@@ -15,7 +16,7 @@ from app.tables.table import Table
 from app.tables.texts import Arrow
 
 GROUP_ROWS = 2**17
-MOST_TEXT = 2**31
+MOST_TEXT = 2**31 - 1  # an array holds no more
 GROUP_BYTES = 32 * 2**20
 MOST_ROWS = 10**9 - 1  # more cannot be sampled
 SAMPLING = 1  # sets these random numbers apart from those of the training with the same seed
@@ -56,8 +57,7 @@ def read_sample(source: BinaryIO, *, most_cells: int, seed: int) -> Sample:
     file = parquet.ParquetFile(source)
     rows = file.metadata.num_rows
     most = max(1, most_cells // file.metadata.num_columns)
-    table = pa.concat_tables(groups(file) if rows <= most else _drawn(file, most, seed))
-    _require_short(table)
+    table = pa.concat_tables(_short(groups(file) if rows <= most else _drawn(file, most, seed)))
     if is_pointed(table.schema):
         table = pa.table({name: with_points(table.column(name), name) for name in table.column_names})
     return Sample(Table(tuple(table.column_names), table.columns), rows)
@@ -68,12 +68,20 @@ def is_pointed(schema: pa.Schema) -> bool:
     return (schema.metadata or {}).get(DECIMAL) == b","
 
 
-def _require_short(table: Arrow) -> None:
-    """Raise BadTable for a column whose texts are more than one array can hold."""
-    for name in table.column_names:
-        if pa.types.is_string(table.schema.field(name).type) and table.column(name).nbytes >= MOST_TEXT:
-            message = f"Column {name} has more than 2 GB of text. Leave the column out of the dataset."
-            raise BadTable(message, [Fault("shorter texts", column=name)])
+def _short(found: Iterable[Arrow]) -> Iterator[Arrow]:
+    """Pass groups on; raise BadTable once a column has more text than a table that is read at once should hold."""
+    lengths: Counter[str] = Counter()
+    for group in found:
+        for field in group.schema:
+            if pa.types.is_string(field.type):
+                lengths[field.name] += group.column(field.name).nbytes
+        if lengths.total() > MOST_TEXT:
+            longest = max(lengths, key=lambda name: lengths[name])
+            message = (
+                f"The columns of text are longer than {MOST_TEXT} bytes. Leave column {longest} out of the dataset."
+            )
+            raise BadTable(message, [Fault("shorter texts", column=longest)])
+        yield group
 
 
 def _drawn(file: parquet.ParquetFile, most: int, seed: int) -> Iterator[Arrow]:

@@ -11,7 +11,7 @@ from pyarrow import ipc, parquet
 
 from app.errors import Fault, InvalidRequest
 from app.tables.cells import Faults, describe, rows_after
-from app.tables.csv_faults import require_short_cells
+from app.tables.csv_faults import longest_text, require_short_cells
 from app.tables.csv_files import LONGEST_CELL, batches, column_types
 from app.tables.dialect import SAMPLE, detect
 from app.tables.formats import Options
@@ -24,6 +24,7 @@ from app.tables.table import Table, from_arrays, from_records, require_names, re
 from app.tables.texts import MISSING, Arrow
 
 CELLS = 2**19  # in a batch
+TEXT_BYTES = 2**26  # in a piece of one
 DECIMAL = b"decimal"
 """Where a schema says which decimal mark the numbers among its texts have, if it is no point."""
 
@@ -51,17 +52,24 @@ def stream(upload: Upload, go_on: GoOn = lambda: None) -> Iterator[Arrow]:
         if names is None:
             names = tuple(batch.schema.names)
             require_names(names)
-        if batch.num_rows:
+        with rows_after(rows):
+            require_short_cells(batch, names, LONGEST_CELL)
+        for piece in _pieces(batch):
             with rows_after(rows):
-                yield _plain(batch, names)
-        rows += batch.num_rows
+                yield _plain(piece, names)
+            rows += piece.num_rows
     if not rows:
         require_rows(())
 
 
+def _pieces(batch: Arrow) -> Iterator[Arrow]:
+    """Cut a batch so that its texts are not long, all together, even if a code stands for the longest everywhere."""
+    step = max(1, TEXT_BYTES // max(1, sum(map(longest_text, batch.columns))))
+    yield from (batch.slice(start, step) for start in range(0, batch.num_rows, step))
+
+
 def _plain(batch: Arrow, names: tuple[str, ...]) -> Arrow:
-    """Bring a batch to the types of cells; raise BadTable for texts that are too long, before there are many."""
-    require_short_cells(batch, names, LONGEST_CELL)
+    """Bring a batch to the types of cells; raise BadTable for what can be none of them."""
     columns = [RawColumn(name, cells).array for name, cells in zip(names, batch.columns, strict=True)]
     return pa.RecordBatch.from_arrays(columns, names=list(names)).replace_schema_metadata(batch.schema.metadata)
 
