@@ -4,8 +4,9 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, ParamSpec
 
 import typer
 import uvicorn
@@ -16,8 +17,12 @@ from app.demo import Demo
 from app.errors import NetletError
 from app.main import create_app, stop_trainings
 from app.settings import Settings
+from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
+from app.tables.cells import count
 from app.telemetry import log_json_lines
+
+P = ParamSpec("P")
 
 GRACE_SECONDS = 10
 
@@ -90,22 +95,29 @@ def demo() -> None:
 
 @cli.command()
 def check() -> None:
-    """Verify every snapshot of the store, to the last bit."""
+    """Verify every snapshot and every dataset of the store, to the last bit."""
     store = ModelStore(_settings().models)
     if not store.root.is_dir():
         typer.echo(f"There is no store at {store.root}. NETLET_MODELS names it.", err=True)
         raise typer.Exit(1)
-    damaged = total = 0
-    for name in store.names(limit=sys.maxsize):
-        for version in store.versions(name):
-            total += 1
-            try:
-                store.load(name, version)
-            except NetletError as error:
-                damaged += 1
-                typer.echo(str(error), err=True)
-    typer.echo(f"{total} snapshots in {store.root}, {damaged} damaged")
+    datasets = DatasetStore(store.root)
+    snapshots = [(name, version) for name in store.names(limit=sys.maxsize) for version in store.versions(name)]
+    kept = datasets.ids(limit=sys.maxsize)
+    damaged = sum(_is_damaged(store.load, *snapshot) for snapshot in snapshots)
+    damaged += sum(_is_damaged(datasets.check, dataset) for dataset in kept)
+    checked = f"{count(len(snapshots), 'snapshot')} and {count(len(kept), 'dataset')}"
+    typer.echo(f"{checked} in {store.root}, {damaged} damaged")
     raise typer.Exit(1 if damaged else 0)
+
+
+def _is_damaged(check: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
+    """Check one file, and say what is wrong with it."""
+    try:
+        check(*args, **kwargs)
+    except NetletError as error:
+        typer.echo(str(error), err=True)
+        return True
+    return False
 
 
 def _settings() -> Settings:

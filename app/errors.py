@@ -19,10 +19,13 @@ NetletError
 ├── NotFound
 │   ├── ModelNotFound
 │   ├── VersionNotFound
-│   └── JobNotFound
+│   ├── JobNotFound
+│   └── DatasetNotFound
 ├── SnapshotError             a file of the store cannot be served
 │   ├── SnapshotDamaged
 │   └── SnapshotFormatNewer
+├── DatasetDamaged            a dataset is not what was once written
+├── DatasetInUse              a training needs the dataset that is to be deleted
 ├── StorageError              the disk refuses
 │   └── StorageFull
 ├── ForeignSite               a page of another site asks for a change
@@ -133,9 +136,9 @@ class NonFiniteNumber(BadTable):
 class TableTooLarge(InputError):
     """The table has more cells than the service takes at once."""
 
-    def __init__(self, rows: int, columns: int, limit: int) -> None:
+    def __init__(self, rows: int, columns: int, limit: int, *, of: str = "cells") -> None:
         super().__init__(
-            f"The table has {rows} rows of {columns} columns, more than the {limit} cells this service takes at once. "
+            f"The table has {rows} rows of {columns} columns, more than the {limit} {of} this service takes at once. "
             "Send fewer rows."
         )
 
@@ -202,6 +205,12 @@ class JobNotFound(NotFound):
         self.job_id = job_id
 
 
+class DatasetNotFound(NotFound):
+    """No dataset has this id."""
+
+    usual = "There is no dataset of that id. GET /datasets lists those there are; POST /datasets makes one."
+
+
 class SnapshotError(NetletError):
     """A file of the store cannot be served."""
 
@@ -230,12 +239,28 @@ class SnapshotFormatNewer(SnapshotError):
         )
 
 
+class DatasetDamaged(NetletError):
+    """The files of a dataset are not what was once written."""
+
+    def __init__(self, dataset: str, reason: str) -> None:
+        super().__init__(f"Dataset {dataset} is damaged and is not used: {reason}. Send it again.")
+        self.dataset, self.damage = dataset, reason
+
+
+class DatasetInUse(NetletError):
+    """A training that waits or runs needs the dataset."""
+
+    def __init__(self, dataset: str, job: str) -> None:
+        super().__init__(f"Job {job} is learning from dataset {dataset}. Delete it when GET /jobs/{job} says it ended.")
+        self.dataset, self.job = dataset, job
+
+
 class StorageError(NetletError):
     """The disk refuses to read or write."""
 
 
 class StorageFull(StorageError):
-    """No space is left for another snapshot, or for a body that is too long for memory."""
+    """No space is left for what is to be stored, or for a body that is too long for memory."""
 
 
 class ForeignSite(NetletError):

@@ -10,6 +10,7 @@ from app import __version__
 from app.api import openapi, problems
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
+from app.api.routes import datasets as datasets_routes
 from app.api.routes import health, models, predict, train
 from app.engine.device import one_blas_thread
 from app.jobs.budget import Cost
@@ -18,6 +19,7 @@ from app.jobs.jobs import Jobs
 from app.jobs.work import Workplace
 from app.serving.loaded import LoadedModels
 from app.settings import Settings
+from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 
 
@@ -28,6 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings.train_bytes,
         settings.predict_bytes,
         settings.bulk_bytes,
+        settings.upload_bytes,
         settings.most_answers,
         Cost(settings.most_parameters, settings.most_numbers, settings.most_operations),
         settings.most_cells,
@@ -36,12 +39,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         store = ModelStore(settings.models)
-        store.open()
+        datasets = DatasetStore(settings.models)
+        for folder in (store, datasets):
+            folder.open()
         at_once = settings.trainings_at_once
         executor = EXECUTORS[settings.executor](at_once, settings.training_seconds)
         work = Workplace(settings.models, settings.device, settings.threads)
         jobs = Jobs(executor, work, at_once=at_once, most_waiting=settings.most_waiting)
-        app.state.parts = Parts(store, LoadedModels(store, settings.cache_bytes), jobs, limits)
+        app.state.parts = Parts(store, datasets, LoadedModels(store, settings.cache_bytes), jobs, limits)
         try:
             with one_blas_thread():  # answers must not depend on how many there are
                 yield
@@ -57,7 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(require_own_site)],
     )
-    for routes in (train, predict, models, health):
+    for routes in (train, predict, models, datasets_routes, health):
         app.include_router(routes.router)
     problems.install(app)
     openapi.describe(app)

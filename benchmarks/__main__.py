@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import accuracy, answers, bulk, parsing, speed, standings, tutorial
+from benchmarks import accuracy, answers, bulk, parsing, speed, standings, tutorial, upload
 from benchmarks.peers import CONTESTANTS, is_installed
 from benchmarks.report import Section, draw, markdown, say
 from benchmarks.tables import FOLDER_VARIABLE, folder_of, read_tables
@@ -30,10 +30,14 @@ class Extent:
     activations: tuple[str, ...]
     parsed: int
     """Rows of the CSV that is read."""
+    megabytes: int
+    """Of a CSV that is uploaded."""
 
 
-SHORT = Extent(splits=3, most_rows=2000, rounds=3, epochs=2, activations=("relu",), parsed=200_000)
-FULL = Extent(splits=3, most_rows=None, rounds=7, epochs=2, activations=("relu", "silu"), parsed=1_000_000)
+SHORT = Extent(splits=3, most_rows=2000, rounds=3, epochs=2, activations=("relu",), parsed=200_000, megabytes=100)
+FULL = Extent(
+    splits=3, most_rows=None, rounds=7, epochs=2, activations=("relu", "silu"), parsed=1_000_000, megabytes=2000
+)
 
 Part = Callable[[Extent, Path], list[Section]]
 
@@ -56,6 +60,7 @@ PARTS: dict[str, Part] = {
     "speed": lambda extent, _folder: [
         speed.section(rounds=extent.rounds, epochs=extent.epochs, activations=extent.activations)
     ],
+    "upload": lambda extent, _folder: [upload.section(extent.megabytes)],
     "accuracy": accuracy_sections,
 }
 

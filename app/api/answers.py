@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from app.api.schemas import (
     Column,
+    DatasetDetail,
+    DatasetSummary,
     HistoryAnswer,
     InputAnswer,
     JobDetail,
@@ -25,6 +27,7 @@ from app.engine.network import Layer
 from app.engine.preprocessing import PAIR
 from app.errors import Fault, InvalidRequest, TooManyAnswers
 from app.jobs.jobs import Job
+from app.store.dataset_document import Dataset
 from app.store.store import Listed, Stored
 from app.tables.answered import class_names
 from app.tables.bulk import Answered, answer
@@ -99,6 +102,7 @@ def detail(stored: Stored) -> ModelDetail:
         report=model.report,
         tags=model.tags,
         description=model.description,
+        dataset=model.dataset,
         created=stored.created,
         sha256=stored.sha256,
         bytes=stored.bytes,
@@ -210,6 +214,26 @@ def _inputs(model: Model) -> Iterator[InputAnswer]:
                 yield InputAnswer(column=columns[index].name, made="level", level=level)
     for index, _ in encoder.coded:
         yield InputAnswer(column=columns[index].name, made="embedded")
+
+
+def dataset_detail(dataset: Dataset, models: list[str]) -> DatasetDetail:
+    """Describe a dataset."""
+    known = dataset.document
+    return DatasetDetail(
+        dataset=dataset.id,
+        rows=known.rows,
+        bytes=known.bytes,
+        columns=list(known.columns),
+        created=known.created,
+        models=models,
+    )
+
+
+def dataset_summary(dataset: Dataset) -> DatasetSummary:
+    """Describe a dataset in a line."""
+    known = dataset.document
+    names = [column.name for column in known.columns]
+    return DatasetSummary(dataset=dataset.id, rows=known.rows, bytes=known.bytes, columns=names, created=known.created)
 
 
 def job_detail(job: Job) -> JobDetail:

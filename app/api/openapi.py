@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.queries import parameters
-from app.api.schemas import PredictRequest, Problem, TrainRequest
+from app.api.schemas import TUTORIAL_ROWS, PredictRequest, Problem, TrainRequest, UploadSettings
 from app.tables.formats import FORMATS
 
 NameInPath = Annotated[str, Path(description="The model's name.", examples=["exam"])]
@@ -30,6 +30,14 @@ def body_of(schema: type[BaseModel], *left_out: str) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": body} | tables},
         "parameters": parameters(schema, *left_out),
     }
+
+
+def upload_body() -> dict[str, Any]:
+    """Describe a table in any format, and what the address may say of it."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    content: dict[str, Any] = {"application/json": {"schema": {"type": ["array", "object"]}, "example": TUTORIAL_ROWS}}
+    content |= {format_.media_types[0]: binary for format_ in FORMATS.values()}
+    return {"requestBody": {"required": True, "content": content}, "parameters": parameters(UploadSettings)}
 
 
 def describe(app: FastAPI) -> None:

@@ -13,24 +13,49 @@ from app.api.schemas import PredictRequest, TrainRequest
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
-from app.errors import BudgetExceeded
+from app.engine.table import TrainingRows
+from app.errors import BudgetExceeded, Fault, InvalidRequest
 from app.jobs.budget import estimate
 from app.jobs.work import Order
 from app.presets import PRESETS
+from app.store.datasets import DatasetStore
 from app.store.references import new_name, require_name
+from app.tables.parquet_files import read_sample
 from app.tables.reading import Sent, training_rows
 from app.tables.table import Table
 
+BESIDE = ("rows", "X", "y", "weights", "columns")
 RECIPE = TypeAdapter(Recipe)
 
 
-def read_order(body: Body, limits: Limits) -> Order:
-    """Turn the body of a training request into an order; raise InputError for what cannot be trained."""
+def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
+    """Turn the body of a training request into an order; raise InputError for what cannot be trained.
+
+    Raises DatasetNotFound or DatasetDamaged for a dataset that cannot be trained from.
+    """
     request, given, table = parse(TrainRequest, body, most_cells=limits.cells)
     name = new_name() if request.name is None else request.name
     require_name(name)
     recipe = _recipe(request, given)
+    notes: tuple[str, ...] = ()
+    if request.dataset is not None:
+        _require_alone(request, table)
+        table, notes = _read_dataset(datasets, request.dataset, limits.cells, recipe.training.seed)
     rows = training_rows(sent(request, table), task=recipe.task, wants_labels=recipe.wants_labels)
+    _require_affordable(rows, recipe, limits)
+    return Order(
+        name=name,
+        rows=rows,
+        recipe=recipe,
+        tags=request.tags,
+        description=request.description,
+        dataset=request.dataset,
+        notes=notes,
+    )
+
+
+def _require_affordable(rows: TrainingRows, recipe: Recipe, limits: Limits) -> None:
+    """Raise BudgetExceeded for a training that would take more than one may."""
     cost = estimate(rows, recipe)
     for what, taken, limit in zip(cost._fields, cost, limits.training, strict=True):
         if taken > limit:
@@ -39,7 +64,23 @@ def read_order(body: Body, limits: Limits) -> Order:
                 "a smaller network, smaller batches or fewer rows."
             )
             raise BudgetExceeded(message)
-    return Order(name=name, rows=rows, recipe=recipe, tags=request.tags, description=request.description)
+
+
+def _require_alone(request: TrainRequest, table: Table | None) -> None:
+    """Raise InvalidRequest for a table, or a part of one, beside a dataset."""
+    beside = [name for name in BESIDE if getattr(request, name) is not None]
+    if beside or table is not None:
+        message = "A dataset is the whole table: its columns have names, and its rows are all there is."
+        raise InvalidRequest(message, [Fault("nothing beside dataset", field=name) for name in beside or ["body"]])
+
+
+def _read_dataset(datasets: DatasetStore, dataset: str, most_cells: int, seed: int) -> tuple[Table, tuple[str, ...]]:
+    """Read a dataset, or a sample that is small enough, and say so."""
+    with datasets.verified(dataset) as source:
+        table, rows = read_sample(source, most_cells=most_cells, seed=seed)
+    if table.rows == rows:
+        return table, ()
+    return table, (f"Learnt from a random {table.rows} of {rows} rows, as many as NETLET_MOST_CELLS lets in.",)
 
 
 def sent(request: TrainRequest | PredictRequest, table: Table | None) -> Sent:

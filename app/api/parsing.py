@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails, to_json
 
 from app.api.bodies import Body
 from app.api.queries import format_options, settings_of
-from app.api.schemas import PredictRequest, TrainRequest
+from app.api.schemas import PredictRequest, TrainRequest, UploadSettings
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
@@ -47,11 +47,11 @@ def parse(schema: type[M], body: Body, *, most_cells: int) -> Parsed[M]:
     What JSON says wins over the address. The table itself is left to app.tables, which names rows and columns. Raises
     MalformedBody or MalformedTable if the body is not of its format, InvalidRequest if it is not what the route takes.
     """
-    if body.format is None:
+    if body.format is None or (not body.data and any(name == "dataset" for name, _ in body.query)):
         return _parse_json(schema, body.data, settings_of(body.query))
     request, given = parse_settings(schema, body)
-    texts = [name for name, stated in given.get("kinds", {}).items() if stated == "category"]
-    table = FORMATS[body.format].read(body.data, options_of(body, given, texts=texts, most_cells=most_cells))
+    options = options_of(body.query, given, texts=texts_stated(given), most_cells=most_cells)
+    table = FORMATS[body.format].read(body.data, options)
     return Parsed(request, given, table)
 
 
@@ -64,19 +64,41 @@ def parse_settings(schema: type[M], body: Body) -> tuple[M, dict[str, Any]]:
     return _validated(schema, settings).model_copy(update={"columns": None}), settings
 
 
-def options_of(body: Body, settings: dict[str, Any], *, texts: Collection[str], most_cells: int) -> Options:
-    """Tell how a body that is a table is to be read."""
+def options_of(
+    query: list[tuple[str, str]], settings: dict[str, Any], *, texts: Collection[str], most_cells: int = 2**31
+) -> Options:
+    """Tell how a body that is a table is to be read, from valid settings and what its address says of its format."""
     columns = settings.get("columns")
     return Options(
         columns=None if columns is None else tuple(columns),
         texts=texts,
         most_cells=most_cells,
-        **format_options(body.query),
+        **format_options(query),
     )
 
 
+def texts_stated(settings: dict[str, Any]) -> list[str]:
+    """Name the columns that valid settings say are categories, so that 007 stays as it is."""
+    return sorted(name for name, stated in settings.get("kinds", {}).items() if stated == "category")
+
+
+def names_dataset(body: Body) -> bool:
+    """Tell whether a body names a dataset, where it is not one itself; raises MalformedBody for what is no JSON."""
+    if any(name == "dataset" for name, _ in body.query):
+        return True
+    sent = parse_json(body.data) if body.format is None else None
+    return isinstance(sent, dict) and sent.get("dataset") is not None
+
+
+def parse_upload(query: list[tuple[str, str]]) -> Options:
+    """Read how an upload is to be read; raise InvalidRequest for what its address should not say."""
+    settings = settings_of(query)
+    _validated(UploadSettings, settings)
+    return options_of(query, settings, texts=texts_stated(settings))
+
+
 def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any]) -> Parsed[M]:
-    sent = parse_json(data)
+    sent = parse_json(data) if data or "dataset" not in settings else {}
     if isinstance(sent, list) and settings:
         sent = {"rows": sent}
     sent = settings | _few(sent)

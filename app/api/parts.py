@@ -8,10 +8,11 @@ from typing import Annotated, ParamSpec, TypeVar, cast
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
-from app.errors import ForeignSite
+from app.errors import ForeignSite, ShuttingDown
 from app.jobs.budget import Cost
 from app.jobs.jobs import Jobs
 from app.serving.loaded import LoadedModels
+from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 
 P = ParamSpec("P")
@@ -29,6 +30,7 @@ class Limits:
     predict_bytes: int
     bulk_bytes: int
     """Of a table that is answered some rows at a time; also the most cells that it may have."""
+    upload_bytes: int
     answers: int
     """Numbers in the answer to a prediction."""
     training: Cost
@@ -41,16 +43,27 @@ class Parts:
     """Everything a route may need."""
 
     store: ModelStore
+    datasets: DatasetStore
     loaded: LoadedModels
     jobs: Jobs
     limits: Limits
     tables: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     answers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     bulk: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     async def read_table(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read a table to learn from, of so many bytes; large ones one after the other, to bound their memory."""
         return await _off_the_loop(self.tables, size, work, *args, **kwargs)
+
+    async def convert(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a dataset of what was uploaded; a table to learn from does not wait for it."""
+        return await _off_the_loop(self.uploads, FELT, work, *args, **kwargs)
+
+    def go_on(self) -> None:
+        """Raise ShuttingDown where long work in a thread, which nobody can end from outside, is to end."""
+        if self.jobs.stopping:
+            raise ShuttingDown
 
     async def answer(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do what an answer takes; the size is in bytes of JSON, or as much work. Large ones wait for no table."""

@@ -7,7 +7,7 @@ from pydantic_core import from_json
 
 OF_THE_ROUTE = {"wait"}
 OF_THE_FORMAT = {"delimiter", "decimal", "encoding"}
-TEXTS = {"name", "model", "target", "weight", "task", "preset", "description"}
+TEXTS = {"name", "model", "target", "weight", "task", "preset", "description", "dataset"}
 LISTS = {"columns"}
 SEVERAL = {"target"}  # a text, or several
 IN_BODY = {"rows", "X", "y", "weights"}

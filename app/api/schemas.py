@@ -15,6 +15,7 @@ from app.engine.recipe import TASKS
 from app.engine.table import Label
 from app.presets import PRESETS
 from app.tables.kinds import KINDS
+from app.tables.summaries import ColumnSummary
 
 STRICT = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
 LOOSE = ConfigDict(use_attribute_docstrings=True)
@@ -51,6 +52,8 @@ class TrainRequest(BaseModel):
     columns of true/false as a yes or no each."""
     X: list[Any] | None = None
     """Instead of `rows`: the features alone, one list a row."""
+    dataset: str | None = None
+    """Instead of `rows`: the id of a dataset, all of whose columns are taken."""
     y: list[Any] | None = None
     """With `X`: the target of each row; a list for several."""
     weight: str | None = None
@@ -165,6 +168,8 @@ class ModelDetail(BaseModel):
     report: Report
     tags: dict[str, str]
     description: str
+    dataset: str | None
+    """What it was trained on, if that was kept; it may have been deleted since."""
     created: datetime
     sha256: str
     bytes: int
@@ -266,6 +271,57 @@ class WeightsAnswer(BaseModel):
     members: list[MemberAnswer]
     target: ScalerAnswer | None
     """Null for classes: the last layer gives their probabilities (one number: that of the second label)."""
+
+
+class UploadSettings(BaseModel):
+    """What the address of an upload may say of it, beside how a CSV is written."""
+
+    model_config = STRICT
+
+    columns: list[str] | None = None
+    """Names of the columns, for a format that has none."""
+    kinds: dict[str, Annotated[str, OneOf(KINDS)]] = Field(default_factory=dict)
+    """Columns stated as `category` keep their cells as they are written in a CSV: 007 is not 7."""
+
+
+class DatasetDetail(BaseModel):
+    """A table that was uploaded once, to be trained from many times."""
+
+    model_config = LOOSE
+
+    dataset: str
+    """Its id: the same bytes, read the same way, have the same."""
+    rows: int
+    bytes: int
+    """As it is kept, which is as Parquet."""
+    columns: list[ColumnSummary]
+    created: datetime
+    models: list[str]
+    """References of the models that were trained on it and are still there, the newest 1,000 at most."""
+
+
+class DatasetSummary(BaseModel):
+    """One dataset in a list."""
+
+    model_config = LOOSE
+
+    dataset: str
+    rows: int | None = None
+    bytes: int | None = None
+    columns: list[str] | None = None
+    created: datetime | None = None
+    damage: str | None = None
+    """Why it cannot be used, as far as its document tells."""
+
+
+class DatasetList(BaseModel):
+    """A page of datasets."""
+
+    model_config = LOOSE
+
+    datasets: list[DatasetSummary]
+    next: str | None
+    """Send as `after` to get the following page; null on the last."""
 
 
 class JobDetail(BaseModel):

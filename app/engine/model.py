@@ -81,6 +81,8 @@ class Model:
     """The columns as they were sent."""
     tags: dict[str, str] = field(default_factory=dict)
     description: str = ""
+    dataset: str | None = None
+    """Where the rows were from, if they were kept."""
 
     @cached_property
     def missing(self) -> frozenset[str]:

@@ -16,6 +16,7 @@ from pebble import ProcessExpired
 from app.engine.training import Progress
 from app.errors import (
     Busy,
+    DatasetInUse,
     JobNotFound,
     NetletError,
     OutOfMemory,
@@ -37,6 +38,8 @@ class Job:
     id: str
     name: str
     note: ProgressNote
+    dataset: str | None = None
+    """What it learns from, if that is kept."""
     status: str = "queued"
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended: datetime | None = None
@@ -74,7 +77,7 @@ class Jobs:
         if len(self.tasks) >= self.most_unfinished:
             raise Busy(len(self.tasks))
         job_id = secrets.token_hex(8)
-        job = Job(job_id, order.name, ProgressNote(Path(self.notes.name) / job_id))
+        job = Job(job_id, order.name, ProgressNote(Path(self.notes.name) / job_id), order.dataset)
         self.jobs[job_id] = job
         self._forget_oldest()
         task = asyncio.create_task(self._run(job, order))
@@ -92,6 +95,12 @@ class Jobs:
     def newest(self, limit: int) -> list[Job]:
         """List jobs, the newest first."""
         return list(reversed(self.jobs.values()))[:limit]
+
+    def require_unused(self, dataset: str) -> None:
+        """Raise DatasetInUse while a job that is queued or running learns from a dataset."""
+        for job in self.jobs.values():
+            if job.dataset == dataset and job.ended is None:
+                raise DatasetInUse(dataset, job.id)
 
     async def wait(self, job: Job, seconds: float) -> None:
         """Wait until a job has ended, but not longer than this."""

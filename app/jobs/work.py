@@ -8,6 +8,7 @@ from app.engine.learning import learn
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
 from app.jobs.progress import ProgressNote, ProgressWriter
+from app.store.learnt_from import note_model
 from app.store.store import ModelStore
 
 
@@ -20,6 +21,10 @@ class Order:
     recipe: Recipe
     tags: dict[str, str] = field(default_factory=dict)
     description: str = ""
+    dataset: str | None = None
+    """Where the rows are from, if they were kept."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of the rows, with the warnings of the report."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,9 @@ def train_and_publish(order: Order, workplace: Workplace, note: ProgressNote) ->
             model = learn(order.rows, order.recipe, on_epoch=writer, device=workplace.device, threads=threads)
     finally:
         writer.close()
-    return ModelStore(workplace.root).publish(
-        order.name, replace(model, tags=order.tags, description=order.description)
-    )
+    report = replace(model.report, warnings=(*order.notes, *model.report.warnings))
+    told = replace(model, report=report, tags=order.tags, description=order.description, dataset=order.dataset)
+    version = ModelStore(workplace.root).publish(order.name, told)
+    if order.dataset is not None:
+        note_model(workplace.root, order.dataset, f"{order.name}/{version}")
+    return version

@@ -55,6 +55,7 @@ def model_from(document: Document, arrays: Arrays) -> Model:
         report=document.report,
         tags=document.tags,
         description=document.description,
+        dataset=document.dataset,
         sources=document.sources,
     )
 

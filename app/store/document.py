@@ -35,6 +35,7 @@ class Document(BaseModel):
     report: Report
     tags: dict[str, str] = Field(default_factory=dict)
     description: str = ""
+    dataset: str | None = None
 
     def require_consistent(self) -> None:
         """Raise Damage if the document contradicts itself, or leaves open how its arrays are used."""

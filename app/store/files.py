@@ -16,7 +16,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never waits for a planted FIFO
-MORE_SPACE = "Delete models that are not needed, or give the store more space."
+MORE_SPACE = "Delete models or datasets that are not needed, or give the store more space."
 
 log = logging.getLogger(__name__)
 
@@ -55,23 +55,31 @@ def locked(folder: int, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
 
 
 @contextmanager
-def written_aside(folder: int, data: bytes) -> Iterator[str]:
-    """Write and sync a file under a name of its own, to be renamed away; remove it if it was not.
-
-    A failed fsync is never repeated: the kernel may have dropped the pages, and the second one would say all is well.
-    """
+def named_aside(folder: int) -> Iterator[str]:
+    """Give a name of its own to a file that is to be written, and renamed away; remove it if it was not."""
     name = secrets.token_hex(8)
     with locked(folder, fcntl.LOCK_SH):
         try:
-            with opened(name, CREATE, within=folder) as descriptor:
-                _write_all(descriptor, data)
-                os.fsync(descriptor)
             yield name
         finally:
             remove(name, within=folder)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+@contextmanager
+def written_aside(folder: int, data: bytes) -> Iterator[str]:
+    """Write and sync a file under a name of its own, to be renamed away; remove it if it was not.
+
+    A failed fsync is never repeated: the kernel may have dropped the pages, and the second one would say all is well.
+    """
+    with named_aside(folder) as name:
+        with opened(name, CREATE, within=folder) as descriptor:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        yield name
+
+
+def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
+    """Write all of it, however little the system takes at a time."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

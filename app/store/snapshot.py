@@ -47,6 +47,7 @@ def encode(model: Model) -> bytes:
         report=model.report,
         tags=model.tags,
         description=model.description,
+        dataset=model.dataset,
     )
     blank = save(arrays_of(model), metadata={KEY: document.model_dump_json()})
     return blank.replace(BLANK.encode(), hashlib.sha256(blank).hexdigest().encode(), 1)

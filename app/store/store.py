@@ -59,7 +59,7 @@ class ModelStore:
         with storage_errors():
             (self.root / INCOMING).mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.root, self.root.resolve().parent):
-                _sync(folder)
+                sync(folder)
             with opened(self.root / INCOMING) as incoming:
                 sweep(incoming)
 
@@ -80,7 +80,7 @@ class ModelStore:
                 try:
                     os.fsync(folder)
                     if version == 1:  # the folder is new, and maybe not yet on disk itself
-                        _sync(self.root)
+                        sync(self.root)
                 except OSError:
                     remove(_file(version), within=folder)  # what cannot be acknowledged is not to be seen either
                     raise
@@ -212,7 +212,7 @@ def _file(version: int, kind: str = "safetensors") -> str:
     return f"{version}.{kind}"
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     """Make sure that what a folder lists is on disk."""
     with opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:
         os.fsync(descriptor)

@@ -1,12 +1,14 @@
 """Cells: what JSON values may stand in a table, and how the others are named when they may not."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import islice
 from math import isfinite, isnan
 
 from app.engine.arrays import Index
-from app.errors import MOST_FAULTS, BadTable, Fault, NonFiniteNumber
+from app.errors import MOST_FAULTS, BadTable, Fault, InputError, NonFiniteNumber
 
 LARGEST_NUMBER = 1e100  # beyond it, squares overflow
 LONGEST_LIST = 60
@@ -62,6 +64,18 @@ class Faults:
         if self.total:
             error = NonFiniteNumber if self.non_finite >= min(self.total, MOST_FAULTS + 1) else BadTable
             raise error(message, self.first, self.total)
+
+
+@contextmanager
+def rows_after(before: int) -> Iterator[None]:
+    """Count the rows of faults from the first of the body, of which so many came before."""
+    try:
+        yield
+    except InputError as error:
+        error.faults = tuple(
+            fault if fault.row is None else replace(fault, row=fault.row + before) for fault in error.faults
+        )
+        raise
 
 
 def describe(value: object) -> str:

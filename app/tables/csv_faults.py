@@ -80,11 +80,22 @@ def require_closed(text: Text, records: Records, table: pa.Table | pa.RecordBatc
         raise MalformedTable(message, [Fault(CLOSED, row=before + table.num_rows - 1, column=records.names[-1])])
 
 
-def require_short_cells(table: pa.Table, names: tuple[str, ...], longest: int) -> None:
-    """Raise BadTable for the first text of more than `longest` bytes."""
+def require_short_cells(table: pa.Table | pa.RecordBatch, names: tuple[str, ...], longest: int) -> None:
+    """Raise BadTable for the first text of more than `longest` bytes; texts may be coded by a dictionary."""
     for name, column in zip(names, table.columns, strict=True):
-        lengths = pc.binary_length(column) if pa.types.is_string(column.type) else None
-        if lengths is not None and (pc.max(lengths).as_py() or 0) > longest:
-            row = pc.index(pc.greater(lengths, longest), value=True).as_py()
+        if longest_text(column) > longest:
+            coded = pa.types.is_dictionary(column.type)
+            texts = column.dictionary if coded else column
+            place = pc.index(pc.greater(pc.binary_length(texts), longest), value=True).as_py()
+            row = pc.index(column.indices, value=place).as_py() if coded else place
             message = f"A text has more than {longest} bytes, the most that a cell may have."
-            raise BadTable(message, [Fault("a shorter text", got=describe(column[row].as_py()), row=row, column=name)])
+            got = describe(texts[place].as_py())
+            raise BadTable(message, [Fault("a shorter text", got=got, row=row, column=name)])
+
+
+def longest_text(column: pa.Array | pa.ChunkedArray) -> int:
+    """Count the bytes of a column's longest text, or of the longest that a code stands for; 0 where it has no texts."""
+    texts = column.dictionary if pa.types.is_dictionary(column.type) else column
+    if not pa.types.is_string(texts.type) and not pa.types.is_large_string(texts.type):
+        return 0
+    return pc.max(pc.binary_length(texts)).as_py() or 0

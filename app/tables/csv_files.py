@@ -1,7 +1,7 @@
 """CSV as columns of numbers, of true and false, or of text: a body at once, or a file batch by batch."""
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -69,14 +69,22 @@ def read_csv(
     return table.rename_columns(list(names))
 
 
-def column_types(source: Source, dialect: Dialect, *, missing: Sequence[str], texts: Collection[str] = ()) -> pa.Schema:
+def column_types(
+    source: Source,
+    dialect: Dialect,
+    *,
+    missing: Sequence[str],
+    texts: Collection[str] = (),
+    go_on: Callable[[], None] = lambda: None,
+) -> pa.Schema:
     """Read a file once, in little memory, to tell the types that `read_csv` would give its columns.
 
-    Raises MalformedTable for what is no CSV, BadTable without rows.
+    Raises MalformedTable for what is no CSV, BadTable without rows, and whatever `go_on` does between batches.
     """
     records = _records(source, dialect, missing)
     types = [pa.string() if name in texts else pa.null() for name in records.names]
     for batch in _batches(source, replace(records, missing=()), {}):
+        go_on()
         undecided = [index for index, type_ in enumerate(types) if not pa.types.is_string(type_)]
         if undecided:
             found = _types_of(batch.select(undecided), records)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyarrow import ipc, parquet
 
+from app.errors import TableTooLarge
 from app.tables import npy, streams, writers
+from app.tables.csv_faults import longest_text
 from app.tables.csv_files import read_csv
 from app.tables.json_text import parse_lines
 from app.tables.options import Options, said_to_be, table_of, with_points
@@ -15,6 +17,8 @@ from app.tables.streams import Streamed, streamed
 from app.tables.table import Table, from_arrays, from_records
 from app.tables.texts import MISSING, Arrow
 from app.tables.writers import Writer
+
+MOST_TEXT = 2**30  # bytes of a table that is read at once, if each row had the longest text of each column
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ def _read_ndjson(body: bytes, options: Options) -> Table:
 
 def _read_parquet(body: bytes, options: Options) -> Table:
     with said_to_be("Parquet"):
-        file = parquet.ParquetFile(pa.BufferReader(body))
+        texts = streams.columns_of_text(pa.BufferReader(body))
+        file = parquet.ParquetFile(pa.BufferReader(body), read_dictionary=texts)
         options.require_few(file.metadata.num_rows, file.metadata.num_columns)
         table = file.read()
         table.validate(full=True)  # texts may be no UTF-8
@@ -89,7 +94,15 @@ def _read_npy(body: bytes, options: Options) -> Table:
 
 def _from_arrow(table: Arrow, options: Options) -> Table:
     options.require_few(table.num_rows, table.num_columns)
+    _require_short(table)
     return table_of(table.column_names, table.columns)
+
+
+def _require_short(table: Arrow) -> None:
+    """Raise TableTooLarge where texts that are there once, but stand in many rows, would become too long."""
+    coded = [column.combine_chunks() for column in table.columns if pa.types.is_dictionary(column.type)]
+    if sum(longest_text(column) * table.num_rows for column in coded) > MOST_TEXT:
+        raise TableTooLarge(table.num_rows, table.num_columns, MOST_TEXT, of="bytes of text")
 
 
 FORMATS: dict[str, Format] = {

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,7 @@ KINDS: dict[str, Kind] = {
 }
 
 
+SPELLED = ("number", "date", "boolean")  # what texts can say
 TYPED = ("number", "boolean", "category")  # what a JSON type alone can tell
 
 
@@ -94,14 +95,16 @@ def kind_of(raw: RawColumn) -> str:
             return kind
     if not pa.types.is_string(cells.type):
         return "number"
-    there, nameless = len(cells) - cells.null_count, Column(raw.name)
-    shares = {
-        kind: KINDS[kind].read(cells, nameless).readable.sum() / there if there else 1.0
-        for kind in ("number", "date", "boolean")
-    }
-    if shares["boolean"] == 1.0 and there:
+    nameless = Column(raw.name)
+    readable = {kind: int(KINDS[kind].read(cells, nameless).readable.sum()) for kind in SPELLED}
+    return kind_of_texts(readable, len(cells) - cells.null_count)
+
+
+def kind_of_texts(readable: Mapping[str, int], there: int) -> str:
+    """Tell what so many texts are, of which so many can be read as each of SPELLED."""
+    if readable["boolean"] == there > 0:
         return "boolean"
-    return next((kind for kind in ("number", "date") if shares[kind] >= ENOUGH), "category")
+    return next((kind for kind in ("number", "date") if readable[kind] >= ENOUGH * there), "category")
 
 
 def _most_frequent_type(raw: RawColumn) -> str:

@@ -1,6 +1,6 @@
 """Raw columns: cells as they came, from JSON or a file, as numbers, truths, texts, moments or nothing at all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,7 +31,7 @@ class RawColumn:
         """The cells as float64, bool, text, moments or nothing; raise BadTable for what can be none of them."""
         if isinstance(self.original, pa.Array | pa.ChunkedArray):
             return _from_arrow(self.original, self.name)
-        return _from_json(self.original)
+        return from_json(self.original, json_type(map(type, self.original)))
 
     @cached_property
     def absent(self) -> Mask:
@@ -47,16 +47,25 @@ class RawColumn:
         return value.as_py() if isinstance(value, pa.Scalar) else value
 
 
-def _from_json(cells: Sequence[object]) -> Arrow:
-    """Take JSON values; where they are of several types, numbers and truths become texts, as in a file."""
-    kinds = set(map(type, cells)) - {type(None)}
+def json_type(types: Iterable[type]) -> pa.DataType:
+    """Tell what JSON values become; where they are of several types, numbers and truths are texts, as in a file."""
+    kinds = set(types) - {type(None)}
     if not kinds:
-        return pa.nulls(len(cells))
+        return pa.null()
     if kinds <= {int, float}:
+        return pa.float64()
+    return pa.bool_() if kinds == {bool} else pa.string()
+
+
+def from_json(cells: Sequence[object], kind: pa.DataType) -> Arrow:
+    """Take JSON values as what `json_type` says of all of their column."""
+    if pa.types.is_null(kind):
+        return pa.nulls(len(cells))
+    if pa.types.is_floating(kind):
         return _numbers(cells)
-    if kinds == {bool}:
-        return pa.array(cells, pa.bool_())
-    return clean(pa.array([_text(cell) for cell in cells], pa.string()))
+    if pa.types.is_boolean(kind):
+        return pa.array(cells, kind)
+    return clean(pa.array([_text(cell) for cell in cells], kind))
 
 
 def _from_arrow(cells: Arrow, name: str) -> Arrow:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyarrow import ipc, parquet
 
 from app.errors import BadTable, MalformedBody
+from app.tables.csv_faults import longest_text
 from app.tables.csv_files import batches, column_types
 from app.tables.dialect import SAMPLE, Dialect
 from app.tables.json_text import parse_lines
@@ -21,11 +22,19 @@ from app.tables.texts import MISSING, Arrow
 
 LONGEST_LINE = 16 * 2**20
 LINES = 2 * 2**20  # bytes of lines that are parsed at once
+TEXT_BYTES = 2**26  # of all texts of a table
 PARQUET = {"buffer_size": 2**14, "pre_buffer": False}  # bytes of a column at a time, not all of a row group at once
+
+GoOn = Callable[[], None]
+"""Called between batches; whatever it raises ends the reading."""
 
 Begin = Callable[[BinaryIO, Options, int], Iterator[Table]]
 Streamed = Callable[[BinaryIO, Options, int], Iterable[Table]]
 """Takes a file, how to read it and the most rows that a table may have; what it gives can be gone through again."""
+
+
+def go_on_for_ever() -> None:
+    """Let a reading come to its end."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,7 @@ class CsvStream:
     file: BinaryIO
     options: Options
     rows: int
+    go_on: GoOn = go_on_for_ever
 
     @cached_property
     def dialect(self) -> Dialect:
@@ -67,7 +77,9 @@ class CsvStream:
     @cached_property
     def types(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Names and types of the columns."""
-        return column_types(place_of(self.file), self.dialect, missing=MISSING, texts=self.options.texts)
+        return column_types(
+            place_of(self.file), self.dialect, missing=MISSING, texts=self.options.texts, go_on=self.go_on
+        )
 
     def __iter__(self) -> Iterator[Table]:
         """Begin at the start; raise as `Stream` does."""
@@ -81,9 +93,10 @@ def place_of(file: BinaryIO) -> Any:  # noqa: ANN401 - what pyarrow takes as a f
 
 
 def slices(batch: Arrow, rows: int) -> Iterator[Table]:
-    """Cut a batch into tables."""
-    for start in range(0, batch.num_rows, rows):
-        part = batch.slice(start, rows)
+    """Cut a batch into tables, so that their texts are not long, even if a code stands for the longest everywhere."""
+    step = min(rows, max(1, TEXT_BYTES // max(1, sum(map(longest_text, batch.columns)))))
+    for start in range(0, batch.num_rows, step):
+        part = batch.slice(start, step)
         yield table_of(part.schema.names, part.columns)
 
 
@@ -138,12 +151,22 @@ def _few(file: BinaryIO) -> Iterator[bytes]:
 
 def parquet_rows(file: BinaryIO, options: Options, rows: int) -> Iterator[Table]:
     """Read row group by row group, each page by page."""
-    with said_to_be("Parquet"), parquet.ParquetFile(place_of(file), **PARQUET) as opened:
+    texts = columns_of_text(place_of(file))
+    with said_to_be("Parquet"), parquet.ParquetFile(place_of(file), read_dictionary=texts, **PARQUET) as opened:
         options.require_few(opened.metadata.num_rows, opened.metadata.num_columns)
         require_rows(range(opened.metadata.num_rows))
         for batch in opened.iter_batches(batch_size=rows):
             batch.validate(full=True)  # texts may be no UTF-8
             yield from slices(batch, rows)
+
+
+def columns_of_text(source: Any) -> list[str]:  # noqa: ANN401 - what pyarrow takes as a file
+    """Name the columns of text of a Parquet file: they are read as codes, for one long text may be there often."""
+    with said_to_be("Parquet"):
+        schema = parquet.read_schema(source)
+        return [
+            field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+        ]
 
 
 def arrow_file(file: BinaryIO, _options: Options, rows: int) -> Iterator[Table]:
@@ -171,6 +194,6 @@ def _batches(found: Iterable[Arrow], rows: int) -> Iterator[Table]:
             part = batch.slice(start, rows)
             part.validate(full=True)  # offsets and lengths are the sender's word
             any_rows = True
-            yield table_of(part.schema.names, part.columns)
+            yield from slices(part, rows)
     if not any_rows:
         require_rows(())

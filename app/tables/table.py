@@ -45,8 +45,14 @@ class Table:
         return self.select([name for name in self.columns if name not in gone])
 
 
-def from_records(rows: Sequence[Any], columns: tuple[str, ...] | None = None, *, ignore_extra: bool = False) -> Table:
-    """Read rows that are objects; the first one's keys are the columns where none are given.
+def from_records(
+    rows: Sequence[Any],
+    columns: tuple[str, ...] | None = None,
+    *,
+    ignore_extra: bool = False,
+    given: str = "the model was trained on",
+) -> Table:
+    """Read rows that are objects; the first one's keys are the columns where none are `given`.
 
     Raises BadTable for a row that is no object, lacks a column or has another one that is not to be ignored.
     """
@@ -54,7 +60,7 @@ def from_records(rows: Sequence[Any], columns: tuple[str, ...] | None = None, *,
     faults = Faults()
     message = "Some rows do not have the columns that the first has."
     if columns is not None:
-        message = f"Some rows do not have the columns that the model was trained on: {names(columns)}."
+        message = f"Some rows do not have the columns that {given}: {names(columns)}."
     elif isinstance(rows[0], dict):
         columns = tuple(rows[0])
         require_names(columns)

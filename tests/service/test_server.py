@@ -293,25 +293,28 @@ def test_a_setting_that_makes_no_sense_is_named(setting: str, value: str, said: 
     assert run.stderr.count("\n") == 1
 
 
-def test_check_verifies_every_snapshot(start_server: StartServer, tmp_path: Path) -> None:
+def test_check_verifies_every_snapshot_and_dataset(start_server: StartServer, tmp_path: Path) -> None:
     """Exit code 0 and a count; with a damaged file, 1 and its name; without a store, 1."""
     with start_server().client() as client:
         for _ in range(2):
             client.post("/train", json=TUTORIAL).raise_for_status()
+        dataset = client.post("/datasets", json=ROWS).json()["dataset"]
     command = [sys.executable, "-m", "app.cli", "check"]
     environment = os.environ | {"NETLET_MODELS": str(tmp_path / "models")}
 
     good = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     path = tmp_path / "models" / "exam" / "1.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
+    (tmp_path / "models" / ".datasets" / f"{dataset}.parquet").unlink()
     bad = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     environment["NETLET_MODELS"] = str(tmp_path / "nowhere")
     nothing = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
     assert (good.returncode, bad.returncode, nothing.returncode) == (0, 1, 1)
-    assert good.stdout.startswith("2 snapshots in")
+    assert good.stdout.startswith("2 snapshots and 1 dataset in")
     assert "exam/1 is damaged" in bad.stderr
-    assert "1 damaged" in bad.stdout
+    assert f"Dataset {dataset} is damaged" in bad.stderr
+    assert "2 damaged" in bad.stdout
     assert nothing.stderr.startswith("There is no store at")
 
 

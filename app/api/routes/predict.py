@@ -59,7 +59,7 @@ async def _answer_table(parts: Parts, body: Body, in_path: str | None) -> Respon
     request, settings = parse_settings(PredictRequest, body)
     stored = await _find(parts, request, in_path)
     most = min(CELLS_AT_ONCE, parts.limits.cells)
-    options = options_of(body, settings, texts=texts_of(stored.model), most_cells=most)
+    options = options_of(body.query, settings, texts=texts_of(stored.model), most_cells=most)
     table = None if body.file else await parts.answer(len(body.data), _short, body, options)
     is_stream = body.form_of_answer is not None
     if table is None or (is_stream and numbers_in(stored.model, table.rows) > parts.limits.answers):

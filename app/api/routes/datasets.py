@@ -1,0 +1,80 @@
+"""Datasets: tables that are uploaded once and trained from many times."""
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.api.answers import as_json, dataset_detail, dataset_summary
+from app.api.openapi import upload_body
+from app.api.parts import Parts, PartsOf
+from app.api.problems import documented
+from app.api.schemas import DatasetDetail, DatasetList, DatasetSummary
+from app.api.uploads import keep
+from app.errors import DatasetDamaged, DatasetNotFound
+from app.store.learnt_from import models_of
+
+router = APIRouter(prefix="/datasets", tags=["datasets"])
+
+DatasetInPath = Annotated[str, Path(description="The dataset's id.")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=DatasetDetail,
+    responses=documented(400, 403, 413, 415, 422, 503, 507) | {200: {"model": DatasetDetail, "description": "Kept"}},
+    openapi_extra=upload_body(),
+)
+async def upload(parts: PartsOf, request: Request) -> Response:
+    """Keep a table to train from: CSV, NDJSON, Parquet, Arrow or npy by its Content-Type, else JSON.
+
+    Answers 201, or 200 if the same bytes, read the same way, are kept already.
+    """
+    dataset, is_new = await keep(request, parts)
+    models = await asyncio.to_thread(models_of, parts.store, dataset.id)
+    return as_json(dataset_detail(dataset, models), 201 if is_new else 200, f"/datasets/{dataset.id}")
+
+
+@router.get("", response_model=DatasetList, responses=documented(422))
+async def datasets(
+    parts: PartsOf,
+    after: Annotated[str, Query(max_length=63)] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """List datasets by id, a page at a time."""
+    return as_json(await asyncio.to_thread(_page, parts, after, limit))
+
+
+def _page(parts: Parts, after: str, limit: int) -> DatasetList:
+    ids = parts.datasets.ids(after=after, limit=limit + 1)
+    listed = []
+    for dataset in ids[:limit]:
+        with suppress(DatasetNotFound):  # deleted since the ids were read
+            listed.append(_listed(parts, dataset))
+    return DatasetList(datasets=listed, next=ids[limit - 1] if len(ids) > limit else None)
+
+
+def _listed(parts: Parts, dataset: str) -> DatasetSummary:
+    try:
+        return dataset_summary(parts.datasets.find(dataset))
+    except DatasetDamaged as error:
+        return DatasetSummary(dataset=dataset, damage=error.damage)
+
+
+@router.get("/{dataset}", response_model=DatasetDetail, responses=documented(404, 503))
+async def dataset(parts: PartsOf, dataset: DatasetInPath) -> Response:
+    """Describe a dataset, column by column, and list the models that were trained on it."""
+    return await asyncio.to_thread(_described, parts, dataset)
+
+
+def _described(parts: Parts, dataset: str) -> Response:
+    return as_json(dataset_detail(parts.datasets.find(dataset), models_of(parts.store, dataset)))
+
+
+@router.delete("/{dataset}", status_code=204, responses=documented(403, 404, 409, 503))
+async def delete_dataset(parts: PartsOf, dataset: DatasetInPath) -> None:
+    """Delete a dataset for good, unless a training needs it; models that were trained on it stay."""
+    parts.jobs.require_unused(dataset)
+    await asyncio.to_thread(parts.datasets.delete, dataset)

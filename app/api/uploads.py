@@ -1,0 +1,66 @@
+"""Uploads: from a body that arrives to a dataset that is safe, with nothing left behind however it ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from fastapi import Request
+from pydantic_core import to_json
+
+from app.api.bodies import chunks
+from app.api.parsing import parse_upload
+from app.api.parts import Parts
+from app.store.dataset_document import Dataset
+from app.store.datasets import DatasetStore
+from app.store.incoming import Incoming
+from app.tables.formats import format_of
+from app.tables.record_batches import Upload, stream
+from app.tables.streams import GoOn
+
+PIECE = 2**20
+
+
+class Kept(NamedTuple):
+    """A dataset, and whether it was not there before."""
+
+    dataset: Dataset
+    is_new: bool
+
+
+async def keep(request: Request, parts: Parts) -> Kept:
+    """Take a body as a dataset; raise as `chunks`, `parse_upload`, `stream` and `DatasetStore.publish` do."""
+    options = parse_upload(request.query_params.multi_items())
+    kind = format_of(request.headers.get("content-type", ""))
+    limit = parts.limits.upload_bytes
+    if kind is None:  # JSON is read whole
+        limit = min(limit, parts.limits.train_bytes)
+    async with _incoming(parts.datasets) as incoming:
+        piece = bytearray()
+        async for chunk in chunks(request, limit):
+            piece += chunk
+            if len(piece) >= PIECE:
+                await asyncio.to_thread(incoming.write, piece)
+                piece = bytearray()
+        await asyncio.to_thread(incoming.write, piece)
+        return await parts.convert(_keep, parts.datasets, incoming, Upload(incoming.path, kind, options), parts.go_on)
+
+
+@asynccontextmanager
+async def _incoming(datasets: DatasetStore) -> AsyncIterator[Incoming]:
+    """Give a file for a body, which is removed at the end."""
+    incoming = await asyncio.to_thread(datasets.begin)
+    try:
+        yield incoming
+    finally:
+        await asyncio.to_thread(incoming.close)
+
+
+def _keep(datasets: DatasetStore, incoming: Incoming, upload: Upload, go_on: GoOn) -> Kept:
+    """Publish what has arrived, unless it is there already."""
+    stated = (upload.options.columns, upload.options.texts)
+    written = (upload.options.encoding, upload.options.delimiter, upload.options.decimal)
+    dataset = incoming.id(to_json([upload.kind, *stated, *written]))
+    if datasets.is_whole(dataset):
+        return Kept(datasets.find(dataset), is_new=False)
+    return Kept(datasets.publish(dataset, stream(upload, go_on), go_on), is_new=True)

@@ -1,0 +1,109 @@
+"""Record batches: a file of any format as columns of the few types that cells have, in bounded memory."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from app.errors import Fault, InvalidRequest
+from app.tables.cells import Faults, describe, rows_after
+from app.tables.csv_faults import require_short_cells
+from app.tables.csv_files import LONGEST_CELL
+from app.tables.formats import FORMATS
+from app.tables.json_text import parse
+from app.tables.options import Options
+from app.tables.raw import RawColumn, from_json, json_type
+from app.tables.reading import UNFIT
+from app.tables.streams import CsvStream, GoOn, go_on_for_ever
+from app.tables.table import Table, from_arrays, from_records, require_names
+from app.tables.texts import Arrow
+
+CELLS = 2**19  # in a batch
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A body as it lies on the disk: where, in which format (None is JSON), and how it is to be read."""
+
+    path: Path
+    kind: str | None
+    options: Options
+
+
+def stream(upload: Upload, go_on: GoOn = go_on_for_ever) -> Iterator[Arrow]:
+    """Read a file as record batches of one schema, each column double, bool, string, timestamp(us) or null.
+
+    Raises as the reader of a body in this format does, BadTable for a column of anything else or without rows.
+    """
+    if upload.kind is None:
+        table = _json(upload)
+        yield from _typed(lambda: [table], go_on)
+        return
+    with upload.path.open("rb") as file:
+        tables = _tables(upload.kind, file, upload.options, go_on)
+        yield from _typed(lambda: tables, go_on) if upload.kind == "ndjson" else _plain(tables, go_on)
+
+
+def _tables(kind: str, file: BinaryIO, options: Options, go_on: GoOn) -> Iterable[Table]:
+    """Give a file as tables of bounded size, however many columns they have."""
+    if kind == "csv":
+        return CsvStream(file, options, CELLS, go_on)
+    width = len(next(iter(FORMATS[kind].stream(file, options, 1))).columns)
+    return FORMATS[kind].stream(file, options, max(1, CELLS // width))
+
+
+def _plain(tables: Iterable[Table], go_on: GoOn) -> Iterator[Arrow]:
+    """Bring tables to the types of cells; raise BadTable for what can be none of them."""
+    rows = 0
+    for table in tables:
+        go_on()
+        require_names(table.columns)
+        names = list(table.columns)
+        with rows_after(rows):
+            columns = [RawColumn(name, cells).array for name, cells in zip(names, table.cells, strict=True)]
+            batch = pa.RecordBatch.from_arrays(columns, names=names)
+            require_short_cells(batch, table.columns, LONGEST_CELL)
+        yield batch
+        rows += table.rows
+
+
+def _json(upload: Upload) -> Table:
+    """Read records, or lists with the names of their columns; raise InvalidRequest for anything else."""
+    sent = parse(upload.path.read_bytes())
+    described: dict[str, Any] = sent if isinstance(sent, dict) else {"rows": sent}
+    rows, columns = described.get("rows"), described.get("columns", upload.options.columns)
+    named = isinstance(columns, list | tuple) and all(isinstance(name, str) for name in columns)
+    if not isinstance(rows, list) or not (named or columns is None) or described.keys() - {"rows", "columns"}:
+        message = 'In JSON a dataset is a list of records, or {"columns": [names], "rows": [lists or records]}.'
+        raise InvalidRequest(message, [Fault("a list of records", got=describe(sent), field="body")])
+    return from_records(rows) if columns is None else from_arrays(rows, tuple(columns))
+
+
+def _typed(tables: Callable[[], Iterable[Table]], go_on: GoOn) -> Iterator[Arrow]:
+    """Look at all values once to tell the type of each column, and then give them so."""
+    types: dict[str, set[type]] = {}
+    for table in tables():
+        go_on()
+        require_names(table.columns)
+        for name, cells in zip(table.columns, table.cells, strict=True):
+            types.setdefault(name, set()).update(map(type, cells))
+    schema = [json_type(found) for found in types.values()]
+    rows = 0
+    for table in tables():
+        with rows_after(rows):
+            _require_flat(table)
+        rows += table.rows
+        columns = [from_json(cells, kind) for cells, kind in zip(table.cells, schema, strict=True)]
+        yield pa.RecordBatch.from_arrays(columns, names=list(table.columns))
+
+
+def _require_flat(table: Table) -> None:
+    """Raise BadTable for cells that are lists or objects."""
+    faults = Faults()
+    for name, cells in zip(table.columns, table.cells, strict=True):
+        if {list, dict} & set(map(type, cells)):
+            for row in [row for row, cell in enumerate(cells) if isinstance(cell, list | dict)]:
+                faults.add_cell(cells[row], "a number, a text, true, false or null", row=row, column=name)
+    faults.raise_any(UNFIT)

@@ -1,0 +1,221 @@
+"""Datasets on disk: whole or not there, whatever happens while they are written."""
+
+import resource
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from app.errors import DatasetDamaged, DatasetNotFound, ShuttingDown, StorageError, StorageFull
+from app.store.datasets import DatasetStore
+from app.store.learnt_from import models_of, note_model
+from app.store.store import ModelStore
+from app.tables import parquet_files
+from app.tables.columns import MOST_LEVELS
+from app.tables.summaries import summarise
+from app.tables.texts import Arrow
+from tests.store.test_protocol import watched
+
+ID = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def datasets(store: ModelStore) -> DatasetStore:
+    datasets = DatasetStore(store.root)
+    datasets.open()
+    return datasets
+
+
+def batches(rows: int = 1000, **columns: object) -> Iterator[Arrow]:
+    """A column of numbers that no two rows share, and others."""
+    numbers = np.random.default_rng(0).standard_normal(rows)
+    yield pa.RecordBatch.from_pydict({"number": numbers} | columns)
+
+
+def files(datasets: DatasetStore) -> list[str]:
+    return sorted(path.name for path in datasets.folder.rglob("*") if path.is_file())
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file become larger, which stands in for a full disk."""
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_dataset_is_synced_before_it_is_seen(datasets: DatasetStore) -> None:
+    """Both files are written and synced aside; the Parquet file is renamed and safe before its document is there."""
+    with watched() as calls:
+        datasets.publish(ID, batches())
+
+    assert calls == [
+        *("flock", "write", "fsync", "flock", "write", "fsync"),
+        *("flock", "rename", "fsync", "rename", "fsync", "flock"),
+        *("unlink", "flock", "unlink", "flock"),
+    ]
+
+
+def test_a_deletion_begins_with_the_document(datasets: DatasetStore) -> None:
+    """Without it the rest is no dataset, even if the power fails before the rest is gone."""
+    datasets.publish(ID, batches())
+
+    with watched() as calls:
+        datasets.delete(ID)
+
+    assert calls == ["flock", "unlink", "fsync", "unlink", "fsync", "unlink", "fsync", "flock"]
+    assert files(datasets) == []
+
+
+def test_files_are_for_the_owner_alone(datasets: DatasetStore) -> None:
+    """Nobody else on the machine can read a dataset."""
+    datasets.publish(ID, batches())
+
+    assert {path.stat().st_mode & 0o777 for path in datasets.folder.iterdir() if path.is_file()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (datasets.folder, datasets.folder / ".incoming")} == {0o700}
+
+
+@pytest.mark.parametrize("limit", [0, 1000, 8000])
+def test_a_full_disk_is_said_so_and_leaves_nothing(limit: int, datasets: DatasetStore) -> None:
+    """Whether it is full at once, within the Parquet file, or within what is uploaded."""
+    incoming = datasets.begin()
+    with largest_file(limit):
+        with pytest.raises(StorageFull, match="datasets"):
+            datasets.publish(ID, batches())
+        with pytest.raises(StorageFull):
+            incoming.write(b"x" * 10_000)
+    incoming.close()
+
+    assert files(datasets) == []
+    assert datasets.publish(ID, batches()).document.rows == 1000
+
+
+def test_a_file_that_cannot_take_its_place_leaves_nothing(datasets: DatasetStore) -> None:
+    """A folder in the way of the document: what could not be acknowledged is not to be seen."""
+    (datasets.folder / f"{ID}.json").mkdir()
+
+    with pytest.raises(StorageError):
+        datasets.publish(ID, batches())
+
+    assert files(datasets) == []
+
+
+def test_work_that_is_to_end_leaves_nothing(datasets: DatasetStore) -> None:
+    """Whoever stops it does so between batches."""
+
+    def stop() -> None:
+        raise ShuttingDown
+
+    with pytest.raises(ShuttingDown):
+        datasets.publish(ID, batches(), stop)
+    assert files(datasets) == []
+
+
+def test_what_crashed_writers_left_is_swept_at_the_start(datasets: DatasetStore) -> None:
+    """Bodies, and a Parquet file whose document was never there or is gone; datasets stay."""
+    datasets.publish(ID, batches())
+    kept = files(datasets)
+    (datasets.folder / ".incoming" / "0123").write_bytes(b"half a body")
+    for kind in ("parquet", "models"):
+        (datasets.folder / f"{'f' * 32}.{kind}").write_bytes(b"orphan")
+
+    datasets.open()
+
+    assert files(datasets) == kept
+
+
+def test_two_that_publish_the_same_at_once_leave_one(datasets: DatasetStore) -> None:
+    """The first to be there stays."""
+    with ThreadPoolExecutor(4) as pool:
+        created = {found.document.created for found in pool.map(lambda _: datasets.publish(ID, batches()), range(8))}
+
+    assert created == {datasets.find(ID).document.created}
+    assert files(datasets) == [f"{ID}.json", f"{ID}.parquet"]
+
+
+def test_any_changed_bit_is_found(datasets: DatasetStore) -> None:
+    """Flip bits all over both files: none is used."""
+    datasets.publish(ID, batches(50))
+    for name in (f"{ID}.json", f"{ID}.parquet"):
+        path = datasets.folder / name
+        whole = path.read_bytes()
+        for position in np.linspace(0, len(whole) - 1, 60).astype(int):
+            path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+            with pytest.raises(DatasetDamaged):
+                datasets.check(ID)
+        path.write_bytes(whole)
+    datasets.check(ID)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "json"])
+def test_what_is_planted_is_not_followed(kind: str, datasets: DatasetStore, tmp_path: Path) -> None:
+    """A link in the place of a file is damage, wherever it leads."""
+    datasets.publish(ID, batches())
+    path = datasets.folder / f"{ID}.{kind}"
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(DatasetDamaged):
+        datasets.check(ID)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/../" + ID, ID.upper(), ID + "0", ".incoming"])
+def test_words_that_are_no_id_never_reach_the_file_system(name: str, datasets: DatasetStore) -> None:
+    """Not found, for reading as for deleting."""
+    for use in (datasets.find, datasets.check, datasets.delete):
+        with pytest.raises(DatasetNotFound):
+            use(name)
+
+
+def test_models_are_noted_only_beside_a_dataset_that_is_there(datasets: DatasetStore, store: ModelStore) -> None:
+    """A training may end after its dataset was deleted by another process; what is listed but gone is left out."""
+    note_model(store.root, ID, "exam/1")
+    assert files(datasets) == []
+    datasets.publish(ID, batches())
+    note_model(store.root, ID, "exam/1")
+
+    assert models_of(store, ID) == []
+    assert (datasets.folder / f"{ID}.models").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_sample_is_uniform_and_in_the_order_of_the_rows() -> None:
+    """Over many seeds each row of each group is drawn equally often; no row twice; as many as fit."""
+    file = BytesIO()
+    groups = [pa.RecordBatch.from_pydict({"row": np.arange(start, start + 10.0)}) for start in (0, 10, 20)]
+    parquet_files.write(file, groups)
+    counts = np.zeros(30)
+
+    for seed in range(600):
+        file.seek(0)
+        table, rows = parquet_files.read_sample(file, most_cells=6, seed=seed)
+        drawn = table.cells[0].to_numpy()
+        assert (rows, len(drawn)) == (30, 6)
+        assert (np.diff(drawn) > 0).all()
+        counts[drawn.astype(int)] += 1
+
+    assert abs(counts - 120).max() < 5 * np.sqrt(120 * 0.8)
+
+
+def test_categories_beyond_counting_are_told_honestly() -> None:
+    """Above 10,000 the count is null; those met first keep being counted, later ones are not; long texts are cut."""
+    texts = ["a", "b", "c" * 200, *map("t{}".format, range(MOST_LEVELS)), *["late"] * 5, "a", "b", "a"]
+    file = BytesIO()
+    parquet_files.write(file, [pa.RecordBatch.from_pydict({"text": texts})])
+
+    (column,) = summarise(file)
+
+    assert (column.kind, column.level_count) == ("category", None)
+    assert column.frequent is not None
+    assert column.frequent[:3] == (("a", 3), ("b", 2), ("c" * 128 + "…", 1))
+    assert len(column.frequent) == 20
