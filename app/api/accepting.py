@@ -14,7 +14,7 @@ def form_of_answer(headers: Headers) -> str | None:
     Raises NotAcceptable if there is none that the client takes.
     """
     same = format_of(headers.get("content-type", ""))
-    for media_type in _by_preference(headers.get("accept", "*/*")):
+    for media_type in _by_preference(", ".join(filter(None, headers.getlist("accept"))) or "*/*"):
         if media_type in {"*/*", "application/*"}:
             return same
         if media_type in JSON:

@@ -80,6 +80,13 @@ def require_answerable(model: Model, rows: int, *, proba: bool, most: int) -> No
         raise InvalidRequest(message, [Fault("false, or nothing", got="true", field="proba")])
 
 
+def require_form(model: Model, form: str | None) -> None:
+    """Raise InvalidRequest where the answers are texts, but the form has numbers only."""
+    if form == "npy" and any(isinstance(label, str) for label in model.labels):
+        message = "An npy array holds numbers, and this model answers with texts. Ask for another form with Accept."
+        raise InvalidRequest(message, [Fault("application/json, or text/csv", got="application/x-npy", field="accept")])
+
+
 def numbers_in(model: Model, rows: int) -> int:
     """Count the numbers in the answers to so many rows."""
     return rows * max(1, len(model.labels), len(model.targets))

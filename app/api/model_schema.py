@@ -81,8 +81,8 @@ def _property(source: Source, model: Model) -> dict[str, Any]:
     described: dict[str, Any] = {"type": [TYPES[source.kind], "null"] if missing else TYPES[source.kind]}
     if source.kind == "category":
         described["maxLength"] = LONGEST_LEVEL
-    if source.kind == "date":
-        described["format"] = "date-time" if "hour" in source.parts else "date"
+    if source.kind == "date" and "hour" not in source.parts:
+        described["format"] = "date"
     return described | {"description": _words(source), "examples": [_example(source, model)]}
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
 from app.api.bodies import Body
-from app.api.queries import format_options, settings_of
+from app.api.queries import format_options, settings_of, written_as
 from app.api.schemas import PredictRequest, TrainRequest, UploadSettings
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
@@ -50,7 +50,7 @@ def parse(schema: type[M], body: Body, *, most_cells: int) -> Parsed[M]:
     if body.format is None or (not body.data and any(name == "dataset" for name, _ in body.query)):
         return _parse_json(schema, body.data, settings_of(body.query))
     request, given = parse_settings(schema, body)
-    options = options_of(body.query, given, texts=texts_stated(given), most_cells=most_cells)
+    options = options_of(body.media_type, body.query, given, texts=texts_stated(given), most_cells=most_cells)
     table = FORMATS[body.format].read(body.data, options)
     return Parsed(request, given, table)
 
@@ -65,15 +65,20 @@ def parse_settings(schema: type[M], body: Body) -> tuple[M, dict[str, Any]]:
 
 
 def options_of(
-    query: list[tuple[str, str]], settings: dict[str, Any], *, texts: Collection[str], most_cells: int = 2**31
+    media_type: str,
+    query: list[tuple[str, str]],
+    settings: dict[str, Any],
+    *,
+    texts: Collection[str],
+    most_cells: int = 2**31,
 ) -> Options:
-    """Tell how a body that is a table is to be read, from valid settings and what its address says of its format."""
+    """Tell how a body that is a table is to be read, from valid settings and what its type and address say of it."""
     columns = settings.get("columns")
     return Options(
         columns=None if columns is None else tuple(columns),
         texts=texts,
         most_cells=most_cells,
-        **format_options(query),
+        **written_as(media_type) | format_options(query),
     )
 
 
@@ -90,11 +95,11 @@ def names_dataset(body: Body) -> bool:
     return isinstance(sent, dict) and sent.get("dataset") is not None
 
 
-def parse_upload(query: list[tuple[str, str]]) -> Options:
+def parse_upload(media_type: str, query: list[tuple[str, str]]) -> Options:
     """Read how an upload is to be read; raise InvalidRequest for what its address should not say."""
     settings = settings_of(query)
     _validated(UploadSettings, settings)
-    return options_of(query, settings, texts=texts_stated(settings))
+    return options_of(media_type, query, settings, texts=texts_stated(settings))
 
 
 def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any]) -> Parsed[M]:

@@ -1,27 +1,35 @@
 """Settings in the address: what a body that is nothing but a table leaves to say."""
 
+from email.message import Message
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import from_json
+
+from app.errors import Fault, InvalidRequest
 
 OF_THE_ROUTE = {"wait"}
 OF_THE_FORMAT = {"delimiter", "decimal", "encoding"}
 TEXTS = {"name", "model", "target", "weight", "task", "preset", "description", "dataset"}
 LISTS = {"columns"}
 SEVERAL = {"target"}  # a text, or several
+TABS = "text/tab-separated-values"
 IN_BODY = {"rows", "X", "y", "weights"}
 
 
 def settings_of(query: list[tuple[str, str]]) -> dict[str, Any]:
     """Read the settings of a request from its address, to be validated as if they stood in a JSON body.
 
-    Names are taken as they are; what is an object in JSON is JSON here too; a name that comes several times is a list.
+    Names are taken as they are; what is an object in JSON is JSON here too; several targets or columns are a list.
+    Raises InvalidRequest for any other that comes twice, and for what is part of the table.
     """
     settings: dict[str, Any] = {}
     for name, value in query:
         if name in OF_THE_ROUTE | OF_THE_FORMAT:
             continue
+        if name in IN_BODY or (name in settings and name not in LISTS | SEVERAL):
+            message = "The address has a setting that stands in the body, or one twice."
+            raise InvalidRequest(message, [Fault("each setting once, beside the table", field=name)])
         if name in LISTS or (name in SEVERAL and name in settings):
             before = settings.get(name, [])
             settings[name] = [*([before] if isinstance(before, str) else before), value]
@@ -33,6 +41,15 @@ def settings_of(query: list[tuple[str, str]]) -> dict[str, Any]:
 def format_options(query: list[tuple[str, str]]) -> dict[str, str]:
     """Read what the address says of how the body is written."""
     return {name: value for name, value in query if name in OF_THE_FORMAT}
+
+
+def written_as(media_type: str) -> dict[str, str]:
+    """Read what a Content-Type says of how the body is written: its charset, and tabs where it is named after them."""
+    header = Message()
+    header["content-type"] = media_type
+    charset = header.get_content_charset()
+    written = {} if charset is None else {"encoding": charset}
+    return written | ({"delimiter": "\t"} if header.get_content_type() == TABS else {})
 
 
 def parameters(schema: type[BaseModel], *left_out: str) -> list[dict[str, Any]]:

@@ -30,8 +30,8 @@ class Kept(NamedTuple):
 
 async def keep(request: Request, parts: Parts) -> Kept:
     """Take a body as a dataset; raise as `chunks`, `parse_upload`, `stream` and `DatasetStore.publish` do."""
-    options = parse_upload(request.query_params.multi_items())
-    kind = format_of(request.headers.get("content-type", ""))
+    media_type = request.headers.get("content-type", "")
+    options, kind = parse_upload(media_type, request.query_params.multi_items()), format_of(media_type)
     limit = parts.limits.upload_bytes
     if kind is None:  # JSON is read whole
         limit = min(limit, parts.limits.train_bytes)

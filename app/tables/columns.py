@@ -15,7 +15,7 @@ from app.engine.model import Model
 from app.engine.table import Column, Label, Source
 from app.errors import BadTable, Fault
 from app.tables.cells import LARGEST_NUMBER, Faults
-from app.tables.kinds import KINDS, as_texts, expected_of, kind_of
+from app.tables.kinds import KINDS, expected_of, kind_of
 from app.tables.raw import RawColumn
 from app.tables.texts import Arrow, as_numpy
 
@@ -73,7 +73,7 @@ def read(raw: RawColumn, name: str, column: Column, faults: Faults, *, required:
     Numbers are an array of NumPy, categories and truths positions of levels, dates an array of pyarrow.
     """
     kind = KINDS[name]
-    values, readable = kind.read(raw.array, column)
+    values, readable = kind.read(raw.texts if name == "category" else raw.array, column)
     wrong = ~readable if required else ~readable & ~raw.absent
     if raw.typed and not set(map(type, raw.original)) <= {*kind.types, type(None)}:
         wrong |= np.array([cell is not None and type(cell) not in kind.types for cell in raw.original])
@@ -116,9 +116,10 @@ def require_short(columns: Sequence[Column]) -> None:
 def _example(column: RawColumn, source: Source, row: int) -> Label | float | None:
     if column.absent[row]:
         return None
-    kind, cell = source.kind, KINDS[source.kind].read(column.array.slice(row, 1), Column(column.name)).values
+    kind = source.kind
     if kind == "category":
-        return str(as_texts(column.array.slice(row, 1))[0].as_py())
+        return str(column.texts[row].as_py())
+    cell = KINDS[kind].read(column.array.slice(row, 1), Column(column.name)).values
     if kind == "date":
         return _iso(cell[0].as_py(), source.parts)
     return bool(cell[0]) if kind == "boolean" else float(cell[0])
@@ -133,7 +134,7 @@ def _levels_of(raw: RawColumn, kind: str) -> tuple[Label, ...]:
         return (False, True)
     if kind != "category":
         return ()
-    levels = tuple(sorted(text for text in pc.unique(as_texts(raw.array)).to_pylist() if text is not None))
+    levels = tuple(sorted(text for text in pc.unique(raw.texts).to_pylist() if text is not None))
     if len(levels) > MOST_LEVELS:
         message = (
             f"Column {raw.name} has {len(levels)} different texts; a category has at most {MOST_LEVELS}. "

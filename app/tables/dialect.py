@@ -126,7 +126,7 @@ def _delimiter(lines: Sequence[str], decimal: str | None) -> str:
 
 
 def _decimal(records: Sequence[Sequence[str]], delimiter: str) -> str:
-    """A comma where some numbers have one and none has a point; the cells of a comma-delimited CSV cannot tell."""
+    """A comma where as many numbers have one as a point, or more; the cells of a comma-delimited CSV cannot tell."""
     numbers = [cell for cell in map(str.strip, chain.from_iterable(records)) if Number.fullmatch(cell)]
-    commas = delimiter != "," and any("," in number for number in numbers)
-    return "," if commas and not any("." in number for number in numbers) else "."
+    commas, points = (sum(mark in number for number in numbers) for mark in ",.")
+    return "," if delimiter != "," and 0 < commas >= points else "."

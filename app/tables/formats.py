@@ -9,8 +9,8 @@ from pyarrow import ipc, parquet
 
 from app.errors import TableTooLarge
 from app.tables import npy, streams, writers
-from app.tables.csv_faults import longest_text
-from app.tables.csv_files import read_csv
+from app.tables.csv_faults import longest_text, require_short_cells
+from app.tables.csv_files import LONGEST_CELL, read_csv
 from app.tables.json_text import parse_lines
 from app.tables.options import Options, said_to_be, table_of, with_points
 from app.tables.streams import Streamed, streamed
@@ -18,7 +18,7 @@ from app.tables.table import Table, from_arrays, from_records
 from app.tables.texts import MISSING, Arrow
 from app.tables.writers import Writer
 
-MOST_TEXT = 2**30  # bytes of a table that is read at once, if each row had the longest text of each column
+MOST_TEXT = 2**28  # bytes of a table that is read at once, if each row had the longest text of each column
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,16 @@ def _read_npy(body: bytes, options: Options) -> Table:
 
 def _from_arrow(table: Arrow, options: Options) -> Table:
     options.require_few(table.num_rows, table.num_columns)
+    if any(map(pa.types.is_dictionary, table.schema.types)) and table.num_rows:
+        (table,) = table.unify_dictionaries().combine_chunks().to_batches()
+    require_short_cells(table, tuple(table.schema.names), LONGEST_CELL)
     _require_short(table)
-    return table_of(table.column_names, table.columns)
+    return table_of(table.schema.names, table.columns)
 
 
 def _require_short(table: Arrow) -> None:
     """Raise TableTooLarge where texts that are there once, but stand in many rows, would become too long."""
-    coded = [column.combine_chunks() for column in table.columns if pa.types.is_dictionary(column.type)]
+    coded = [column for column in table.columns if pa.types.is_dictionary(column.type)]
     if sum(longest_text(column) * table.num_rows for column in coded) > MOST_TEXT:
         raise TableTooLarge(table.num_rows, table.num_columns, MOST_TEXT, of="bytes of text")
 

@@ -1,6 +1,7 @@
 """JSON: read whole and strictly, with no key twice in an object, from one text or from a line a row."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from pydantic_core import from_json
@@ -73,8 +74,7 @@ def _require_single_keys(body: bytes) -> None:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _Repeated(next(key for key in keys if keys.count(key) > 1))
+        raise _Repeated(Counter(key for key, _ in pairs).most_common(1)[0][0])
     return found
 
 

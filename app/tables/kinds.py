@@ -10,14 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.engine.table import UNSEEN, Column
-from app.tables import texts as forms
 from app.tables.cells import FINITE, LARGEST_NUMBER, NUMBER
 from app.tables.raw import RawColumn
-from app.tables.texts import Arrow, Read, as_numpy, booleans, dates, mask, numbers, plain
+from app.tables.texts import Arrow, Read, as_numpy, booleans, dates, mask, numbers
 
 LONGEST_LEVEL = 128
 ENOUGH = 0.5  # share of a column's texts that are numbers, or dates, for the others to be slips
-NUMERIC = re.compile(forms.NUMBER)
+WITH_ZERO = re.compile(r"-?(0|[1-9][0-9]*)\.0")
 SHORT = f"text of at most {LONGEST_LEVEL} characters"
 
 
@@ -47,7 +46,7 @@ def _dates(cells: Arrow, _column: Column) -> Read:
 
 def _levels(cells: Arrow, column: Column) -> Read:
     """Read categories as positions of their levels; a text that is none of them is UNSEEN."""
-    coded = as_texts(cells).dictionary_encode()
+    coded = cells.dictionary_encode()
     texts = coded.dictionary.to_pylist()
     places = np.array([*(_place(text, column) for text in texts), np.nan])
     short = np.array([*(len(text) <= LONGEST_LEVEL for text in texts), False])
@@ -57,9 +56,9 @@ def _levels(cells: Arrow, column: Column) -> Read:
 
 def _place(text: str, column: Column) -> float:
     """Find a text among the levels, as it is written or, if it is a number, as numbers are: 1.0 is 1."""
-    if text in column.positions or not NUMERIC.match(text):
+    if text in column.positions or not WITH_ZERO.fullmatch(text):
         return column.positions.get(text, UNSEEN)
-    return column.positions.get(plain(float(text)), UNSEEN)
+    return column.positions.get(text[:-2], UNSEEN)
 
 
 def _of_type(cells: Arrow, right: Callable[[pa.DataType], bool]) -> Read:
@@ -112,14 +111,6 @@ def _most_frequent_type(raw: RawColumn) -> str:
     kinds = {kind_type: name for name, kind in KINDS.items() for kind_type in kind.types if name in TYPED}
     counts = Counter(kinds[type(cell)] for cell in raw.original if type(cell) in kinds)
     return counts.most_common(1)[0][0] if counts else "number"
-
-
-def as_texts(cells: Arrow) -> Arrow:
-    """Write cells that are to be categories as texts; whole numbers without a point."""
-    if pa.types.is_floating(cells.type):
-        texts = [None if number is None else plain(number) for number in cells.to_pylist()]
-        return pa.array(texts, pa.string())
-    return cells.cast(pa.string())
 
 
 def expected_of(kind: Kind, cell: object) -> str:

@@ -1,8 +1,10 @@
 """Options: how a body that is a table is to be read, and what all readers ask of it."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from tokenize import TokenError
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +14,7 @@ from app.tables.dialect import SAMPLE, Dialect, detect
 from app.tables.table import Table, require_rows
 from app.tables.texts import Arrow
 
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 WITH_COMMA = r"^(\s*[+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?\s*)$"
 
 
@@ -43,16 +46,17 @@ def said_to_be(what: str) -> Iterator[None]:
     """Turn what pyarrow and NumPy say of damaged bytes into MalformedTable."""
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, SyntaxError, TokenError) as error:  # the last are of npy's header
         reason = str(error).split("\n", 1)[0][:100]
         message = f"The body is not {what}: {reason}."
         raise MalformedTable(message, [Fault(what, field="body")]) from None
 
 
 def table_of(names: Sequence[str], columns: Sequence[Arrow]) -> Table:
-    """Make a table of columns; raise BadTable if they have no rows."""
-    require_rows(columns and columns[0])
-    return Table(tuple(names), columns)
+    """Make a table of columns, less the index that pandas writes beside them; raise BadTable if they have no rows."""
+    kept = [index for index, name in enumerate(names) if not PANDAS_INDEX.fullmatch(name)]
+    require_rows(kept and columns[kept[0]])
+    return Table(tuple(names[index] for index in kept), [columns[index] for index in kept])
 
 
 def with_points(cells: Arrow) -> Arrow:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from functools import cached_property
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,10 @@ from app.errors import BadTable, Fault
 from app.tables.texts import Arrow, Mask, clean, mask, plain
 
 MOMENT = pa.timestamp("us")
+MICROSECONDS = {"day": 86_400 * 10**6, "s": 10**6, "ms": 10**3, "us": 1, "ns": 1}
+MOST_DIGITS = 10**100
+TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_time)
+FIRST, LAST = -62_135_596_800 * 10**6, 253_402_300_799 * 10**6  # microseconds of the years 1 and 9999 from 1970
 
 
 @dataclass(frozen=True)
@@ -37,14 +43,33 @@ class RawColumn:
     def absent(self) -> Mask:
         """Which rows have no value."""
         if isinstance(self.original, list) and pa.types.is_string(self.array.type):
-            nested = np.array([isinstance(cell, list | dict) for cell in self.original], dtype=np.bool_)
-            return mask(pc.is_null(self.array)) & ~nested
+            no_cells = np.array([_is_no_cell(cell) for cell in self.original], dtype=np.bool_)
+            return mask(pc.is_null(self.array)) & ~no_cells
+        if pa.types.is_timestamp(self.array.type):
+            return mask(pc.is_null(self.original))
         return mask(pc.is_null(self.array))
 
+    @cached_property
+    def texts(self) -> Arrow:
+        """The cells as the texts that they are as categories; whole numbers digit by digit, however large they are."""
+        if isinstance(self.original, list):
+            return clean(pa.array([_text(cell) for cell in self.original], pa.string()))
+        if pa.types.is_integer(self.original.type):
+            return _whole(self.original).cast(pa.string())
+        return as_texts(self.array)
+
     def cell(self, row: int) -> object:
-        """Give a cell as it came."""
+        """Give a cell as it came; of a file, what has no value is null, and what Python does not know is a text."""
         value = self.original[row]
-        return value.as_py() if isinstance(value, pa.Scalar) else value
+        if not isinstance(value, pa.Scalar):
+            return value
+        try:
+            value = value.as_py()
+        except (ValueError, OverflowError, LookupError, pa.ArrowException):  # a year 300,000, or a zone that is none
+            return f"{value.type} out of range"
+        if isinstance(value, float) and not isfinite(value):
+            return None if isnan(value) else str(value)
+        return value
 
 
 def json_type(types: Iterable[type]) -> pa.DataType:
@@ -68,10 +93,33 @@ def from_json(cells: Sequence[object], kind: pa.DataType) -> Arrow:
     return clean(pa.array([_text(cell) for cell in cells], kind))
 
 
+def as_texts(cells: Arrow) -> Arrow:
+    """Write cells of any type as texts; whole numbers without a point, days without a time."""
+    if pa.types.is_floating(cells.type):
+        return pa.array([None if number is None else plain(number) for number in cells.to_pylist()], pa.string())
+    if pa.types.is_timestamp(cells.type):
+        return pa.array([None if moment is None else _iso(moment) for moment in cells.to_pylist()], pa.string())
+    return cells.cast(pa.string())
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(sep=" ") if moment.time() != time.min else moment.date().isoformat()
+
+
+def _whole(cells: Arrow) -> Arrow:
+    """Put the chunks of a column together."""
+    if isinstance(cells, pa.ChunkedArray):
+        return pa.concat_arrays(cells.chunks) if cells.num_chunks else pa.nulls(0)
+    return cells
+
+
+def _is_no_cell(value: object) -> bool:
+    return isinstance(value, list | dict) or (isinstance(value, float) and not isfinite(value))
+
+
 def _from_arrow(cells: Arrow, name: str) -> Arrow:
     """Take a column of a file; raise BadTable for one of lists, of bytes or of anything else that is no cell."""
-    if isinstance(cells, pa.ChunkedArray):
-        cells = pa.concat_arrays(cells.chunks) if cells.num_chunks else pa.nulls(0)
+    cells = _whole(cells)
     kind = cells.type
     if pa.types.is_dictionary(kind):
         return _from_arrow(cells.dictionary_decode(), name)
@@ -82,7 +130,7 @@ def _from_arrow(cells: Arrow, name: str) -> Arrow:
         return cells
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return _moments(cells)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_time(kind):
+    if any(is_text(kind) for is_text in TEXTS):
         return clean(cells.cast(pa.string()))
     message = f"Column {name} holds {kind}, of which nothing can be learnt. Leave it out, or send what it means."
     raise BadTable(message[:200], [Fault("numbers, texts, true and false, or dates", got=str(kind)[:40], column=name)])
@@ -109,8 +157,10 @@ def _text(cell: object) -> str | None:
     match cell:
         case bool():
             return "true" if cell else "false"
-        case int() | float():
-            return plain(_nearest(cell))
+        case int():
+            return str(cell) if abs(cell) < MOST_DIGITS else plain(_nearest(cell))
+        case float():
+            return plain(cell) if isfinite(cell) else None
         case str():
             return cell
         case _:
@@ -118,6 +168,10 @@ def _text(cell: object) -> str | None:
 
 
 def _moments(cells: Arrow) -> Arrow:
-    """Bring dates and moments to microseconds, in UTC where they have a zone."""
-    finest = cells.cast(pa.timestamp("us", getattr(cells.type, "tz", None)), safe=False)
-    return finest.cast(MOMENT)
+    """Bring dates and moments to microseconds, in UTC where they have a zone; null where no calendar has them."""
+    ticks = MICROSECONDS["day" if pa.types.is_date32(cells.type) else getattr(cells.type, "unit", "ms")]
+    count = cells.cast(pa.int32() if pa.types.is_date32(cells.type) else pa.int64()).cast(pa.int64())
+    if pa.types.is_timestamp(cells.type) and cells.type.unit == "ns":
+        return cells.cast(pa.timestamp("us"), safe=False)  # as wide as they are, these are years that there are
+    known = pc.and_(pc.less_equal(count, LAST // ticks), pc.greater_equal(count, FIRST // ticks))
+    return pc.multiply(pc.if_else(known, count, None), ticks).cast(MOMENT)

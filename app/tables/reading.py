@@ -13,10 +13,12 @@ from app.engine.table import Column, TrainingRows
 from app.errors import MOST_FAULTS, BadTable, Fault, InvalidRequest
 from app.tables.cells import Faults, closest, count, names
 from app.tables.columns import answer, learn, read, require_short, sources_of, with_examples
+from app.tables.kinds import kind_of
 from app.tables.raw import RawColumn
 from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
 from app.tables.targets import read_targets
 
+RESERVED = "in_range"  # a column of every answer that is a table
 UNFIT = "Some cells are not what their column needs."
 
 
@@ -52,13 +54,15 @@ def training_rows(sent: Sent, *, task: str | None, wants_labels: bool | None) ->
     weights, table = _weights(sent, table, targets, faults)
     features = table.without(targets)
     require_names(features.columns)
-    _require_known(sent.kinds, features.columns)
+    _require_known(sent.kinds, (*features.columns, *targets))
     raw = [features.column(name) for name in features.columns]
     learnt = [learn(column, faults, sent.kinds.get(column.name)) for column in raw]
     columns = tuple(column for _, made, _ in learnt for column in made)
     require_short(columns)
     require_names([column.name for column in columns])  # a date's parts have names too
-    y, multilabel = read_targets(table, targets, faults, task=task, wants_labels=wants_labels)
+    answers = [table.column(name) for name in targets]
+    kinds = [sent.kinds.get(column.name) or kind_of(column) for column in answers]
+    y, multilabel = read_targets(answers, kinds, faults, task=task, wants_labels=wants_labels)
     faults.raise_any(UNFIT)
     X = np.concatenate([values for *_, values in learnt], axis=1)
     sources = with_examples([source for source, *_ in learnt], raw)
@@ -134,7 +138,7 @@ def _require_same(given: tuple[str, ...], columns: tuple[str, ...], *, ignore_ex
 
 def _require_known(kinds: Mapping[str, str], columns: Sequence[str]) -> None:
     if unknown := [name for name in kinds if name not in columns]:
-        message = f"Kinds are stated of columns that are no features; those are: {names(columns)}."
+        message = f"Kinds are stated of columns that are not there; those are: {names(columns)}."
         faults = [Fault("one of the columns", column=name, field="kinds") for name in unknown[:MOST_FAULTS]]
         raise BadTable(message, faults, len(unknown))
 
@@ -223,6 +227,9 @@ def _require_targets(targets: tuple[str, ...], columns: tuple[str, ...]) -> None
         message = "Name at least one column to be learnt."
         raise InvalidRequest(message, [Fault("a column's name", field="target")])
     require_names(targets)
+    if RESERVED in targets:
+        message = f"Answers tell in {RESERVED} whether a row is like the trained ones. Call the target another name."
+        raise BadTable(message, [Fault("another name", column=RESERVED, field="target")])
     known = set(columns)
     unknown = [name for name in targets if name not in known]
     if unknown:

@@ -1,5 +1,7 @@
 """Targets: what is to be learnt, as numbers, as classes, or as a yes or no each."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from app.engine.arrays import Targets
@@ -7,9 +9,7 @@ from app.engine.table import Column, Label
 from app.errors import Fault, UnsuitableTarget
 from app.tables.cells import Faults, describe
 from app.tables.columns import Values, read
-from app.tables.kinds import as_texts, kind_of
 from app.tables.raw import RawColumn
-from app.tables.table import Table
 
 MOST_CLASSES = 1000
 LARGEST_LABEL = 2**53 - 1
@@ -19,19 +19,23 @@ YES_OR_NO = Column("", (False, True))
 
 
 def read_targets(
-    table: Table, targets: tuple[str, ...], faults: Faults, *, task: str | None, wants_labels: bool | None
+    columns: Sequence[RawColumn],
+    kinds: Sequence[str],
+    faults: Faults,
+    *,
+    task: str | None,
+    wants_labels: bool | None,
 ) -> tuple[Targets | tuple[Label, ...], bool]:
     """Read the target, and tell whether each is a yes or no of its own.
 
     Text and true/false are classes, numbers are numbers; several columns of true/false are a yes or no each. Raises
     UnsuitableTarget where these are mixed, or for dates.
     """
-    columns = [table.column(name) for name in targets]
-    kinds = [kind_of(column) for column in columns]
     if "date" in kinds:
-        message = f"Target {targets[kinds.index('date')]} is a date. Send a number in its place: days until then, say."
+        name = columns[kinds.index("date")].name
+        message = f"Target {name} is a date. Send a number in its place, such as the days until then."
         raise UnsuitableTarget(message)
-    if task == "multilabel" or (len(targets) > 1 and set(kinds) == {"boolean"} and wants_labels is not False):
+    if task == "multilabel" or (len(columns) > 1 and set(kinds) == {"boolean"} and wants_labels is not False):
         return np.stack(
             [_yes_or_no(column, kind, faults) for column, kind in zip(columns, kinds, strict=True)], 1
         ), True
@@ -39,7 +43,7 @@ def read_targets(
         wants_labels = kinds[0] in {"category", "boolean"}
     if not wants_labels:
         return np.stack([_numbers(column, faults) for column in columns], axis=1), False
-    if len(targets) > 1:
+    if len(columns) > 1:
         message = "Several targets can be numbers, or all true or false; other classes need a model for each."
         raise UnsuitableTarget(message)
     return _labels(columns[0], kinds[0], faults), False
@@ -86,7 +90,7 @@ def _truths(column: RawColumn, faults: Faults) -> tuple[Label, ...]:
 
 
 def _texts(column: RawColumn, faults: Faults) -> tuple[Label, ...]:
-    texts = as_texts(column.array).to_pylist()
+    texts = column.texts.to_pylist()
     names = Column(column.name, tuple({text for text in texts if text is not None}))
     read(column, "category", names, faults, required=CLASS)
     return tuple(text or "" for text in texts)

@@ -1,5 +1,6 @@
 """Texts: how the cells of a file are read as numbers, true and false, or dates; one rule each, whatever the format."""
 
+from datetime import date
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,7 +15,10 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null")
 """Texts that stand for no value; spaces around a text are never a part of it."""
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+DAY = r"(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+ZONE = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
+DATE = f"^{DAY}([T ]{TIME}{ZONE}?)?$"
 WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
@@ -48,12 +52,14 @@ def booleans(texts: Arrow) -> Read:
 def dates(texts: Arrow) -> Read:
     """Read ISO 8601 dates, with or without a time; a time zone is turned into UTC."""
     fits = pc.match_substring_regex(texts, DATE)
-    found = pc.if_else(fits, texts, pa.scalar(None, texts.type))
+    none = pa.scalar(None, texts.type)
+    found = pc.if_else(fits, texts, none)
     try:
         return Read(_moments(found), mask(fits))
     except pa.ArrowInvalid:  # a day that no calendar has, somewhere
-        exist = pa.array([_exists(text) for text in found.to_pylist()])
-        return Read(_moments(pc.if_else(exist, found, pa.scalar(None, texts.type))), mask(exist))
+        coded = found.dictionary_encode()
+        exist = pa.array([_exists(text) for text in coded.dictionary.to_pylist()], pa.bool_()).take(coded.indices)
+        return Read(_moments(pc.if_else(pc.fill_null(exist, False), found, none)), mask(exist))  # noqa: FBT003 - of what is no text
 
 
 def plain(number: float) -> str:
@@ -73,18 +79,17 @@ def as_numpy(array: Arrow) -> npt.NDArray[np.float64]:
 
 def _moments(texts: Arrow) -> Arrow:
     """Turn dates into moments; those with a zone, which pyarrow takes apart from the others, by their UTC."""
-    zoned = pc.match_substring_regex(texts, r"(Z|[+-][0-9]{2}:?[0-9]{2})$")
+    zoned = pc.match_substring_regex(texts, f"{TIME}{ZONE}$")
     none = pa.scalar(None, texts.type)
     here = pc.if_else(zoned, none, texts).cast(pa.timestamp("us"))
     there = pc.if_else(zoned, texts, none).cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
     return pc.coalesce(here, there)
 
 
-def _exists(text: str | None) -> bool:
-    if text is None:
-        return False
+def _exists(text: str) -> bool:
+    """Tell whether a calendar has the day that a date begins with."""
     try:
-        _moments(pa.array([text]))
-    except pa.ArrowInvalid:
+        date.fromisoformat(text[:10])
+    except ValueError:
         return False
     return True

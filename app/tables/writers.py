@@ -64,13 +64,18 @@ def write_csv(tables: Iterable[Arrow], rows: int) -> Iterator[bytes]:
 
 
 def _harmless(table: Arrow) -> Arrow:
-    return pa.table({name: _harmless_cells(table.column(name)) for name in table.column_names})
+    columns = [_harmless_cells(column) for column in table.columns]
+    return pa.table(columns, names=[_harmless_text(name) for name in table.column_names])
 
 
 def _harmless_cells(column: Arrow) -> Arrow:
     if not pa.types.is_string(column.type):
         return column
-    return pa.array([f"'{text}" if text.startswith(FORMULA) else text for text in column.to_pylist()])
+    return pa.array([_harmless_text(text) for text in column.to_pylist()])
+
+
+def _harmless_text(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def write_ndjson(tables: Iterable[Arrow], _rows: int) -> Iterator[bytes]:

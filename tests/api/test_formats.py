@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv, ipc, parquet
+from starlette.datastructures import Headers
 
 from app.api.accepting import form_of_answer
 from app.tables.formats import FORMATS
@@ -148,6 +149,8 @@ def npy(header: str, data: bytes = b"") -> bytes:
             "two",
         ),
         ("application/x-npy", b"\x93NUMPY", 422, "npy"),
+        ("application/x-npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1, 1), "), 422, "npy"),
+        ("application/x-npy", npy("{'descr': '<f8', \0"), 422, "npy"),
         ("application/x-npy", b"PK\x03\x04", 422, "npy"),
         ("application/vnd.apache.parquet", as_parquet(TABLE)[:-7], 422, "Parquet"),
         ("application/vnd.apache.parquet", b"", 422, "Parquet"),
@@ -191,6 +194,7 @@ async def test_columns_of_lists_are_refused(client: httpx.AsyncClient) -> None:
     ("accept", "content_type", "form"),
     [
         ("*/*", "application/json", None),
+        ("", "text/csv", "csv"),
         ("application/json", "text/csv", None),
         ("text/csv;q=0.5, application/json", "text/csv", None),
         ("application/json;q=0.1, text/csv", "", "csv"),
@@ -202,7 +206,7 @@ async def test_columns_of_lists_are_refused(client: httpx.AsyncClient) -> None:
 )
 def test_the_form_of_an_answer_follows_accept(accept: str, content_type: str, form: str | None) -> None:
     """The best liked one that there is; the body's own where all are alike."""
-    assert form_of_answer(httpx.Headers({"accept": accept, "content-type": content_type})) == form  # type: ignore[arg-type]  # a mapping of the same kind
+    assert form_of_answer(Headers({"accept": accept, "content-type": content_type})) == form
 
 
 async def test_an_answer_that_nobody_takes_is_refused(client: httpx.AsyncClient) -> None:
@@ -251,3 +255,105 @@ async def test_columns_are_found_by_name(client: httpx.AsyncClient) -> None:
     rows = [{"hour": 1, "passed": "?"} | row for row in json.loads(FORMS["JSON"][1](QUESTIONS))]
     answer = await client.post("/models/exam/predict", json={"rows": rows, "ignore_extra": True})
     assert len(answer.json()["predictions"]) == 6
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pa.array([2**62], pa.timestamp("us")),
+        pa.array([2**60], pa.timestamp("s")),
+        pa.array([2**31 - 1], pa.int32()).cast(pa.date32()),
+    ],
+    ids=str,
+)
+async def test_moments_beyond_the_calendar_are_faults(moments: Any, client: httpx.AsyncClient) -> None:
+    """Named by row and column, in training and in a column of numbers."""
+    headers = {"content-type": "application/vnd.apache.arrow.stream"}
+
+    def body(**columns: Any) -> bytes:
+        sink = io.BytesIO()
+        table = pa.table(columns)
+        with ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        return sink.getvalue()
+
+    learnt = await client.post("/train?target=y", content=body(a=moments, y=[1.0]), headers=headers)
+    (await client.post("/train", json={"name": "exam", "X": [[1], [2]], "y": [1, 2]})).raise_for_status()
+    asked = await client.post("/models/exam/predict", content=body(x1=moments), headers=headers)
+
+    assert (learnt.status_code, learnt.json()["errors"][0]["row"]) == (422, 0)
+    assert (asked.status_code, asked.json()["errors"][0]["expected"]) == (422, "a number")
+
+
+async def test_a_short_file_of_long_texts_is_refused(client: httpx.AsyncClient) -> None:
+    """A text that is there once but stands in many rows is measured before it is written out."""
+    coded = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000), pa.array(["x" * 60_000]))
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * 400), pa.array(["x" * 2**20]))
+    headers = {"content-type": "application/vnd.apache.parquet"}
+
+    for column, status in ((coded, 413), (long, 422)):
+        sink = io.BytesIO()
+        parquet.write_table(pa.table({"a": column, "y": [1.0] * len(column)}), sink)
+        response = await client.post("/train?target=y", content=sink.getvalue(), headers=headers)
+        assert response.status_code == status, response.text
+
+
+async def test_the_charset_of_a_body_is_its_encoding(client: httpx.AsyncClient) -> None:
+    """As its Content-Type says."""
+    content = "stadt,y\nŁódź,1\nŻary,2\n".encode("iso-8859-2")
+
+    response = await client.post(
+        "/train?target=y", content=content, headers={"content-type": "text/csv; charset=iso-8859-2"}
+    )
+
+    assert response.json()["columns"][0]["levels"] == ["Łódź", "Żary"]
+
+
+async def test_texts_are_not_answered_as_numbers(client: httpx.AsyncClient) -> None:
+    """An npy question to a classifier of texts is told to ask for another form."""
+    (await client.post("/train", json={"name": "exam", "X": [[1], [2]], "y": ["a", "b"]})).raise_for_status()
+    sink = io.BytesIO()
+    np.save(sink, np.array([[1.0]]))
+    headers = {"content-type": "application/x-npy"}
+
+    refused = await client.post("/models/exam/predict", content=sink.getvalue(), headers=headers)
+    answer = await client.post(
+        "/models/exam/predict", content=sink.getvalue(), headers=headers | {"accept": "application/json"}
+    )
+
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "accept")
+    assert answer.json()["predictions"] == ["a"]
+
+
+async def test_the_index_of_pandas_is_no_column(client: httpx.AsyncClient) -> None:
+    """It is written beside the columns of a frame that was filtered."""
+    sink = io.BytesIO()
+    parquet.write_table(pa.table({"a": [1.0, 2.0], "y": [1.0, 2.0], "__index_level_0__": [5, 9]}), sink)
+
+    response = await client.post(
+        "/train?target=y", content=sink.getvalue(), headers={"content-type": "application/vnd.apache.parquet"}
+    )
+
+    assert [column["name"] for column in response.json()["columns"]] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "query", ["name=a&name=b", 'kinds={"a":"number"}&kinds={}', "rows=[]", "task=regression&task=x"]
+)
+async def test_a_setting_that_would_be_lost_is_refused(query: str, client: httpx.AsyncClient) -> None:
+    """One that comes twice, or that belongs to the table."""
+    answer = await problem(client, f"/train?target=y&{query}", [{"a": 1, "y": 2}])
+
+    assert answer["errors"][0]["expected"] == "each setting once, beside the table"
+
+
+async def test_points_and_commas_are_told_apart_by_column(client: httpx.AsyncClient) -> None:
+    """Of a semicolon file with both, each column is one of numbers."""
+    content = b"a;v;y\n1,5;3.5;1\n2,5;3.6;2\n"
+
+    response = await client.post("/train?target=y", content=content, headers={"content-type": "text/csv"})
+
+    assert [(column["kind"], column["lowest"]) for column in response.json()["columns"]] == [
+        ("number", 1.5),
+        ("number", 3.5),
+    ]

@@ -1,10 +1,13 @@
 """What people's tables hold: one rule for each oddity, whatever the format."""
 
+import io
 import json
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.api.problem import problem
 
@@ -81,6 +84,7 @@ async def test_an_oddity_is_read_by_its_rule(
         ("truth among numbers", [1, 2, True], [(2, "true", "a number")]),
         ("a list", [1, 2, [3]], [(2, "a list", "a number")]),
         ("an object", ["a", {}, "b"], [(1, "an object", "text")]),
+        ("a year that is not", ["2024-02-29", "0000-01-01"], [(1, 'text "0000-01-01"', "a date such as 2024-12-31")]),
         ("a day that is not", ["2024-02-29", "2023-02-29"], [(1, 'text "2023-02-29"', "a date such as 2024-12-31")]),
         ("1e999 as text", [1, 2, "1e999"], [(2, 'text "1e999"', "a number")]),
         ("a number that squares too high", [1, 2, 1e101], [(2, "a number beyond 1e100", FINITE)]),
@@ -105,6 +109,24 @@ async def test_a_cell_that_does_not_fit_is_named(
         ("NaN", b'{"rows": [{"a": NaN, "y": 1}], "target": "y"}', (400, "not-a-number"), "not what their column needs"),
         ("Infinity", b'{"rows": [{"a": -Infinity, "y": 1}], "target": "y"}', (400, "not-a-number"), "column"),
         ("1e999", b'{"rows": [{"a": 1e999, "y": 1}], "target": "y"}', (400, "not-a-number"), "column"),
+        (
+            "NaN among texts",
+            b'{"rows": [{"a": "b", "y": 1}, {"a": NaN, "y": 1}], "target": "y"}',
+            (400, "not-a-number"),
+            "",
+        ),
+        (
+            "1e999 as a class",
+            b'{"rows": [{"a": 1, "y": "b"}, {"a": 2, "y": 1e999}], "target": "y"}',
+            (400, "not-a-number"),
+            "",
+        ),
+        (
+            "a target called in_range",
+            b'{"rows": [{"a": 1, "in_range": 1}], "target": "in_range"}',
+            (422, "table"),
+            "another name",
+        ),
         (
             "a key twice",
             b'{"rows": [{"a": 1, "a": 2, "y": 1}], "target": "y"}',
@@ -212,5 +234,33 @@ async def test_a_kind_can_be_stated(client: httpx.AsyncClient) -> None:
     )
 
     assert response.json()["columns"][0]["levels"] == ["007", "010"]
-    wrong = await problem(client, "/train", {"rows": [{"a": 1, "y": 1}], "target": "y", "kinds": {"y": "category"}})
+    wrong = await problem(client, "/train", {"rows": [{"a": 1, "y": 1}], "target": "y", "kinds": {"z": "category"}})
     assert wrong["errors"][0]["field"] == "kinds"
+
+
+async def test_a_target_of_digits_can_be_kept_as_it_is(client: httpx.AsyncClient) -> None:
+    """Where its kind is stated; else 007 is the number 7."""
+    rows = b"a,code\n1,007\n2,007\n3,7\n4,7\n"
+
+    response = await client.post(
+        '/train?target=code&kinds={"code":"category"}', content=rows, headers={"content-type": "text/csv"}
+    )
+
+    assert response.json()["labels"] == ["007", "7"]
+
+
+async def test_large_numbers_that_stand_for_categories_stay_apart(client: httpx.AsyncClient) -> None:
+    """Digit by digit, also beyond 2^53, in JSON and in Arrow."""
+    ids = [2**53, 2**53 + 1, 2**53, 2**53 + 1]
+    rows = [{"id": id_, "y": number} for number, id_ in enumerate(ids)]
+    body = {"rows": rows, "target": "y", "kinds": {"id": "category"}, "training": QUICK}
+
+    answer = (await client.post("/train", json=body)).json()
+
+    assert answer["columns"][0]["levels"] == ["9007199254740992", "9007199254740993"]
+    sink = io.BytesIO()
+    parquet.write_table(pa.table({"id": ids, "y": [0.0, 1.0, 2.0, 3.0]}), sink)
+    params = {"target": "y", "kinds": '{"id":"category"}', "training": json.dumps(QUICK)}
+    headers = {"content-type": "application/vnd.apache.parquet"}
+    response = await client.post("/train", params=params, content=sink.getvalue(), headers=headers)
+    assert response.json()["sha256"] == answer["sha256"]

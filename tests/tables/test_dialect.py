@@ -37,7 +37,8 @@ ENCODINGS = {
 DECIMALS = {
     "commas": ("a;b\n-12,5;x\n1;y\n", ","),
     "points": ("a;b\n12.5;1\n", "."),
-    "both": ("a;b\n12.5;12,5\n", "."),
+    "both": ("a;b\n12.5;12,5\n", ","),
+    "more points": ("a;b\n12.5;12,5\n1.5;x\n", "."),
     "whole numbers": ("a;b\n12;1\n", "."),
     "commas in texts": ("a;b\nx,5;1\n", "."),
     "quoted, between commas": ('a,b\n"12,5",1\n', "."),

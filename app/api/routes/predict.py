@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from app.api.answers import as_json, numbers_in, predictions, require_answerable
+from app.api.answers import as_json, numbers_in, predictions, require_answerable, require_form
 from app.api.bodies import Body, PredictionBody
 from app.api.bulk import answer_in_bulk
 from app.api.openapi import NameInPath, VersionInPath, body_of
@@ -58,8 +58,9 @@ async def _answer(parts: Parts, body: Body, in_path: str | None) -> Response:
 async def _answer_table(parts: Parts, body: Body, in_path: str | None) -> Response:
     request, settings = parse_settings(PredictRequest, body)
     stored = await _find(parts, request, in_path)
+    require_form(stored.model, body.form_of_answer)
     most = min(CELLS_AT_ONCE, parts.limits.cells)
-    options = options_of(body.query, settings, texts=texts_of(stored.model), most_cells=most)
+    options = options_of(body.media_type, body.query, settings, texts=texts_of(stored.model), most_cells=most)
     table = None if body.file else await parts.answer(len(body.data), _short, body, options)
     is_stream = body.form_of_answer is not None
     if table is None or (is_stream and numbers_in(stored.model, table.rows) > parts.limits.answers):
