@@ -330,3 +330,15 @@ async def test_a_category_that_is_a_number_is_known_however_it_is_written(
     for answer in ((await answered(client, *sent)), *(answer.raise_for_status().json() for answer in answers)):
         assert answer["predictions"][place] == alone
         assert answer["in_range"][place]
+
+
+async def test_a_category_is_read_as_it_is_written(client: httpx.AsyncClient) -> None:
+    """007 is known by that name, also where a CSV holds nothing else; 1.0 that was learnt beside texts is 1."""
+    rows = [{"code": code, "y": index} for index, code in enumerate(["007", 1.0, "x", "007"])]
+    made = await trained(client, name="exam", rows=rows, target="y", kinds={"code": "category"}, **QUICK)
+
+    assert made["columns"][0]["levels"] == ["007", "1", "x"]
+    for body in ("code\n007\n", "code\n1\n", "code\n1.0\nx\n007\n"):
+        headers = JSON | {"content-type": "text/csv"}
+        answer = (await client.post("/models/exam/predict", content=body, headers=headers)).raise_for_status().json()
+        assert all(answer["in_range"]), body

@@ -1,6 +1,7 @@
 """Tables that come some rows at a time: from a file of any length, each row as it is read at once."""
 
 import io
+import struct
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -234,3 +235,14 @@ def test_a_part_of_a_file_is_not_held_however_large_it_is(name: str, tmp_path: P
 
     assert len(taken) == 2**20 // 1000 + 1
     assert max(taken) < path.stat().st_size / 4
+
+
+@pytest.mark.parametrize("name", ["arrow_stream", "arrow_file"])
+def test_a_text_that_says_to_be_elsewhere_is_refused(name: str) -> None:
+    """Where texts begin and end is the sender's word."""
+    body = written(name, pa.table({"a": ["abc", "defgh"]}))
+    places, elsewhere = struct.pack("<3i", 0, 3, 8), struct.pack("<3i", 0, 3, 2**30)
+    assert body.count(places) == 1
+
+    with pytest.raises(MalformedTable):
+        list(tables(name, body.replace(places, elsewhere)))
