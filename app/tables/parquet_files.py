@@ -50,27 +50,25 @@ def groups(file: parquet.ParquetFile) -> Iterator[Arrow]:
         yield file.read_row_group(index, use_threads=False)
 
 
-def read_sample(source: BinaryIO, *, most_cells: int, seed: int) -> Sample:
+def read_sample(source: BinaryIO, *, most_cells: int, seed: int, most_text: int = MOST_TEXT) -> Sample:
     """Read a file; if it has more cells, so many rows at most, drawn by the seed, each as likely as any other."""
     file = parquet.ParquetFile(source)
     rows = file.metadata.num_rows
     most = max(1, most_cells // file.metadata.num_columns)
-    table = pa.concat_tables(_short(groups(file) if rows <= most else _drawn(file, most, seed)))
+    table = pa.concat_tables(_short(groups(file) if rows <= most else _drawn(file, most, seed), most_text))
     return Sample(Table(tuple(table.column_names), table.columns), rows)
 
 
-def _short(found: Iterable[Arrow]) -> Iterator[Arrow]:
+def _short(found: Iterable[Arrow], most: int) -> Iterator[Arrow]:
     """Pass groups on; raise BadTable once a column has more text than a table that is read at once should hold."""
     lengths: Counter[str] = Counter()
     for group in found:
         for field in group.schema:
             if pa.types.is_string(field.type):
                 lengths[field.name] += group.column(field.name).nbytes
-        if lengths.total() > MOST_TEXT:
+        if lengths.total() > most:
             longest = max(lengths, key=lambda name: lengths[name])
-            message = (
-                f"The columns of text are longer than {MOST_TEXT} bytes. Leave column {longest} out of the dataset."
-            )
+            message = f"The texts are longer than {most} bytes. Leave column {longest} out of the dataset."
             raise BadTable(message, [Fault("shorter texts", column=longest)])
         yield group
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from app.errors import DatasetDamaged, DatasetNotFound, ShuttingDown, StorageError, StorageFull
 from app.store.datasets import DatasetStore
@@ -18,6 +19,7 @@ from app.store.learnt_from import models_of, note_model
 from app.store.store import ModelStore
 from app.tables import parquet_files
 from app.tables.columns import MOST_LEVELS
+from app.tables.parquet_files import GROUP_ROWS
 from app.tables.summaries import summarise
 from app.tables.texts import Arrow
 from tests.store.test_protocol import watched
@@ -190,21 +192,24 @@ def test_models_are_noted_only_beside_a_dataset_that_is_there(datasets: DatasetS
 
 
 def test_a_sample_is_uniform_and_in_the_order_of_the_rows() -> None:
-    """Over many seeds each row of each group is drawn equally often; no row twice; as many as fit."""
+    """Over many seeds, each twentieth of the rows is drawn equally often, whatever group it is in; no row twice."""
     file = BytesIO()
-    groups = [pa.RecordBatch.from_pydict({"row": np.arange(start, start + 10.0)}) for start in (0, 10, 20)]
+    ends = np.cumsum([0, GROUP_ROWS, GROUP_ROWS // 2, GROUP_ROWS])  # the last two make one group
+    rows = int(ends[-1])
+    groups = [pa.RecordBatch.from_pydict({"row": np.arange(*ends[at : at + 2])}) for at in range(3)]
     parquet_files.write(file, groups)
-    counts = np.zeros(30)
+    counts = np.zeros(20)
 
-    for seed in range(600):
+    for seed in range(100):
         file.seek(0)
-        table, rows = parquet_files.read_sample(file, most_cells=6, seed=seed)
+        table, of = parquet_files.read_sample(file, most_cells=60, seed=seed)
         drawn = table.cells[0].to_numpy()
-        assert (rows, len(drawn)) == (30, 6)
+        assert (of, len(drawn)) == (rows, 60)
         assert (np.diff(drawn) > 0).all()
-        counts[drawn.astype(int)] += 1
+        counts += np.bincount(drawn * 20 // rows, minlength=20)
 
-    assert abs(counts - 120).max() < 5 * np.sqrt(120 * 0.8)
+    assert parquet.ParquetFile(file).num_row_groups == 2
+    assert abs(counts - 300).max() < 4 * np.sqrt(300)
 
 
 def test_categories_beyond_counting_are_told_honestly() -> None:
