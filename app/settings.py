@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     """Longest table in JSON to answer, in bytes, inflated."""
     bulk_bytes: Annotated[int, Ge(1)] = 4 * 2**30
     """Longest table in another format to answer, in bytes, inflated; also the most cells, rows x columns, of one."""
-    most_cells: Annotated[int, Ge(1)] = 50_000_000
+    most_cells: Annotated[int, Ge(1)] = 16_000_000
     """Most cells, rows x columns, of a table that is read at once."""
     most_answers: Annotated[int, Ge(1)] = 1_000_000
     """Most numbers in one answer in JSON to a prediction: rows x targets, or rows x labels."""

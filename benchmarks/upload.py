@@ -22,8 +22,6 @@ COLUMNS = 10
 BLOCK_ROWS = 50_000
 SECONDS_BETWEEN_LOOKS = 0.02
 TRAINING = {"optimizer": "adam", "epochs": 2, "members": 1, "batch_size": 4096}
-LIMITS = {"NETLET_MOST_NUMBERS": "1000000000", "NETLET_TRAINING_SECONDS": "3600"}
-"""What a table of as many cells as a request may have takes; other settings are the service's own."""
 MEGABYTE = 2**20
 
 
@@ -89,7 +87,7 @@ def descendants(process: int) -> list[int]:
 def serving(store: Path) -> Iterator[tuple[str, int]]:
     """Start `netlet serve`; give its address and its process."""
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-    environment = os.environ | LIMITS | {"NETLET_MODELS": str(store)}
+    environment = os.environ | {"NETLET_MODELS": str(store)}
     server = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own
     try:
         line = next(line for line in server.stderr or () if "listening on" in line)

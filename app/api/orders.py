@@ -1,5 +1,7 @@
 """From a training request to an order: presets merged, the table read, the budget checked."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +16,8 @@ from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
-from app.errors import BudgetExceeded, Fault, InvalidRequest
-from app.jobs.budget import estimate
+from app.errors import BudgetExceeded, Fault, InputError, InvalidRequest
+from app.jobs.budget import estimate, most_rows
 from app.jobs.work import Order
 from app.presets import PRESETS
 from app.store.datasets import DatasetStore
@@ -25,6 +27,7 @@ from app.tables.reading import Sent, training_rows
 from app.tables.table import Table
 
 BESIDE = ("rows", "X", "y", "weights", "columns")
+GLANCED_CELLS = 2**16  # of a dataset, to tell how much of it can be learnt at once
 RECIPE = TypeAdapter(Recipe)
 
 
@@ -38,10 +41,11 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
     require_name(name)
     recipe = _recipe(request, given)
     notes: tuple[str, ...] = ()
-    if request.dataset is not None:
+    if request.dataset is None:
+        rows = _rows(request, table, recipe)
+    else:
         _require_alone(request, table)
-        table, notes = _read_dataset(datasets, request.dataset, limits.cells, recipe.training.seed)
-    rows = training_rows(sent(request, table), task=recipe.task, wants_labels=recipe.wants_labels)
+        rows, notes = _rows_of_dataset(request, recipe, limits, datasets)
     _require_affordable(rows, recipe, limits)
     return Order(
         name=name,
@@ -74,13 +78,37 @@ def _require_alone(request: TrainRequest, table: Table | None) -> None:
         raise InvalidRequest(message, [Fault("nothing beside dataset", field=name) for name in beside or ["body"]])
 
 
-def _read_dataset(datasets: DatasetStore, dataset: str, most_cells: int, seed: int) -> tuple[Table, tuple[str, ...]]:
-    """Read a dataset, or a sample that is small enough, and say so."""
-    with datasets.verified(dataset) as source:
-        table, rows = read_sample(source, most_cells=most_cells, seed=seed)
-    if table.rows == rows:
-        return table, ()
-    return table, (f"Learnt from a random {table.rows} of {rows} rows, as many as NETLET_MOST_CELLS lets in.",)
+def _rows_of_dataset(
+    request: TrainRequest, recipe: Recipe, limits: Limits, datasets: DatasetStore
+) -> tuple[TrainingRows, tuple[str, ...]]:
+    """Read a dataset, or a sample of as many rows as one training may take, and say so."""
+    seed = recipe.training.seed
+    with datasets.verified(str(request.dataset)) as source:
+        table, total = read_sample(source, most_cells=min(limits.cells, GLANCED_CELLS), seed=seed)
+        if table.rows == total:
+            return _rows(request, table, recipe), ()
+        width = len(table.columns)
+        with _rows_unknown():
+            most = most_rows(_rows(request, table, recipe), recipe, limits.training, min(total, limits.cells // width))
+            table, _ = read_sample(source, most_cells=most * width, seed=seed)
+            rows = _rows(request, table, recipe)
+    if table.rows == total:
+        return rows, ()
+    return rows, (f"Learnt from a random {table.rows} of {total} rows, as many as one training may take.",)
+
+
+@contextmanager
+def _rows_unknown() -> Iterator[None]:
+    """Leave out of faults where a row stands in a sample, which is not where it stands in the dataset."""
+    try:
+        yield
+    except InputError as error:
+        error.faults = tuple(replace(fault, row=None) for fault in error.faults)
+        raise
+
+
+def _rows(request: TrainRequest, table: Table | None, recipe: Recipe) -> TrainingRows:
+    return training_rows(sent(request, table), task=recipe.task, wants_labels=recipe.wants_labels)
 
 
 def sent(request: TrainRequest | PredictRequest, table: Table | None) -> Sent:

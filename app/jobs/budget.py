@@ -1,7 +1,11 @@
 """Budgets: what a training will take, told from its shapes alone, before it begins."""
 
+from dataclasses import replace
 from itertools import pairwise
+from operator import gt
 from typing import NamedTuple
+
+import numpy as np
 
 from app.engine.config import WHOLE_TABLE
 from app.engine.defaults import Candidate, candidates
@@ -37,6 +41,19 @@ def estimate(rows: TrainingRows, recipe: Recipe) -> Cost:
         max(cost.numbers for cost in costs),
         sum(cost.operations for cost in costs),
     )
+
+
+def most_rows(rows: TrainingRows, recipe: Recipe, limits: Cost, most: int) -> int:
+    """Tell how many rows like these one training could take within the limits, `most` at most and these at least."""
+    while most > len(rows.X) and any(map(gt, estimate(_as_many(rows, most), recipe), limits)):
+        most = max(len(rows.X), most * 3 // 4)
+    return most
+
+
+def _as_many(rows: TrainingRows, many: int) -> TrainingRows:
+    """Stand in for so many rows, in no memory; their cost depends on how many they are, not on what they say."""
+    y = rows.y if isinstance(rows.y, tuple) else np.broadcast_to(rows.y[:1], (many, rows.y.shape[1]))
+    return replace(rows, X=np.broadcast_to(rows.X[:1], (many, rows.X.shape[1])), y=y, weights=None)
 
 
 def _cost(rows: TrainingRows, candidate: Candidate) -> Cost:

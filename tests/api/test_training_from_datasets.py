@@ -122,11 +122,26 @@ async def test_what_is_too_large_is_learnt_from_a_sample(settings: Settings) -> 
         first, second = [await trained(client, dataset=dataset, target="b") for _ in range(2)]
         other = await trained(client, dataset=dataset, target="b", training=QUICK["training"] | {"seed": 1})
 
-    warning = "Learnt from a random 150 of 40000 rows, as many as NETLET_MOST_CELLS lets in."
+    warning = "Learnt from a random 150 of 40000 rows, as many as one training may take."
     assert first["report"]["warnings"] == [warning]
     assert first["report"]["rows"] == 150
     assert whole["report"]["warnings"] == []
     assert first["columns"] == second["columns"] != other["columns"]
+
+
+async def test_a_sample_is_as_large_as_one_training_may_be(settings: Settings) -> None:
+    """Not larger than the limits of trainings, with everything chosen; a slip in it is told without its row."""
+    content = b"a,b\n" + b"".join(b"%d,%d\n" % (row, row) for row in range(600_000))
+    async with client_of(settings.model_copy(update={"most_numbers": 2 * 10**7})) as client:
+        dataset = (await uploaded(client, content))["dataset"]
+        slips = (await uploaded(client, content + b"x,1\n" * 1000))["dataset"]
+
+        answer = (await client.post("/train", json={"dataset": dataset, "target": "b"})).raise_for_status().json()
+        refused = await problem(client, "/train", {"dataset": slips, "target": "b"})
+
+    assert 1000 < answer["report"]["rows"] < 600_000
+    assert answer["report"]["warnings"][0].endswith("of 600000 rows, as many as one training may take.")
+    assert refused["errors"][0] == {"column": "a", "got": 'text "x"', "expected": "a number"}
 
 
 async def test_a_dataset_in_use_is_not_deleted(client: httpx.AsyncClient) -> None:
