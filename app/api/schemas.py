@@ -43,8 +43,8 @@ class TrainRequest(BaseModel):
     name: str | None = None
     """The model's name; training it again makes its next version. One is made up where it is not given."""
     rows: list[Any] | None = None
-    """The table: objects by column, or lists in the order of `columns`. A column is of numbers, of text (a category), of
-    true and false, or of dates; null, empty text and NA are missing values."""
+    """The table: objects by column, or lists in the order of `columns`. A column is of numbers, text (a category), true
+    and false, or dates; null, empty text and NA are missing values."""
     columns: list[str] | None = None
     """Names of the columns, for rows that are lists (the target among them) or for `X`."""
     target: Annotated[Annotated[str, Tag("text")] | Annotated[list[str], Tag("other")], ByKind] | None = None
