@@ -13,11 +13,18 @@ import pyarrow as pa
 
 from app.tables.formats import FORMATS
 from benchmarks.report import Section, say, verdict
-from tests.conftest import Server
+from benchmarks.serving import serving
 
 ROWS, COLUMNS = 1_000_000, 5
 GOAL = 300.0  # MB of growth
 NAMES = [f"x{number}" for number in range(1, COLUMNS + 1)]
+
+
+class Service(NamedTuple):
+    """Where a service answers, and the process that does."""
+
+    url: str
+    process: int
 
 
 class Taken(NamedTuple):
@@ -48,7 +55,7 @@ def section() -> Section:
 
 
 @contextmanager
-def served(numbers: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> Iterator[Server]:
+def served(numbers: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> Iterator[Service]:
     """Start a service that has learnt a small network from the first rows."""
     request = {
         "name": "model",
@@ -57,17 +64,12 @@ def served(numbers: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> Iter
         "training": {"optimizer": "adam", "epochs": 10},
         "network": {"hidden": [8]},
     }
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder) / "models")
-        try:
-            with server.client() as client:
-                client.post("/train", json=request).raise_for_status()
-            yield server
-        finally:
-            server.end()
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder) / "models") as (url, process):
+        httpx.post(f"{url}/train", json=request, timeout=600, trust_env=False).raise_for_status()
+        yield Service(url, process)
 
 
-def _asked(server: Server, body: bytes, media_type: str) -> Taken:
+def _asked(server: Service, body: bytes, media_type: str) -> Taken:
     before, began = _memory(server, "VmRSS"), perf_counter()
     headers = {"content-type": media_type}
     with (
@@ -80,7 +82,7 @@ def _asked(server: Server, body: bytes, media_type: str) -> Taken:
     return Taken(perf_counter() - began, (_memory(server, "VmHWM") - before) / 1e6)
 
 
-def _memory(server: Server, name: str) -> float:
+def _memory(server: Service, name: str) -> float:
     """Bytes that a process takes, or has taken at most."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="utf-8")
+    status = Path(f"/proc/{server.process}/status").read_text(encoding="utf-8")
     return 1024 * float(status.split(f"{name}:")[1].split()[0])

@@ -1,9 +1,5 @@
 """A large CSV, uploaded to a real server and trained from: seconds, and the most memory that its processes had."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +13,7 @@ import httpx
 import numpy as np
 
 from benchmarks.report import Section, say
+from benchmarks.serving import serving
 
 COLUMNS = 10
 BLOCK_ROWS = 50_000
@@ -81,20 +78,6 @@ def descendants(process: int) -> list[int]:
         for child in task.read_text(encoding="ascii").split()
     ]
     return children + [below for child in children for below in descendants(child)]
-
-
-@contextmanager
-def serving(store: Path) -> Iterator[tuple[str, int]]:
-    """Start `netlet serve`; give its address and its process."""
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-    environment = os.environ | {"NETLET_MODELS": str(store)}
-    server = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own
-    try:
-        line = next(line for line in server.stderr or () if "listening on" in line)
-        yield line.split("listening on ")[1].split('"')[0], server.pid
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.communicate()
 
 
 @contextmanager
