@@ -3,8 +3,6 @@
 import asyncio
 import io
 import os
-import resource
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,18 +13,17 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv
 
-from app.api.spooling import MOST_HELD, spooled
-from app.errors import StorageFull
+from app.api.spooling import MOST_HELD
 from app.main import create_app
 from app.settings import Settings
 from app.tables.formats import FORMATS
 from app.tables.options import Options
+from tests.api.open_files import temporary_files
 from tests.conftest import StartServer, client_of, wait_until
 
 ROWS = 30_000
 PADDING = os.urandom(40 * ROWS).hex()  # as good as incompressible
 TOWNS = ["Ulm", "007", "1.5", "Unseen"]
-Parts = AsyncIterator[bytes]
 
 HOUSES: dict[str, list[Any]] = {
     "size": [None if index % 11 == 0 else index / 700 for index in range(ROWS)],
@@ -274,17 +271,6 @@ async def test_probabilities_of_numbers_are_refused_at_once(client: httpx.AsyncC
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "proba")
 
 
-def temporary_files() -> int:
-    """How many files without a name this process has open."""
-    names = []
-    for link in Path("/proc/self/fd").iterdir():
-        try:
-            names.append(str(link.readlink()))
-        except OSError:
-            continue
-    return sum(name.endswith(" (deleted)") for name in names)
-
-
 class Leaving:
     """An ASGI connection of a client that goes away after so much of the body or of the answer."""
 
@@ -353,39 +339,6 @@ async def test_nobody_is_answered_who_is_gone(settings: Settings) -> None:
 
     assert [message["status"] for message in leaving.sent if "status" in message] == [400]
     wait_until(lambda: temporary_files() == before)
-
-
-async def test_a_full_disk_is_said_so() -> None:
-    """With no room for a file (a limit on its size stands in for the disk), and nothing is left open."""
-    before, old = temporary_files(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * MOST_HELD // 2, old[1]))
-    try:
-        with pytest.raises(StorageFull, match="temporary folder"):
-            await spooled(pieces(5 * MOST_HELD))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, old)
-        signal.signal(signal.SIGXFSZ, handler)
-
-    assert temporary_files() == before
-
-
-async def pieces(length: int) -> Parts:
-    for start in range(0, length, 2**16):
-        yield bytes([start % 251]) * min(2**16, length - start)
-
-
-@pytest.mark.parametrize("length", [0, 1, MOST_HELD, MOST_HELD + 1, 3 * MOST_HELD + 7])
-async def test_what_is_kept_is_what_came(length: int) -> None:
-    """However long; short bodies in memory, others in a file that has no name."""
-    before = temporary_files()
-
-    with await spooled(pieces(length)) as kept:
-        kept.seek(0)
-        assert kept.read() == b"".join([piece async for piece in pieces(length)])
-        assert temporary_files() == before + (length > MOST_HELD)
-
-    assert temporary_files() == before
 
 
 def memory(process: int, name: str) -> int:

@@ -4,16 +4,18 @@ import asyncio
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.answers import as_json, detail, history, summary, weights, with_versions
 from app.api.model_schema import openapi_of, row_schema
+from app.api.named import newest, one_version
 from app.api.openapi import NameInPath, VersionInPath
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import HistoryAnswer, ModelDetail, ModelList, ModelVersions, WeightsAnswer
 from app.errors import NotFound, TooManyAnswers
 from app.store.references import Reference
+from app.store.store import Stored
 
 READ = documented(404, 409, 503)
 LOOK_INSIDE = documented(404, 409, 413, 422, 503)
@@ -45,10 +47,9 @@ def _page(parts: Parts, prefix: str, after: str, limit: int) -> ModelList:
 
 
 @router.get("/{name}", response_model=ModelVersions, responses=READ)
-async def model(parts: PartsOf, name: NameInPath) -> Response:
+async def model(parts: PartsOf, stored: Annotated[Stored, Depends(newest)]) -> Response:
     """Describe the newest version of a model, and list them all."""
-    stored = await parts.loaded.find(Reference.parse(name))
-    return as_json(with_versions(stored, parts.store.versions(name)))
+    return as_json(with_versions(stored, parts.store.versions(stored.name)))
 
 
 @router.delete("/{name}", status_code=204, responses=DELETED)
@@ -58,9 +59,9 @@ async def delete_model(parts: PartsOf, name: NameInPath) -> None:
 
 
 @router.get("/{name}/versions/{version}", response_model=ModelDetail, responses=READ)
-async def model_version(parts: PartsOf, name: NameInPath, version: VersionInPath) -> Response:
+async def model_version(stored: Annotated[Stored, Depends(one_version)]) -> Response:
     """Describe one version."""
-    return as_json(detail(await parts.loaded.find(Reference.parse(f"{name}/{version}"))))
+    return as_json(detail(stored))
 
 
 @router.delete("/{name}/versions/{version}", status_code=204, responses=DELETED)
@@ -70,62 +71,62 @@ async def delete_version(parts: PartsOf, name: NameInPath, version: VersionInPat
 
 
 @router.get("/{name}/history", response_model=HistoryAnswer, responses=LOOK_INSIDE)
-async def model_history(parts: PartsOf, name: NameInPath, max_points: MostPoints = 1000) -> Response:
+async def model_history(
+    parts: PartsOf, stored: Annotated[Stored, Depends(newest)], max_points: MostPoints = 1000
+) -> Response:
     """Give the loss of each epoch of the newest version."""
-    return await _curves(parts, name, max_points)
+    return await _curves(parts, stored, max_points)
 
 
 @router.get("/{name}/versions/{version}/history", response_model=HistoryAnswer, responses=LOOK_INSIDE)
 async def version_history(
-    parts: PartsOf, name: NameInPath, version: VersionInPath, max_points: MostPoints = 1000
+    parts: PartsOf, stored: Annotated[Stored, Depends(one_version)], max_points: MostPoints = 1000
 ) -> Response:
     """Give the loss of each epoch of one version."""
-    return await _curves(parts, f"{name}/{version}", max_points)
+    return await _curves(parts, stored, max_points)
 
 
 @router.get("/{name}/weights", response_model=WeightsAnswer, responses=LOOK_INSIDE)
-async def model_weights(parts: PartsOf, name: NameInPath) -> Response:
+async def model_weights(parts: PartsOf, stored: Annotated[Stored, Depends(newest)]) -> Response:
     """Give every weight and scale of the newest version: enough to compute its answers by hand."""
-    return await _weights(parts, name)
+    return await _weights(parts, stored)
 
 
 @router.get("/{name}/versions/{version}/weights", response_model=WeightsAnswer, responses=LOOK_INSIDE)
-async def version_weights(parts: PartsOf, name: NameInPath, version: VersionInPath) -> Response:
+async def version_weights(parts: PartsOf, stored: Annotated[Stored, Depends(one_version)]) -> Response:
     """Give every weight and scale of one version."""
-    return await _weights(parts, f"{name}/{version}")
+    return await _weights(parts, stored)
 
 
 @router.get("/{name}/schema", responses=READ)
-async def model_schema(parts: PartsOf, name: NameInPath) -> dict[str, Any]:
+async def model_schema(stored: Annotated[Stored, Depends(newest)]) -> dict[str, Any]:
     """Describe, as JSON Schema, a row that the newest version answers."""
-    return row_schema(await parts.loaded.find(Reference.parse(name)))
+    return row_schema(stored)
 
 
 @router.get("/{name}/versions/{version}/schema", responses=READ)
-async def version_schema(parts: PartsOf, name: NameInPath, version: VersionInPath) -> dict[str, Any]:
+async def version_schema(stored: Annotated[Stored, Depends(one_version)]) -> dict[str, Any]:
     """Describe, as JSON Schema, a row that one version answers."""
-    return row_schema(await parts.loaded.find(Reference.parse(f"{name}/{version}")))
+    return row_schema(stored)
 
 
 @router.get("/{name}/openapi.json", responses=READ)
-async def model_openapi(parts: PartsOf, name: NameInPath) -> dict[str, Any]:
+async def model_openapi(stored: Annotated[Stored, Depends(newest)]) -> dict[str, Any]:
     """Give an OpenAPI document of the newest version alone, typed and with an example that works."""
-    return openapi_of(await parts.loaded.find(Reference.parse(name)))
+    return openapi_of(stored)
 
 
 @router.get("/{name}/versions/{version}/openapi.json", responses=READ)
-async def version_openapi(parts: PartsOf, name: NameInPath, version: VersionInPath) -> dict[str, Any]:
+async def version_openapi(stored: Annotated[Stored, Depends(one_version)]) -> dict[str, Any]:
     """Give an OpenAPI document of one version alone, typed and with an example that works."""
-    return openapi_of(await parts.loaded.find(Reference.parse(f"{name}/{version}")))
+    return openapi_of(stored)
 
 
-async def _curves(parts: Parts, reference: str, most_points: int) -> Response:
-    stored = await parts.loaded.find(Reference.parse(reference))
+async def _curves(parts: Parts, stored: Stored, most_points: int) -> Response:
     return await parts.answer(20 * most_points, lambda: as_json(history(stored, most_points)))
 
 
-async def _weights(parts: Parts, reference: str) -> Response:
-    stored = await parts.loaded.find(Reference.parse(reference))
+async def _weights(parts: Parts, stored: Stored) -> Response:
     size = stored.model.parameters.size
     if size > parts.limits.answers:
         raise TooManyAnswers(size, parts.limits.answers)
