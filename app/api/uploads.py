@@ -15,8 +15,8 @@ from app.store.dataset_document import Dataset
 from app.store.datasets import DatasetStore
 from app.store.incoming import Incoming
 from app.tables.formats import format_of
+from app.tables.options import GoOn
 from app.tables.record_batches import Upload, stream
-from app.tables.streams import GoOn
 
 PIECE = 2**20
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from app.store.incoming import Digested, Incoming
 from app.store.learnt_from import DATASETS
 from app.store.store import INCOMING, NO_FILE, sync
 from app.tables import parquet_files
+from app.tables.options import GoOn, go_on_for_ever
 from app.tables.summaries import summarise
 from app.tables.texts import Arrow
 
@@ -59,7 +60,7 @@ class DatasetStore:
         """Begin to take a body; raise StorageFull or StorageError."""
         return Incoming(self.folder / INCOMING)
 
-    def publish(self, dataset: str, batches: Iterable[Arrow], go_on: Callable[[], None] = lambda: None) -> Dataset:
+    def publish(self, dataset: str, batches: Iterable[Arrow], go_on: GoOn = go_on_for_ever) -> Dataset:
         """Write batches as a dataset of this id, in place of a damaged one, and return it once it cannot be lost.
 
         Raises StorageFull or StorageError, and whatever reading the batches and `go_on` do.

@@ -1,7 +1,7 @@
 """CSV as columns of numbers, of true and false, or of text: a body at once, or a file batch by batch."""
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -25,6 +25,7 @@ from app.tables.csv_text import (
     require_no_nul,
 )
 from app.tables.dialect import Dialect
+from app.tables.options import GoOn, go_on_for_ever
 from app.tables.table import require_rows
 
 Source = str | os.PathLike[str] | BinaryIO
@@ -75,7 +76,7 @@ def column_types(
     *,
     missing: Sequence[str],
     texts: Collection[str] = (),
-    go_on: Callable[[], None] = lambda: None,
+    go_on: GoOn = go_on_for_ever,
 ) -> pa.Schema:
     """Read a file once, in little memory, to tell the types that `read_csv` would give its columns.
 

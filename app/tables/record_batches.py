@@ -13,10 +13,10 @@ from app.tables.csv_faults import require_short_cells
 from app.tables.csv_files import LONGEST_CELL
 from app.tables.formats import FORMATS
 from app.tables.json_text import parse
-from app.tables.options import Options
+from app.tables.options import GoOn, Options, go_on_for_ever
 from app.tables.raw import RawColumn, from_json, json_type
 from app.tables.reading import UNFIT
-from app.tables.streams import CsvStream, GoOn, go_on_for_ever
+from app.tables.streams import CsvStream
 from app.tables.table import Table, from_arrays, from_records, require_names
 from app.tables.texts import Arrow
 

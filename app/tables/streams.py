@@ -11,12 +11,13 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from pyarrow import ipc, parquet
 
-from app.errors import BadTable, MalformedBody
+from app.errors import MalformedBody
+from app.tables.cells import rows_after
 from app.tables.csv_faults import longest_text
 from app.tables.csv_files import batches, column_types
 from app.tables.dialect import SAMPLE, Dialect
 from app.tables.json_text import parse_lines
-from app.tables.options import Options, said_to_be, table_of, with_points
+from app.tables.options import GoOn, Options, go_on_for_ever, said_to_be, table_of, with_points
 from app.tables.table import Table, from_arrays, from_records, require_rows
 from app.tables.texts import MISSING, Arrow
 
@@ -25,16 +26,9 @@ LINES = 2 * 2**20  # bytes of lines that are parsed at once
 TEXT_BYTES = 2**26  # of all texts of a table
 PARQUET = {"buffer_size": 2**14, "pre_buffer": False}  # bytes of a column at a time, not all of a row group at once
 
-GoOn = Callable[[], None]
-"""Called between batches; whatever it raises ends the reading."""
-
 Begin = Callable[[BinaryIO, Options, int], Iterator[Table]]
 Streamed = Callable[[BinaryIO, Options, int], Iterable[Table]]
 """Takes a file, how to read it and the most rows that a table may have; what it gives can be gone through again."""
-
-
-def go_on_for_ever() -> None:
-    """Let a reading come to its end."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +117,8 @@ def ndjson(file: BinaryIO, options: Options, rows: int) -> Iterator[Table]:
 
 def _rows(rows: Sequence[Any], options: Options, *, before: int) -> Table:
     """Read rows behind the first, which tells how they must look; faults are told by their rows in the file."""
-    try:
+    with rows_after(before):
         return from_arrays(rows, options.columns) if isinstance(rows[0], list) else from_records(rows)
-    except BadTable as error:
-        faults = [fault if fault.row is None else replace(fault, row=before + fault.row) for fault in error.faults]
-        raise BadTable(str(error), faults, error.total) from None
 
 
 def _lines(file: BinaryIO, rows: int) -> Iterator[tuple[int, bytes]]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from app.engine.table import Label
+from app.tables.options import GoOn, go_on_for_ever
 from app.tables.parquet_files import groups
 from app.tables.seen import Seen, seen_of
 from app.tables.texts import Arrow
@@ -44,7 +45,7 @@ class ColumnSummary:
     histogram: Histogram | None = None
 
 
-def summarise(source: BinaryIO, go_on: Callable[[], None] = lambda: None) -> tuple[ColumnSummary, ...]:
+def summarise(source: BinaryIO, go_on: GoOn = go_on_for_ever) -> tuple[ColumnSummary, ...]:
     """Describe every column of a Parquet file that `parquet_files.write` wrote; raises whatever `go_on` does."""
     file = parquet.ParquetFile(source)
     schema, rows = file.schema_arrow, file.metadata.num_rows
