@@ -7,6 +7,9 @@ from app.engine.model import Model
 from app.engine.table import Label
 from app.tables.texts import Arrow
 
+IN_RANGE = "in_range"
+"""A column of every answer, so that no target can be called this."""
+
 
 def answered(model: Model, X: Cells, *, proba: bool) -> Arrow:
     """Answer rows, shape (samples, columns): a column for each target, named like it, and `in_range`.
@@ -19,7 +22,7 @@ def answered(model: Model, X: Cells, *, proba: bool) -> Arrow:
         columns = {model.targets[0]: pa.array(answers)}
     else:
         columns = dict(zip(model.targets, map(pa.array, zip(*answers, strict=True)), strict=True))
-    columns["in_range"] = pa.array(model.encoder.in_range(X))
+    columns[IN_RANGE] = pa.array(model.encoder.in_range(X))
     if proba:
         columns |= {
             f"probability_{name}": pa.array(share) for name, share in zip(class_names(model), scores.T, strict=True)

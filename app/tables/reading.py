@@ -11,6 +11,7 @@ from app.engine.arrays import Cells, Row
 from app.engine.model import Model
 from app.engine.table import Column, TrainingRows
 from app.errors import MOST_FAULTS, BadTable, Fault, InvalidRequest
+from app.tables.answered import IN_RANGE
 from app.tables.cells import Faults, closest, count, names
 from app.tables.columns import answer, learn, read, require_short, sources_of, with_examples
 from app.tables.kinds import kind_of
@@ -18,7 +19,6 @@ from app.tables.raw import RawColumn
 from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
 from app.tables.targets import read_targets
 
-RESERVED = "in_range"  # a column of every answer that is a table
 UNFIT = "Some cells are not what their column needs."
 
 
@@ -227,9 +227,9 @@ def _require_targets(targets: tuple[str, ...], columns: tuple[str, ...]) -> None
         message = "Name at least one column to be learnt."
         raise InvalidRequest(message, [Fault("a column's name", field="target")])
     require_names(targets)
-    if RESERVED in targets:
-        message = f"Answers tell in {RESERVED} whether a row is like the trained ones. Call the target another name."
-        raise BadTable(message, [Fault("another name", column=RESERVED, field="target")])
+    if IN_RANGE in targets:
+        message = f"Answers tell in {IN_RANGE} whether a row is like the trained ones. Call the target another name."
+        raise BadTable(message, [Fault("another name", column=IN_RANGE, field="target")])
     known = set(columns)
     unknown = [name for name in targets if name not in known]
     if unknown:

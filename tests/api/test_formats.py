@@ -321,7 +321,12 @@ async def test_texts_are_not_answered_as_numbers(client: httpx.AsyncClient) -> N
         "/models/exam/predict", content=sink.getvalue(), headers=headers | {"accept": "application/json"}
     )
 
-    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "accept")
+    json_refused = await client.post(
+        "/predict", json={"model": "exam", "X": [1]}, headers={"accept": "application/x-npy"}
+    )
+
+    for problem_ in (refused, json_refused):
+        assert (problem_.status_code, problem_.json()["errors"][0]["field"]) == (422, "accept")
     assert answer.json()["predictions"] == ["a"]
 
 

@@ -51,14 +51,13 @@ async def _answer(parts: Parts, body: Body, in_path: str | None) -> Response:
     if body.format is not None:
         return await _answer_table(parts, body, in_path)
     parsed = await parts.answer(len(body.data), parse, PredictRequest, body, most_cells=parts.limits.cells)
-    stored = await _find(parts, parsed.request, in_path)
+    stored = await _find(parts, body, parsed.request, in_path)
     return await _at_once(parts, body, stored, parsed.request, None)
 
 
 async def _answer_table(parts: Parts, body: Body, in_path: str | None) -> Response:
     request, settings = parse_settings(PredictRequest, body)
-    stored = await _find(parts, request, in_path)
-    require_form(stored.model, body.form_of_answer)
+    stored = await _find(parts, body, request, in_path)
     most = min(CELLS_AT_ONCE, parts.limits.cells)
     options = options_of(body.media_type, body.query, settings, texts=texts_of(stored.model), most_cells=most)
     table = None if body.file else await parts.answer(len(body.data), _short, body, options)
@@ -68,12 +67,15 @@ async def _answer_table(parts: Parts, body: Body, in_path: str | None) -> Respon
     return await _at_once(parts, body, stored, request, table)
 
 
-async def _find(parts: Parts, request: PredictRequest, in_path: str | None) -> Stored:
+async def _find(parts: Parts, body: Body, request: PredictRequest, in_path: str | None) -> Stored:
+    """Find the one model that is named, and that can answer in the form that is asked for."""
     reference = in_path or request.model
     if reference is None or request.model not in {None, reference}:
         message = "Name one model to answer with, in the body or in the path."
         raise InvalidRequest(message, [Fault('one model\'s name, as in "model": "exam"', field="model")])
-    return await parts.loaded.find(Reference.parse(reference))
+    stored = await parts.loaded.find(Reference.parse(reference))
+    require_form(stored.model, body.form_of_answer)
+    return stored
 
 
 def _short(body: Body, options: Options) -> Table | None:
