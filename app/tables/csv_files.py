@@ -1,9 +1,10 @@
 """CSV as columns of numbers, of true and false, or of text: a body at once, or a file batch by batch."""
 
+import io
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,7 +29,8 @@ from app.tables.dialect import Dialect
 from app.tables.options import GoOn, go_on_for_ever
 from app.tables.table import require_rows
 
-Source = str | os.PathLike[str] | BinaryIO
+Source = str | os.PathLike[str] | io.BytesIO
+"""What can be opened anew: a reader that has failed still reads ahead, and must not move the place of the next one."""
 
 LONGEST_CELL = 2**16
 BEGINNING = LONGEST_HEADER + CHUNK
@@ -212,9 +214,10 @@ def _batches(source: Source, records: Records, types: Types) -> Iterator[pa.Reco
 
 def _open(source: Source, encoding: str) -> Any:  # noqa: ANN401 - pyarrow has no types
     """Open a file from its start, as UTF-8."""
-    if not isinstance(source, str | os.PathLike):
-        source.seek(0)
-    stream = pa.input_stream(source, compression=None)
+    if isinstance(source, io.BytesIO):
+        stream = pa.BufferReader(source.getvalue())
+    else:
+        stream = pa.input_stream(source, compression=None)
     return stream if encoding == UTF8 else pa.transcoding_input_stream(stream, encoding, UTF8)
 
 
