@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
 
 from fastapi import Request
 from pydantic_core import to_json
@@ -11,21 +10,13 @@ from pydantic_core import to_json
 from app.api.bodies import chunks
 from app.api.parsing import parse_upload
 from app.api.parts import Parts
-from app.store.dataset_document import Dataset
-from app.store.datasets import DatasetStore
+from app.store.datasets import DatasetStore, Kept
 from app.store.incoming import Incoming
 from app.tables.formats import format_of
 from app.tables.options import GoOn
 from app.tables.record_batches import Upload, stream
 
 PIECE = 2**20
-
-
-class Kept(NamedTuple):
-    """A dataset, and whether it was not there before."""
-
-    dataset: Dataset
-    is_new: bool
 
 
 async def keep(request: Request, parts: Parts) -> Kept:
@@ -61,6 +52,5 @@ def _keep(datasets: DatasetStore, incoming: Incoming, upload: Upload, go_on: GoO
     stated = (upload.options.columns, upload.options.texts)
     written = (upload.options.encoding, upload.options.delimiter, upload.options.decimal)
     dataset = incoming.id(to_json([upload.kind, *stated, *written]))
-    if datasets.is_whole(dataset):
-        return Kept(datasets.find(dataset), is_new=False)
-    return Kept(datasets.publish(dataset, stream(upload, go_on), go_on), is_new=True)
+    known = datasets.find_whole(dataset)
+    return Kept(known, is_new=False) if known else datasets.publish(dataset, stream(upload, go_on), go_on)

@@ -5,10 +5,10 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from app.errors import DatasetDamaged, DatasetNotFound
 from app.store.dataset_document import BLANK, LARGEST, Dataset, DatasetDocument, decode, encode
@@ -21,6 +21,7 @@ from app.store.files import (
     opened,
     read,
     remove,
+    require_regular,
     storage_errors,
     sweep,
     written_aside,
@@ -35,8 +36,14 @@ from app.tables.texts import Arrow
 
 ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 FILE = re.compile(r"([0-9a-f]{32})\.(parquet|json|models)", re.ASCII)
-KINDS = ("json", "parquet", "models")
 PIECE = 2**20
+
+
+class Kept(NamedTuple):
+    """A dataset, and whether it was not there before."""
+
+    dataset: Dataset
+    is_new: bool
 
 
 class DatasetStore:
@@ -60,38 +67,41 @@ class DatasetStore:
         """Begin to take a body; raise StorageFull or StorageError."""
         return Incoming(self.folder / INCOMING)
 
-    def publish(self, dataset: str, batches: Iterable[Arrow], go_on: GoOn = go_on_for_ever) -> Dataset:
+    def publish(self, dataset: str, batches: Iterable[Arrow], go_on: GoOn = go_on_for_ever) -> Kept:
         """Write batches as a dataset of this id, in place of a damaged one, and return it once it cannot be lost.
 
-        Raises StorageFull or StorageError, and whatever reading the batches and `go_on` do.
+        If somebody else has published the same one meanwhile, that is returned. Raises StorageFull or StorageError,
+        and whatever reading the batches and `go_on` do.
         """
         with storage_errors(), opened(self.folder / INCOMING) as incoming, named_aside(incoming) as aside:
-            with opened(aside, CREATE, within=incoming) as file:
-                sink = Digested(file)
+            with opened(aside, CREATE, within=incoming) as file, Digested(file) as sink:
                 rows = parquet_files.write(sink, batches)
                 sink.sync()
             with opened(aside, READ, within=incoming) as file, os.fdopen(os.dup(file), "rb") as source:
                 columns = summarise(source, go_on)
-            document = DatasetDocument(
-                sha256=BLANK,
-                parquet=sink.digest.hexdigest(),
-                bytes=sink.length,
-                rows=rows,
-                created=datetime.now(UTC),
-                columns=columns,
+            data = encode(
+                DatasetDocument(
+                    sha256=BLANK,
+                    parquet=sink.digest.hexdigest(),
+                    bytes=sink.length,
+                    rows=rows,
+                    created=datetime.now(UTC),
+                    columns=columns,
+                )
             )
-            with written_aside(incoming, encode(document)) as described:
-                self._move(dataset, incoming, {aside: f"{dataset}.parquet", described: f"{dataset}.json"})
-        return self.find(dataset)
+            with written_aside(incoming, data) as described:
+                others = self._move(dataset, incoming, {aside: f"{dataset}.parquet", described: f"{dataset}.json"})
+        return Kept(others or Dataset(dataset, decode(data)), is_new=others is None)
 
-    def _move(self, dataset: str, incoming: int, names: dict[str, str]) -> None:
+    def _move(self, dataset: str, incoming: int, names: dict[str, str]) -> Dataset | None:
         """Rename files to their places, one after the other, each safe before the next; all of them or none.
 
-        If somebody else has published the same dataset meanwhile, it stays.
+        If somebody else has published the same dataset meanwhile, it stays, and is returned.
         """
         with opened(self.folder) as folder, locked(folder):
-            if self.is_whole(dataset):
-                return
+            others = self.find_whole(dataset)
+            if others is not None:
+                return others
             try:
                 for aside, name in names.items():
                     os.rename(aside, name, src_dir_fd=incoming, dst_dir_fd=folder)
@@ -100,6 +110,7 @@ class DatasetStore:
                 for name in reversed(names.values()):  # what cannot be acknowledged is not to be seen either
                     remove(name, within=folder)
                 raise
+        return None
 
     def ids(self, *, after: str = "", limit: int) -> list[str]:
         """List datasets by id, those that come after `after`."""
@@ -114,7 +125,10 @@ class DatasetStore:
         if not ID.fullmatch(dataset):
             raise DatasetNotFound
         with self._damage_of(dataset), opened(self.folder) as folder:
-            data, _ = read(f"{dataset}.json", within=folder, most=LARGEST)
+            try:
+                data, _ = read(f"{dataset}.json", within=folder, most=LARGEST)
+            except FileNotFoundError:
+                raise DatasetNotFound from None
             return Dataset(dataset, decode(data))
 
     @contextmanager
@@ -123,27 +137,33 @@ class DatasetStore:
 
         Raises DatasetNotFound or DatasetDamaged.
         """
-        document = self.find(dataset).document
-        with opened(self.folder) as folder:
-            with self._damage_of(dataset):
-                source = _open(f"{dataset}.parquet", folder)
-            with source:
-                with self._damage_of(dataset):
-                    _require_whole(source, document)
-                yield source
+        with self._whole(self.find(dataset)) as source:
+            yield source
+
+    def _whole(self, dataset: Dataset) -> BinaryIO:
+        """Open the Parquet file of a dataset, or of the one that has taken its place meanwhile; raise as `verified`."""
+        try:
+            with self._damage_of(dataset.id), opened(self.folder) as folder:
+                return _open(f"{dataset.id}.parquet", dataset.document, folder)
+        except DatasetDamaged:
+            now = self.find(dataset.id)
+            if now == dataset:
+                raise
+        return self._whole(now)
 
     def check(self, dataset: str) -> None:
         """Verify every bit of a dataset; raise DatasetNotFound or DatasetDamaged."""
         with self.verified(dataset):
             pass
 
-    def is_whole(self, dataset: str) -> bool:
-        """Tell whether a dataset is there and undamaged."""
+    def find_whole(self, dataset: str) -> Dataset | None:
+        """Find a dataset if it is there and every bit of it is right."""
         try:
-            self.check(dataset)
+            found = self.find(dataset)
+            self._whole(found).close()
         except (DatasetNotFound, DatasetDamaged):
-            return False
-        return True
+            return None
+        return found
 
     def delete(self, dataset: str) -> None:
         """Remove a dataset, its document first; raise DatasetNotFound."""
@@ -151,24 +171,23 @@ class DatasetStore:
             raise DatasetNotFound
         with storage_errors(), opened(self.folder) as folder, locked(folder):
             try:
-                os.stat(f"{dataset}.json", dir_fd=folder, follow_symlinks=False)
+                os.unlink(f"{dataset}.json", dir_fd=folder)
             except FileNotFoundError:
                 raise DatasetNotFound from None
-            for kind in KINDS:
+            os.fsync(folder)
+            for kind in ("parquet", "models"):
                 remove(f"{dataset}.{kind}", within=folder)
                 os.fsync(folder)
 
     @contextmanager
     def _damage_of(self, dataset: str) -> Iterator[None]:
-        """Say what is wrong with a dataset's files as DatasetNotFound, DatasetDamaged or StorageError."""
+        """Say what is wrong with a dataset's files as DatasetDamaged or StorageError."""
         with storage_errors():
             try:
                 yield
             except Damage as error:
-                self._require_there(dataset)
                 raise DatasetDamaged(dataset, str(error)) from error
             except FileNotFoundError as error:
-                self._require_there(dataset)
                 message = "its Parquet file is missing"
                 raise DatasetDamaged(dataset, message) from error
             except OSError as error:
@@ -176,11 +195,6 @@ class DatasetStore:
                     raise
                 message = f"it cannot be read ({error.strerror})"
                 raise DatasetDamaged(dataset, message) from error
-
-    def _require_there(self, dataset: str) -> None:
-        """Raise DatasetNotFound for one that has been deleted, or never was."""
-        if not os.path.lexists(self.folder / f"{dataset}.json"):
-            raise DatasetNotFound
 
 
 def _remove_orphans(folder: int) -> None:
@@ -192,17 +206,17 @@ def _remove_orphans(folder: int) -> None:
             remove(match[0], within=folder)
 
 
-def _open(name: str, folder: int) -> BinaryIO:
-    with opened(name, READ, within=folder) as file:
-        return os.fdopen(os.dup(file), "rb")
-
-
-def _require_whole(source: BinaryIO, document: DatasetDocument) -> None:
-    """Raise Damage unless a Parquet file is the one that its document speaks of."""
-    digest = hashlib.sha256()
-    while piece := source.read(PIECE):
-        digest.update(piece)
-    if digest.hexdigest() != document.parquet:
-        message = "the SHA-256 of its Parquet file does not match"
-        raise Damage(message)
-    source.seek(0)
+def _open(name: str, document: DatasetDocument, folder: int) -> BinaryIO:
+    """Open a Parquet file; raise Damage unless it is the one that the document speaks of."""
+    with opened(name, READ, within=folder) as file, ExitStack() as opening:
+        require_regular(file)
+        source = opening.enter_context(os.fdopen(os.dup(file), "rb"))
+        digest = hashlib.sha256()
+        while piece := source.read(PIECE):
+            digest.update(piece)
+        if digest.hexdigest() != document.parquet:
+            message = "the SHA-256 of its Parquet file does not match"
+            raise Damage(message)
+        source.seek(0)
+        opening.pop_all()
+        return source

@@ -120,8 +120,12 @@ def sweep(folder: int) -> None:
 def read(name: str, *, within: int, most: int) -> tuple[bytes, float]:
     """Read a regular file of a folder (its first `most` bytes) and when it was written; raise OSError if it is none."""
     with opened(name, READ, within=within) as descriptor:
-        status = os.fstat(descriptor)
-        if not S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
+        require_regular(descriptor)
         with os.fdopen(os.dup(descriptor), "rb") as file:
-            return file.read(most), status.st_mtime
+            return file.read(most), os.fstat(descriptor).st_mtime
+
+
+def require_regular(descriptor: int) -> None:
+    """Raise OSError for a FIFO, a socket or a folder that was planted under a file's name."""
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")

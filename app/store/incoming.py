@@ -5,6 +5,7 @@ import io
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 
 from app.store.files import CREATE, named_aside, opened, storage_errors, write_all
 
@@ -12,10 +13,14 @@ ID_DIGITS = 32
 
 
 class Incoming:
-    """A file of a folder that nobody else sees, until it is closed, which removes it."""
+    """A file of a folder that nobody else sees, until it is closed, which removes it.
+
+    Whoever waits for a write may be cancelled and close it while a thread still writes: one waits for the other.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.digest = hashlib.sha256()
+        self.lock, self.closed = Lock(), False
         with storage_errors(), ExitStack() as opening:
             descriptor = opening.enter_context(opened(folder))
             name = opening.enter_context(named_aside(descriptor))
@@ -24,9 +29,10 @@ class Incoming:
             self.opening = opening.pop_all()
 
     def write(self, data: bytes | bytearray) -> None:
-        """Add some bytes; raise StorageFull or StorageError."""
+        """Add some bytes; raise StorageFull or StorageError, ValueError once it is closed."""
         self.digest.update(data)
-        with storage_errors():
+        with self.lock, storage_errors():
+            _require_open(self)
             write_all(self.file, data)
 
     def id(self, meaning: bytes) -> str:
@@ -37,7 +43,8 @@ class Incoming:
 
     def close(self) -> None:
         """Remove the file."""
-        with storage_errors():
+        with self.lock, storage_errors():
+            self.closed = True
             self.opening.close()
 
 
@@ -54,7 +61,8 @@ class Digested(io.RawIOBase):
         return True
 
     def write(self, data: "memoryview | bytes") -> int:  # type: ignore[override]  # of all buffers, those that come
-        """Write all of it."""
+        """Write all of it; raise ValueError once it is closed."""
+        _require_open(self)
         write_all(self.descriptor, data)
         self.digest.update(data)
         self.length += len(data)
@@ -63,3 +71,10 @@ class Digested(io.RawIOBase):
     def sync(self) -> None:
         """Make sure that all is on the disk."""
         os.fsync(self.descriptor)
+
+
+def _require_open(file: "Incoming | Digested") -> None:
+    """Raise ValueError for a closed file, whose descriptor may be that of somebody else's by now."""
+    if file.closed:
+        message = "the file is closed"
+        raise ValueError(message)

@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.errors import ModelNotFound
-from app.store.files import READ, locked, opened, storage_errors, write_all
-from app.store.store import ModelStore
+from app.store.files import READ, locked, opened, require_regular, storage_errors, write_all
+from app.store.store import NO_FILE, ModelStore
 
 DATASETS = ".datasets"  # no model can be called this
-APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 MOST_REFERENCES = 1000
 LONGEST_LINE = 74  # a name, a slash, a version and the line end
 
@@ -23,6 +23,7 @@ def note_model(store: Path, dataset: str, reference: str) -> None:
         with opened(store / DATASETS) as folder, locked(folder):
             os.stat(f"{dataset}.json", dir_fd=folder)
             with opened(f"{dataset}.models", APPEND, within=folder) as file:
+                require_regular(file)
                 write_all(file, f"{reference}\n".encode())
                 os.fsync(file)
             os.fsync(folder)
@@ -50,8 +51,14 @@ def _lines(store: Path, dataset: str) -> list[str]:
     with storage_errors():
         try:
             with opened(store / DATASETS) as folder, opened(f"{dataset}.models", READ, within=folder) as file:
+                require_regular(file)
                 most = MOST_REFERENCES * LONGEST_LINE
                 end = os.pread(file, most, max(0, os.fstat(file).st_size - most))
         except FileNotFoundError:
+            return []
+        except OSError as error:
+            if error.errno not in NO_FILE:
+                raise
+            log.warning("the models of dataset %s cannot be read (%s)", dataset, error.strerror)
             return []
     return end.decode("ascii", "replace").splitlines()[-MOST_REFERENCES:]

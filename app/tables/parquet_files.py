@@ -40,7 +40,10 @@ def write(sink: IOBase, batches: Iterable[Arrow]) -> int:
             writer.write_table(group, group.num_rows)
     finally:
         if writer is not None:
-            writer.close()
+            try:
+                writer.close()
+            finally:
+                writer.is_open = False  # what could not be closed is not tried again when it is collected
     return rows
 
 

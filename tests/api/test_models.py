@@ -104,6 +104,7 @@ async def test_history_has_a_loss_for_every_epoch(client: httpx.AsyncClient) -> 
     whole = (await client.get("/models/exam/history")).json()
     thin = (await client.get("/models/exam/versions/1/history", params={"max_points": 3})).json()
     one = (await client.get("/models/exam/history", params={"max_points": 1})).json()
+    none = await client.get("/models/exam/history", params={"max_points": 0})
     held_out = (await client.get("/models/long/history")).json()
 
     assert whole["epochs"] == list(range(1, 1001))
@@ -112,6 +113,7 @@ async def test_history_has_a_loss_for_every_epoch(client: httpx.AsyncClient) -> 
     assert thin["epochs"] == [1, 501, 1000]
     assert thin["loss"] == [whole["loss"][epoch - 1] for epoch in thin["epochs"]]
     assert one["epochs"] == [1]
+    assert none.status_code == 422
     assert len(held_out["validation_loss"]) == len(held_out["loss"]) == 7
 
 

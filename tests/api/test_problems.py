@@ -39,7 +39,7 @@ from tests.conftest import client_of
         ("GET", "/models?limit=many", 422),
         ("POST", "/train?wait=nan", 422),
         ("POST", "/train?wait=-1", 422),
-        ("GET", "/models/exam/history?max_points=0", 422),
+        ("GET", "/models/exam/history?max_points=0", 404),
     ],
 )
 async def test_paths_that_lead_nowhere_are_problems_too(

@@ -1,10 +1,12 @@
 """Datasets on disk: whole or not there, whatever happens while they are written."""
 
+import gc
+import os
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -100,7 +102,31 @@ def test_a_full_disk_is_said_so_and_leaves_nothing(limit: int, datasets: Dataset
     incoming.close()
 
     assert files(datasets) == []
-    assert datasets.publish(ID, batches()).document.rows == 1000
+    assert datasets.publish(ID, batches()).dataset.document.rows == 1000
+
+
+def test_a_file_that_could_not_be_ended_is_never_written_to_again(datasets: DatasetStore, tmp_path: Path) -> None:
+    """Its descriptor is another file's by the time that the Parquet writer is collected."""
+    with largest_file(1000), pytest.raises(StorageFull) as failed:
+        datasets.publish(ID, batches(text=[f"x{row}" for row in range(1000)], other=range(1000)))
+    with ExitStack() as stack:
+        for number in range(20):
+            stack.enter_context((tmp_path / str(number)).open("wb"))
+        del failed
+        gc.collect()
+
+    assert {path.stat().st_size for path in tmp_path.iterdir() if path.is_file()} == {0}
+
+
+def test_a_body_that_is_done_with_is_never_written_to_again(datasets: DatasetStore, tmp_path: Path) -> None:
+    """A thread may still write while whoever waits for it has given up."""
+    incoming = datasets.begin()
+    incoming.close()
+
+    with (tmp_path / "other").open("wb"), pytest.raises(ValueError, match="closed"):
+        incoming.write(b"too late")
+
+    assert (tmp_path / "other").stat().st_size == 0
 
 
 def test_a_file_that_cannot_take_its_place_leaves_nothing(datasets: DatasetStore) -> None:
@@ -138,12 +164,32 @@ def test_what_crashed_writers_left_is_swept_at_the_start(datasets: DatasetStore)
 
 
 def test_two_that_publish_the_same_at_once_leave_one(datasets: DatasetStore) -> None:
-    """The first to be there stays."""
+    """The first to be there stays, and only its sender is told that it is new."""
     with ThreadPoolExecutor(4) as pool:
-        created = {found.document.created for found in pool.map(lambda _: datasets.publish(ID, batches()), range(8))}
+        kept = list(pool.map(lambda _: datasets.publish(ID, batches()), range(8)))
 
-    assert created == {datasets.find(ID).document.created}
+    there = datasets.find(ID)
+    assert all(found.dataset == there for found in kept)
+    assert sum(found.is_new for found in kept) == 1
     assert files(datasets) == [f"{ID}.json", f"{ID}.parquet"]
+
+
+def test_a_dataset_that_comes_and_goes_is_there_or_not_but_never_damaged(datasets: DatasetStore) -> None:
+    """Somebody deletes it and uploads it again, while others read and upload it."""
+
+    def come_and_go() -> None:
+        for _ in range(60):
+            datasets.publish(ID, batches(10))
+            with suppress(DatasetNotFound):
+                datasets.delete(ID)
+
+    with ThreadPoolExecutor(3) as pool:
+        coming = [pool.submit(come_and_go) for _ in range(2)]
+        while not all(future.done() for future in coming):
+            with suppress(DatasetNotFound):
+                datasets.check(ID)
+        for future in coming:
+            future.result()
 
 
 def test_any_changed_bit_is_found(datasets: DatasetStore) -> None:
@@ -189,6 +235,28 @@ def test_models_are_noted_only_beside_a_dataset_that_is_there(datasets: DatasetS
 
     assert models_of(store, ID) == []
     assert (datasets.folder / f"{ID}.models").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("plant", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("elsewhere")])
+def test_models_cannot_be_noted_in_what_is_planted_but_nothing_waits(
+    plant: Callable[[Path], None], datasets: DatasetStore, store: ModelStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder, a FIFO without a reader, a link in the place of their file: none is listed, and the log says why."""
+    datasets.publish(ID, batches())
+    plant(datasets.folder / f"{ID}.models")
+
+    note_model(store.root, ID, "exam/1")
+
+    assert models_of(store, ID) == []
+    assert ["noted" in record.message for record in caplog.records] == [True, False]
+
+
+def test_a_dataset_that_cannot_be_removed_is_not_said_to_be_gone(datasets: DatasetStore) -> None:
+    """A folder in the place of its document."""
+    (datasets.folder / f"{ID}.json").mkdir()
+
+    with pytest.raises(StorageError):
+        datasets.delete(ID)
 
 
 def test_a_sample_is_uniform_and_in_the_order_of_the_rows() -> None:
