@@ -16,7 +16,7 @@ from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
 from app.errors import MOST_FAULTS, Fault, InvalidRequest, MalformedBody
 from app.tables.cells import closest, describe
-from app.tables.formats import FORMATS
+from app.tables.formats import FORMATS, format_of
 from app.tables.json_text import parse as parse_json
 from app.tables.options import Options
 from app.tables.table import Table
@@ -72,8 +72,14 @@ def options_of(
     texts: Collection[str],
     most_cells: int = 2**31,
 ) -> Options:
-    """Tell how a body that is a table is to be read, from valid settings and what its type and address say of it."""
-    columns = settings.get("columns")
+    """Tell how a body that is a table is to be read, from valid settings and what its type and address say of it.
+
+    Raises InvalidRequest for names of columns beside a format that has them.
+    """
+    columns, format_ = settings.get("columns"), format_of(media_type)
+    if columns is not None and format_ is not None and FORMATS[format_].has_names:
+        message = "The columns of such a body have their names in it; columns is for npy and for rows that are lists."
+        raise InvalidRequest(message, [Fault("nothing beside the body's own names", field="columns")])
     return Options(
         columns=None if columns is None else tuple(columns),
         texts=texts,

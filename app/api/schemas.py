@@ -280,7 +280,7 @@ class UploadSettings(BaseModel):
 
     columns: list[str] | None = None
     """Names of the columns, for a format that has none."""
-    kinds: dict[str, Annotated[str, OneOf(KINDS)]] = Field(default_factory=dict)
+    kinds: dict[str, Literal["category"]] = Field(default_factory=dict)
     """Columns stated as `category` keep their cells as they are written in a CSV: 007 is not 7."""
 
 

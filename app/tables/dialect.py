@@ -28,6 +28,16 @@ ENCODINGS = frozenset(
 )
 """Those that decode in linear time; Python has others, such as punycode, that a sender could stall it with."""
 
+MARKS = {
+    "utf-8": {codecs.BOM_UTF8: "utf-8"},
+    "utf-16": {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"},
+    "utf-32": {codecs.BOM_UTF32_LE: "utf-32-le", codecs.BOM_UTF32_BE: "utf-32-be"},
+}
+"""Byte-order marks, and what each says of an encoding that has one; without one, bytes are in the order of the first.
+
+A mark of UTF-32 begins with one of UTF-16, but is not looked for unless UTF-32 is stated, for hardly anybody writes it.
+"""
+
 Number = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
 
 
@@ -49,7 +59,7 @@ def detect(
     """
     cut = len(beginning) >= SAMPLE
     sample = beginning[:SAMPLE]
-    encoding = _encoding(sample, cut=cut) if encoding is None else _known(encoding)
+    encoding = _encoding(sample, cut=cut) if encoding is None else _ordered(_known(encoding), sample)
     lines = io.StringIO(_text(sample, encoding), newline="").readlines()
     if cut and len(lines) > 1:
         lines.pop()
@@ -70,13 +80,15 @@ def _known(encoding: str) -> str:
     return name
 
 
+def _ordered(encoding: str, sample: bytes) -> str:
+    """Say in which order the bytes of an encoding are that has two, and would need a mark to be read by its name."""
+    orders = MARKS.get(encoding, {b"": encoding})
+    return next((order for mark, order in orders.items() if sample.startswith(mark)), next(iter(orders.values())))
+
+
 def _encoding(sample: bytes, *, cut: bool) -> str:
     """A byte-order mark decides; else UTF-8 if it is that; else Windows-1252, which spreadsheets write."""
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
+    for mark, name in (MARKS["utf-8"] | MARKS["utf-16"]).items():
         if sample.startswith(mark):
             return name
     try:

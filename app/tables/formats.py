@@ -31,6 +31,8 @@ class Format:
     stream: Streamed
     """Reads a file of any length as tables of bounded size, in which each row is read as it is at once."""
     write: Writer
+    has_names: bool = True
+    """Whether it always has the names of its columns."""
 
 
 def format_of(media_type: str) -> str | None:
@@ -120,6 +122,7 @@ FORMATS: dict[str, Format] = {
         _read_ndjson,
         streamed(streams.ndjson),
         writers.write_ndjson,
+        has_names=False,
     ),
     "parquet": Format(
         ("application/vnd.apache.parquet", "application/parquet", "application/x-parquet"),
@@ -144,5 +147,6 @@ FORMATS: dict[str, Format] = {
         _read_npy,
         streamed(npy.tables),
         writers.write_npy,
+        has_names=False,
     ),
 }

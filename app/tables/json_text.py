@@ -1,6 +1,7 @@
 """JSON: read whole and strictly, with no key twice in an object, from one text or from a line a row."""
 
 import json
+from codecs import BOM_UTF8
 from collections import Counter
 from typing import Any
 
@@ -49,7 +50,7 @@ def parse_lines(body: bytes, *, first: int = 1) -> list[Any]:
         try:
             _ = from_json(line) if line.strip() else None
         except ValueError as error:
-            message = f"Line {number} of the body is not JSON: {error}."
+            message = f"Line {number} of the body is not JSON: {error}.{_hint(line)}"
             raise MalformedBody(message) from None
     message = "The body is not one JSON value a line."
     raise MalformedBody(message)
@@ -80,6 +81,8 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _hint(body: bytes) -> str:
     """Guess what was meant where a body is no JSON at all."""
+    if body.startswith(BOM_UTF8):
+        return " It begins with a byte-order mark, which JSON has not: save it as UTF-8 without one."
     begins = {b"PAR1": "application/vnd.apache.parquet", b"ARROW1": "application/vnd.apache.arrow.file"}
     begins |= {b"\x93NUMPY": "application/x-npy", b"\xff\xff\xff\xff": "application/vnd.apache.arrow.stream"}
     for start, media_type in begins.items():

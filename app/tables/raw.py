@@ -12,13 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import BadTable, Fault
-from app.tables.texts import Arrow, Mask, clean, mask, plain
+from app.tables.texts import FIRST, LAST, MOMENT, Arrow, Mask, clean, mask, plain
 
-MOMENT = pa.timestamp("us")
 MICROSECONDS = {"day": 86_400 * 10**6, "s": 10**6, "ms": 10**3, "us": 1, "ns": 1}
 MOST_DIGITS = 10**100
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_time)
-FIRST, LAST = -62_135_596_800 * 10**6, 253_402_300_799 * 10**6  # microseconds of the years 1 and 9999 from 1970
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class RawColumn:
     def absent(self) -> Mask:
         """Which rows have no value."""
         if isinstance(self.original, list) and pa.types.is_string(self.array.type):
-            no_cells = np.array([_is_no_cell(cell) for cell in self.original], dtype=np.bool_)
+            no_cells = np.array([is_no_cell(cell) for cell in self.original], dtype=np.bool_)
             return mask(pc.is_null(self.array)) & ~no_cells
         if pa.types.is_timestamp(self.array.type):
             return mask(pc.is_null(self.original))
@@ -102,6 +100,11 @@ def as_texts(cells: Arrow) -> Arrow:
     return cells.cast(pa.string())
 
 
+def is_no_cell(value: object) -> bool:
+    """Tell whether a value of JSON can stand in no cell: a list, an object, or a number that is not finite."""
+    return isinstance(value, list | dict) or (isinstance(value, float) and not isfinite(value))
+
+
 def _iso(moment: datetime) -> str:
     return moment.isoformat(sep=" ") if moment.time() != time.min else moment.date().isoformat()
 
@@ -111,10 +114,6 @@ def _whole(cells: Arrow) -> Arrow:
     if isinstance(cells, pa.ChunkedArray):
         return pa.concat_arrays(cells.chunks) if cells.num_chunks else pa.nulls(0)
     return cells
-
-
-def _is_no_cell(value: object) -> bool:
-    return isinstance(value, list | dict) or (isinstance(value, float) and not isfinite(value))
 
 
 def _from_arrow(cells: Arrow, name: str) -> Arrow:

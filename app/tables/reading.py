@@ -1,7 +1,7 @@
 """Reading: what a request holds, as the rows a model learns from or answers."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +54,7 @@ def training_rows(sent: Sent, *, task: str | None, wants_labels: bool | None) ->
     weights, table = _weights(sent, table, targets, faults)
     features = table.without(targets)
     require_names(features.columns)
-    _require_known(sent.kinds, (*features.columns, *targets))
+    require_known(sent.kinds, (*features.columns, *targets))
     raw = [features.column(name) for name in features.columns]
     learnt = [learn(column, faults, sent.kinds.get(column.name)) for column in raw]
     columns = tuple(column for _, made, _ in learnt for column in made)
@@ -101,6 +101,14 @@ def read_cells(sent: Sent, model: Model, faults: Faults) -> Cells:
     return np.concatenate(values, axis=1)
 
 
+def require_known(stated: Iterable[str], columns: Sequence[str]) -> None:
+    """Raise BadTable for kinds that are stated of columns which are not there."""
+    if unknown := [name for name in stated if name not in columns]:
+        message = f"Kinds are stated of columns that are not there; those are: {names(columns)}."
+        faults = [Fault("one of the columns", column=name, field="kinds") for name in unknown[:MOST_FAULTS]]
+        raise BadTable(message, faults, len(unknown))
+
+
 def _matching(sent: Sent, columns: tuple[str, ...], targets: tuple[str, ...]) -> Table:
     """Give what was sent with the columns of a model, in their order, whatever order they came in."""
     if sent.X is not None:
@@ -134,13 +142,6 @@ def _require_same(given: tuple[str, ...], columns: tuple[str, ...], *, ignore_ex
     if faults:
         message = f"The columns are not those of the model: {names(columns)}."
         raise BadTable(message, faults[:MOST_FAULTS], len(faults) + len(extra[MOST_FAULTS:]))
-
-
-def _require_known(kinds: Mapping[str, str], columns: Sequence[str]) -> None:
-    if unknown := [name for name in kinds if name not in columns]:
-        message = f"Kinds are stated of columns that are not there; those are: {names(columns)}."
-        faults = [Fault("one of the columns", column=name, field="kinds") for name in unknown[:MOST_FAULTS]]
-        raise BadTable(message, faults, len(unknown))
 
 
 def _weights(sent: Sent, table: Table, targets: tuple[str, ...], faults: Faults) -> tuple[Row | None, Table]:

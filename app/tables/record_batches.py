@@ -1,6 +1,7 @@
 """Record batches: a file of any format as columns of the few types that cells have, in bounded memory."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,13 +15,14 @@ from app.tables.csv_files import LONGEST_CELL
 from app.tables.formats import FORMATS
 from app.tables.json_text import parse
 from app.tables.options import GoOn, Options, go_on_for_ever
-from app.tables.raw import RawColumn, from_json, json_type
-from app.tables.reading import UNFIT
+from app.tables.raw import RawColumn, from_json, is_no_cell, json_type
+from app.tables.reading import UNFIT, require_known
 from app.tables.streams import CsvStream
 from app.tables.table import Table, from_arrays, from_records, require_names
 from app.tables.texts import Arrow
 
 CELLS = 2**19  # in a batch
+JSON = {None, "ndjson"}  # formats whose columns get their types from all of their values
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,17 @@ def stream(upload: Upload, go_on: GoOn = go_on_for_ever) -> Iterator[Arrow]:
 
     Raises as the reader of a body in this format does, BadTable for a column of anything else or without rows.
     """
-    if upload.kind is None:
-        table = _json(upload)
-        yield from _typed(lambda: [table], go_on)
-        return
-    with upload.path.open("rb") as file:
-        tables = _tables(upload.kind, file, upload.options, go_on)
-        yield from _typed(lambda: tables, go_on) if upload.kind == "ndjson" else _plain(tables, go_on)
+    with ExitStack() as opening:
+        if upload.kind is None:
+            tables: Iterable[Table] = [_json(upload)]
+        else:
+            file = opening.enter_context(upload.path.open("rb"))
+            tables = _tables(upload.kind, file, upload.options, go_on)
+        batches = _typed(tables, go_on) if upload.kind in JSON else _plain(tables, go_on)
+        for number, batch in enumerate(opening.enter_context(closing(batches))):
+            if not number:
+                require_known(upload.options.texts, batch.schema.names)
+            yield batch
 
 
 def _tables(kind: str, file: BinaryIO, options: Options, go_on: GoOn) -> Iterable[Table]:
@@ -54,7 +60,7 @@ def _tables(kind: str, file: BinaryIO, options: Options, go_on: GoOn) -> Iterabl
     return FORMATS[kind].stream(file, options, max(1, CELLS // width))
 
 
-def _plain(tables: Iterable[Table], go_on: GoOn) -> Iterator[Arrow]:
+def _plain(tables: Iterable[Table], go_on: GoOn) -> Generator[Arrow]:
     """Bring tables to the types of cells; raise BadTable for what can be none of them."""
     rows = 0
     for table in tables:
@@ -81,29 +87,29 @@ def _json(upload: Upload) -> Table:
     return from_records(rows) if columns is None else from_arrays(rows, tuple(columns))
 
 
-def _typed(tables: Callable[[], Iterable[Table]], go_on: GoOn) -> Iterator[Arrow]:
+def _typed(tables: Iterable[Table], go_on: GoOn) -> Generator[Arrow]:
     """Look at all values once to tell the type of each column, and then give them so."""
     types: dict[str, set[type]] = {}
-    for table in tables():
+    for table in tables:
         go_on()
         require_names(table.columns)
         for name, cells in zip(table.columns, table.cells, strict=True):
             types.setdefault(name, set()).update(map(type, cells))
     schema = [json_type(found) for found in types.values()]
     rows = 0
-    for table in tables():
+    for table in tables:
         with rows_after(rows):
-            _require_flat(table)
+            _require_cells(table)
         rows += table.rows
         columns = [from_json(cells, kind) for cells, kind in zip(table.cells, schema, strict=True)]
         yield pa.RecordBatch.from_arrays(columns, names=list(table.columns))
 
 
-def _require_flat(table: Table) -> None:
-    """Raise BadTable for cells that are lists or objects."""
+def _require_cells(table: Table) -> None:
+    """Raise BadTable for what can stand in no cell, NonFiniteNumber if that is NaN, Infinity or beyond a float64."""
     faults = Faults()
     for name, cells in zip(table.columns, table.cells, strict=True):
-        if {list, dict} & set(map(type, cells)):
-            for row in [row for row, cell in enumerate(cells) if isinstance(cell, list | dict)]:
+        if {list, dict, float} & set(map(type, cells)):
+            for row in [row for row, cell in enumerate(cells) if is_no_cell(cell)]:
                 faults.add_cell(cells[row], "a number, a text, true, false or null", row=row, column=name)
     faults.raise_any(UNFIT)

@@ -19,6 +19,8 @@ DAY = r"(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-(0[1-9]|1[0-2])-(0[
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 ZONE = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
 DATE = f"^{DAY}([T ]{TIME}{ZONE}?)?$"
+MOMENT = pa.timestamp("us")
+FIRST, LAST = -62_135_596_800 * 10**6, 253_402_300_800 * 10**6 - 1  # microseconds of the years 1 and 9999 from 1970
 WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
@@ -50,16 +52,17 @@ def booleans(texts: Arrow) -> Read:
 
 
 def dates(texts: Arrow) -> Read:
-    """Read ISO 8601 dates, with or without a time; a time zone is turned into UTC."""
+    """Read ISO 8601 dates, with or without a time; a time zone is turned into UTC, which must be in years 1 to 9999."""
     fits = pc.match_substring_regex(texts, DATE)
     none = pa.scalar(None, texts.type)
     found = pc.if_else(fits, texts, none)
     try:
-        return Read(_moments(found), mask(fits))
+        moments = _moments(found)
     except pa.ArrowInvalid:  # a day that no calendar has, somewhere
         coded = found.dictionary_encode()
         exist = pa.array([_exists(text) for text in coded.dictionary.to_pylist()], pa.bool_()).take(coded.indices)
-        return Read(_moments(pc.if_else(pc.fill_null(exist, False), found, none)), mask(exist))  # noqa: FBT003 - of what is no text
+        moments = _moments(pc.if_else(pc.fill_null(exist, False), found, none))  # noqa: FBT003 - of what is no text
+    return Read(moments, mask(pc.is_valid(moments)))
 
 
 def plain(number: float) -> str:
@@ -81,9 +84,10 @@ def _moments(texts: Arrow) -> Arrow:
     """Turn dates into moments; those with a zone, which pyarrow takes apart from the others, by their UTC."""
     zoned = pc.match_substring_regex(texts, f"{TIME}{ZONE}$")
     none = pa.scalar(None, texts.type)
-    here = pc.if_else(zoned, none, texts).cast(pa.timestamp("us"))
-    there = pc.if_else(zoned, texts, none).cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
-    return pc.coalesce(here, there)
+    here = pc.if_else(zoned, none, texts).cast(MOMENT)
+    there = pc.if_else(zoned, texts, none).cast(pa.timestamp("us", "UTC")).cast(MOMENT)
+    known = pc.and_(pc.greater_equal(there, pa.scalar(FIRST, MOMENT)), pc.less_equal(there, pa.scalar(LAST, MOMENT)))
+    return pc.coalesce(here, pc.if_else(known, there, pa.scalar(None, MOMENT)))
 
 
 def _exists(text: str) -> bool:

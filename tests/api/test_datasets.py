@@ -78,10 +78,14 @@ async def test_a_deleted_dataset_is_gone_with_its_files(client: httpx.AsyncClien
         (b'{"a": 1}\n{"b": 1}\n', "application/x-ndjson", 422),
         (b'{"a": 1}\n{"a"\n', "application/x-ndjson", 400),
         (b"[1]\n2\n", "application/x-ndjson", 422),
+        (b'\xef\xbb\xbf{"a": 1}\n', "application/x-ndjson", 400),
         (b"PAR1" * 10, "application/vnd.apache.parquet", 422),
         (b"ARROW1\0\0" * 10, "application/vnd.apache.arrow.file", 422),
         (b"\xff" * 40, "application/vnd.apache.arrow.stream", 422),
         (b"\x93NUMPY\x01\x00" * 9, "application/x-npy", 422),
+        (b'[{"a": NaN}]', "application/json", 400),
+        (b'{"a": 1}\n{"a": 1e999}\n', "application/x-ndjson", 400),
+        (b"a\n1\n\xff", "text/csv; charset=utf-16", 422),
     ],
 )
 async def test_what_is_no_table_is_refused_and_leaves_nothing(
@@ -93,6 +97,46 @@ async def test_what_is_no_table_is_refused_and_leaves_nothing(
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert left_behind(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"kinds": '{"hour": "category"}'}, "hours"),
+        ({"kinds": '{"hours": "number"}'}, "category"),
+        ({"columns": ["hours"]}, "names in it"),
+    ],
+)
+async def test_what_would_have_no_effect_is_refused(
+    query: dict[str, str | list[str]], said: str, client: httpx.AsyncClient, settings: Settings
+) -> None:
+    """A misspelt column, a kind that an upload does not settle, names where the body has some."""
+    response = await client.post("/datasets", content=CSV, headers=AS_CSV, params=query)
+
+    assert response.status_code == 422
+    assert said in response.text
+    assert left_behind(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("a\n0001-01-01T00:00:00+14:00\n", ("category", None, None)),
+        ("a\n9999-12-31T23:59:59-14:00\n2024-01-01\n2024-01-02\n", ("date", "2024-01-01", "2024-01-02")),
+        ("a\n0001-01-01T00:00:00\n9999-12-31T23:59:59.999999Z\n", ("date", "0001-01-01", "9999-12-31")),
+    ],
+)
+async def test_the_ends_of_the_calendar_are_kept(
+    content: str, told: tuple[str, object, object], client: httpx.AsyncClient
+) -> None:
+    """What UTC would put outside the years 1 to 9999 is no date."""
+    response = await client.post("/datasets", content=content.encode(), headers=AS_CSV)
+
+    assert response.status_code == 201, response.text
+    (column,) = response.json()["columns"]
+    assert column["kind"] == told[0]
+    for end, expected in zip(("lowest", "highest"), told[1:], strict=True):
+        assert str(column[end]).split("T")[0] == str(expected)
 
 
 @pytest.mark.parametrize(

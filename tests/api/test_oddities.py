@@ -86,6 +86,11 @@ async def test_an_oddity_is_read_by_its_rule(
         ("an object", ["a", {}, "b"], [(1, "an object", "text")]),
         ("a year that is not", ["2024-02-29", "0000-01-01"], [(1, 'text "0000-01-01"', "a date such as 2024-12-31")]),
         ("a day that is not", ["2024-02-29", "2023-02-29"], [(1, 'text "2023-02-29"', "a date such as 2024-12-31")]),
+        (
+            "a moment before the first year",
+            ["2024-02-29", "0001-01-01T00:00+14:00"],
+            [(1, 'text "0001-01-01T00:00+14:00"', "a date such as 2024-12-31")],
+        ),
         ("1e999 as text", [1, 2, "1e999"], [(2, 'text "1e999"', "a number")]),
         ("a number that squares too high", [1, 2, 1e101], [(2, "a number beyond 1e100", FINITE)]),
     ],

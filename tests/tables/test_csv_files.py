@@ -4,6 +4,7 @@ import csv
 import io
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import BadTable, Fault
+from app.errors import BadTable, Fault, MalformedTable
 from app.tables.csv_files import batches
-from app.tables.dialect import Dialect, detect
+from app.tables.dialect import ENCODINGS, Dialect, detect
 from tests.tables.csv_reading import MANY, MISSING, PLAIN, Read, at_once, both, contents, in_batches
 
 COLUMNS: dict[str, tuple[list[str], str, list[Any]]] = {
@@ -169,6 +170,20 @@ def test_other_encodings_are_read(read: Read, encoding: str, mark: str) -> None:
     assert table.num_rows == MANY
 
 
+@both
+@pytest.mark.parametrize("encoding", sorted(ENCODINGS))
+@given(garbage=st.binary(max_size=40))
+@settings(max_examples=20)
+def test_in_no_encoding_does_anything_fail_but_the_table(read: Read, encoding: str, garbage: bytes) -> None:
+    """What is encoded comes back, and bytes that mean nothing are refused as what the sender sent."""
+    body = "a,b\n1,x\n".encode(encoding)
+
+    assert read(body, detect(body, encoding=encoding)).to_pydict() == {"a": [1.0], "b": ["x"]}
+    for unfit in (garbage, body + garbage):
+        with suppress(BadTable, MalformedTable):
+            read(unfit, detect(unfit, encoding=encoding))
+
+
 def test_a_file_is_read_by_its_path(tmp_path: Path) -> None:
     """Its types are told first where none are given; a name that ends in .gz promises nothing."""
     path = tmp_path / "table.gz"
@@ -199,6 +214,7 @@ def test_columns_of_a_file_come_as_asked() -> None:
 
 MEASURE = """
 import sys
+from contextlib import suppress
 from pathlib import Path
 from app.tables.csv_files import batches, column_types, read_csv
 from app.tables.dialect import Dialect

@@ -71,6 +71,14 @@ def test_marks_are_told_in_any_encoding() -> None:
     assert detect("ä;b\r\n1,5;2\r\n".encode("utf-16")) == Dialect("utf-16-le", ";", ",")
 
 
+@pytest.mark.parametrize("family", ["utf-16", "utf-32"])
+def test_an_encoding_of_two_orders_has_that_of_its_mark(family: str) -> None:
+    """Without a mark, the lower byte comes first."""
+    for order in ("-le", "-be"):
+        assert detect("\ufeffa\n1\n".encode(family + order), encoding=family).encoding == family + order
+    assert detect("a\n1\n".encode(family + "-le"), encoding=family).encoding == family + "-le"
+
+
 def test_what_is_stated_wins() -> None:
     """Nothing that is stated is told from the bytes."""
     beginning = codecs.BOM_UTF8 + b"a,b\n1,2\n"
