@@ -1,6 +1,6 @@
 """Bulk answers: tables of any length, read twice from where they are kept: to check all rows, then to answer them."""
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -52,13 +52,15 @@ async def answer_in_bulk(
     options = replace(options, most_cells=parts.limits.bulk_bytes)
     tables = FORMATS[str(body.format)].stream(body.opened(), options, rows_at_once(model))
     check = Check(model, options.most_cells)
-    async for _ in parts.steps(_checked(tables, check, request)):
-        if await body.is_left():
-            raise ClientDisconnect
+    async with aclosing(parts.steps(_checked(tables, check, request))) as steps:
+        async for _ in steps:
+            if await body.is_left():
+                raise ClientDisconnect
     check.raise_any()
     if form is None:
         require_answerable(model, check.rows, proba=request.proba, most=most)
-        found = [part async for part in parts.steps(answer(model, X) for X in _cells(tables, request, stored))]
+        async with aclosing(parts.steps(answer(model, X) for X in _cells(tables, request, stored))) as answers:
+            found = [part async for part in answers]
         return await parts.answer(check.rows * BYTES_OF_ROW, _in_json, stored, found, proba=request.proba)
     ready = (answered(model, X, proba=request.proba) for X in _cells(tables, request, stored))
     return Stream(
@@ -72,7 +74,7 @@ def _in_json(stored: Stored, found: Sequence[Answered], *, proba: bool) -> Respo
     return as_json(told(stored, found, proba=proba), without_nulls=True)
 
 
-def _checked(tables: Iterable[Table], check: Check, request: PredictRequest) -> Iterator[int]:
+def _checked(tables: Iterable[Table], check: Check, request: PredictRequest) -> Generator[int]:
     for table in tables:
         check.add(sent(request, table))
         yield check.rows

@@ -1,7 +1,8 @@
 """The parts that routes are handed, and how a request gets at them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Annotated, ParamSpec, TypeVar, cast
 
@@ -69,14 +70,18 @@ class Parts:
         """Do what an answer takes; the size is in bytes of JSON, or as much work. Large ones wait for no table."""
         return await _off_the_loop(self.answers, size, work, *args, **kwargs)
 
-    async def steps(self, work: Iterator[T]) -> AsyncGenerator[T]:
-        """Do work of any length a step at a time, in threads; it waits for others of its kind, no other for it."""
-        while True:
-            async with self.bulk:
-                step = await run_in_threadpool(next, work, None)
-            if step is None:
-                return
-            yield step
+    async def steps(self, work: Generator[T]) -> AsyncGenerator[T]:
+        """Do work of any length a step at a time, in threads; it waits for others of its kind, no other for it.
+
+        However it ends, the work is closed, and with it the files that it reads.
+        """
+        with closing(work):
+            while True:
+                async with self.bulk:
+                    step = await run_in_threadpool(next, work, None)
+                if step is None:
+                    return
+                yield step
 
 
 async def _off_the_loop(

@@ -74,7 +74,8 @@ class Records:
         Raises pa.ArrowInvalid where it goes wrong.
         """
         options = self._options(types, block, only, invalid, rest=pa.binary(), threads=False)
-        yield from csv.open_csv(self.stream(), **options)
+        with csv.open_csv(self.stream(), **options) as reader:
+            yield from reader
 
     def _options(
         self,

@@ -1,7 +1,7 @@
 """Writers: answers in a format, piece by piece as their tables come; a whole answer is a stream of one table."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from app.tables.texts import Arrow
 
-Writer = Callable[[Iterable[Arrow], int], Iterator[bytes]]
+Writer = Callable[[Iterable[Arrow], int], Generator[bytes]]
 """Takes tables of the same columns, of which there is at least one, and how many rows they have all together."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet run a text
@@ -47,7 +47,7 @@ class Sink(io.RawIOBase):
         return written
 
 
-def _through(new: Callable[[Sink, Any], Any], tables: Iterable[Arrow], _rows: int) -> Iterator[bytes]:
+def _through(new: Callable[[Sink, Any], Any], tables: Iterable[Arrow], _rows: int) -> Generator[bytes]:
     """Write through one of pyarrow's writers."""
     sink, coming = Sink(), iter(tables)
     first = next(coming)
@@ -58,7 +58,7 @@ def _through(new: Callable[[Sink, Any], Any], tables: Iterable[Arrow], _rows: in
     yield sink.taken()
 
 
-def write_csv(tables: Iterable[Arrow], rows: int) -> Iterator[bytes]:
+def write_csv(tables: Iterable[Arrow], rows: int) -> Generator[bytes]:
     """Write CSV in which no text runs as a formula when a spreadsheet opens it."""
     return _through(csv.CSVWriter, map(_harmless, tables), rows)
 
@@ -78,7 +78,7 @@ def _harmless_text(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def write_ndjson(tables: Iterable[Arrow], _rows: int) -> Iterator[bytes]:
+def write_ndjson(tables: Iterable[Arrow], _rows: int) -> Generator[bytes]:
     """Write an object a line."""
     for table in tables:
         yield b"".join(to_json(row) + b"\n" for row in table.to_pylist())
@@ -89,7 +89,7 @@ write_arrow_stream: Writer = partial(_through, ipc.new_stream)
 write_arrow_file: Writer = partial(_through, ipc.new_file)
 
 
-def write_npy(tables: Iterable[Arrow], rows: int) -> Iterator[bytes]:
+def write_npy(tables: Iterable[Arrow], rows: int) -> Generator[bytes]:
     """Write the columns that are numbers or truths as float64; texts have no place in it."""
     for number, table in enumerate(tables):
         columns = [column.to_numpy() for column in table.columns if not pa.types.is_string(column.type)]

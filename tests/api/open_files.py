@@ -1,12 +1,12 @@
-"""Which files this process has open."""
+"""Which files a process has open."""
 
 from pathlib import Path
 
 
-def temporary_files() -> int:
-    """How many files without a name this process has open."""
+def temporary_files(process: int | str = "self") -> int:
+    """How many files without a name a process has open."""
     names = []
-    for link in Path("/proc/self/fd").iterdir():
+    for link in Path(f"/proc/{process}/fd").iterdir():
         try:
             names.append(str(link.readlink()))
         except OSError:

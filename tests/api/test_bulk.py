@@ -341,6 +341,25 @@ async def test_nobody_is_answered_who_is_gone(settings: Settings) -> None:
     wait_until(lambda: temporary_files() == before)
 
 
+@EVERY
+def test_answers_that_nobody_waits_for_leave_no_file_open(name: str, start_server: StartServer) -> None:
+    """A real server closes what it was reading as soon as clients are gone, and leaves nothing to a collector."""
+    server = start_server()
+    before = temporary_files(server.process.pid)
+    body, kind = body_of(name, HOUSES | {"note": NOTES}), {"content-type": FORMATS[name].media_types[0]}
+    with server.client() as client:
+        rows = [row | {"price": index} for index, row in enumerate(rows_of(HOUSES, 60))]
+        request = {"name": "price", "rows": rows, "target": "price", "kinds": KINDS, **SETTINGS}
+        client.post("/train", json=request).raise_for_status()
+        for _ in range(5):
+            url = "/models/price/predict?ignore_extra=true"
+            with client.stream("POST", url, content=body, headers=kind) as response:
+                next(response.iter_raw())
+            assert response.status_code == 200
+
+        wait_until(lambda: temporary_files(server.process.pid) == before, seconds=10)
+
+
 def memory(process: int, name: str) -> int:
     """Bytes that a process takes, or has taken at most."""
     status = Path(f"/proc/{process}/status").read_text()
