@@ -33,6 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings.upload_bytes,
         settings.most_answers,
         Cost(settings.most_parameters, settings.most_numbers, settings.most_operations),
+        settings.training_seconds,
         settings.most_cells,
     )
 

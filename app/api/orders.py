@@ -1,7 +1,5 @@
 """From a training request to an order: presets merged, the table read, the budget checked."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +7,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from app.api.bodies import Body
+from app.api.dataset_rows import Chosen, choose
 from app.api.parsing import parse
 from app.api.parts import Limits
 from app.api.schemas import PredictRequest, TrainRequest
@@ -16,18 +15,16 @@ from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
-from app.errors import BudgetExceeded, Fault, InputError, InvalidRequest
-from app.jobs.budget import estimate, most_rows
+from app.errors import BudgetExceeded, Fault, InvalidRequest
+from app.jobs.budget import estimate
 from app.jobs.work import Order
 from app.presets import PRESETS
 from app.store.datasets import DatasetStore
 from app.store.references import new_name, require_name
-from app.tables.parquet_files import read_sample
 from app.tables.reading import Sent, training_rows
 from app.tables.table import Table
 
 BESIDE = ("rows", "X", "y", "weights", "columns")
-GLANCED_CELLS = 2**16  # of a dataset, to tell how much of it can be learnt at once
 RECIPE = TypeAdapter(Recipe)
 
 
@@ -40,21 +37,21 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
     name = new_name() if request.name is None else request.name
     require_name(name)
     recipe = _recipe(request, given)
-    notes: tuple[str, ...] = ()
     if request.dataset is None:
-        rows = _rows(request, table, recipe)
+        chosen = Chosen(training_rows(sent(request, table), task=recipe.task, wants_labels=recipe.wants_labels))
     else:
         _require_alone(request, table)
-        rows, notes = _rows_of_dataset(request, recipe, limits, datasets)
-    _require_affordable(rows, recipe, limits)
+        chosen = choose(sent(request, None), request.dataset, recipe, limits, datasets)
+    _require_affordable(chosen.rows, recipe, limits)
     return Order(
         name=name,
-        rows=rows,
+        rows=chosen.rows,
         recipe=recipe,
         tags=request.tags,
         description=request.description,
         dataset=request.dataset,
-        notes=notes,
+        notes=chosen.notes,
+        plan=chosen.plan,
     )
 
 
@@ -76,39 +73,6 @@ def _require_alone(request: TrainRequest, table: Table | None) -> None:
     if beside or table is not None:
         message = "A dataset is the whole table: its columns have names, and its rows are all there is."
         raise InvalidRequest(message, [Fault("nothing beside dataset", field=name) for name in beside or ["body"]])
-
-
-def _rows_of_dataset(
-    request: TrainRequest, recipe: Recipe, limits: Limits, datasets: DatasetStore
-) -> tuple[TrainingRows, tuple[str, ...]]:
-    """Read a dataset, or a sample of as many rows as one training may take, and say so."""
-    seed = recipe.training.seed
-    with datasets.verified(str(request.dataset)) as source:
-        table, total = read_sample(source, most_cells=min(limits.cells, GLANCED_CELLS), seed=seed)
-        if table.rows == total:
-            return _rows(request, table, recipe), ()
-        width = len(table.columns)
-        with _rows_unknown():
-            most = most_rows(_rows(request, table, recipe), recipe, limits.training, min(total, limits.cells // width))
-            table, _ = read_sample(source, most_cells=most * width, seed=seed)
-            rows = _rows(request, table, recipe)
-    if table.rows == total:
-        return rows, ()
-    return rows, (f"Learnt from a random {table.rows} of {total} rows, as many as one training may take.",)
-
-
-@contextmanager
-def _rows_unknown() -> Iterator[None]:
-    """Leave out of faults where a row stands in a sample, which is not where it stands in the dataset."""
-    try:
-        yield
-    except InputError as error:
-        error.faults = tuple(replace(fault, row=None) for fault in error.faults)
-        raise
-
-
-def _rows(request: TrainRequest, table: Table | None, recipe: Recipe) -> TrainingRows:
-    return training_rows(sent(request, table), task=recipe.task, wants_labels=recipe.wants_labels)
 
 
 def sent(request: TrainRequest | PredictRequest, table: Table | None) -> Sent:

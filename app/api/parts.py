@@ -35,6 +35,7 @@ class Limits:
     answers: int
     """Numbers in the answer to a prediction."""
     training: Cost
+    training_seconds: float
     cells: int
     """Rows times columns of a table that is taken at once."""
 

@@ -26,6 +26,7 @@ SMALL = 2000  # numbers to learn, up to which second derivatives are affordable
 NARROW, MOST_WEIGHTS = 50, 1000  # inputs and weights, up to which they are
 MOST_BINS = 512  # of all columns together
 MEMBERS = 8
+MANY_STEPS = 300  # in an epoch, from where fewer epochs do: their number falls as its root
 JUDGED_FROM = 100  # rows: with fewer, holding some out costs a single network more than it tells
 FULL_BATCH = 256  # up to so many rows one step of a single network sees all of them
 EXACT_UP_TO = 1000  # rows that are learnt in float64
@@ -44,6 +45,8 @@ class Problem(NamedTuple):
     """Columns of numbers, which can be cut into bins."""
     embedded: bool = False
     """Whether a category has so many levels that it is embedded."""
+    judging: int = 0
+    """Rows by which members are judged beside those that they learn, where these are too many for memory."""
 
     @property
     def task(self) -> str:
@@ -124,7 +127,10 @@ def _choices(recipe: Recipe, problem: Problem) -> list[tuple[str, str]]:
     """Name the optimizers to try for a table, and say why."""
     training, few = recipe.training, problem.rows < FEW_ROWS
     rows = "1 row" if problem.rows == 1 else f"{problem.rows} rows"
-    ensemble = ("adam", f"{rows}, each judged by members that have not seen it")
+    judged = (
+        f"judged by {problem.judging} others" if problem.judging else "each judged by members that have not seen it"
+    )
+    ensemble = ("adam", f"{rows}, {judged}")
     if training.optimizer:
         return [(training.optimizer, "as set")]
     if training.learning_rate or training.batch_size or training.clip_norm or training.dropout:
@@ -179,7 +185,8 @@ def _usual_ensemble(_training: TrainingConfig, problem: Problem) -> Usual:
     }
     learnt = rows - rows_held_out(rows, 1.0 / members)
     batches = max(1, round(learnt / (512 if large else 256)))
-    epochs = min(256, max(20, -(-1500 // batches)))
+    least = max(4, min(20, round(20 * sqrt(MANY_STEPS / batches))))
+    epochs = min(256, max(least, -(-1500 // batches)))
     learning |= {"batch_size": -(-learnt // batches), "epochs": epochs, "patience": max(5, epochs // 10)}
     bins = min(64, max(8, round(sqrt(rows) / 4)), MOST_BINS // max(1, problem.numbers))
     return network, learning, {"features": "robust", "clip": 3.0} | ({"bins": bins} if bins > 1 else {})

@@ -35,6 +35,12 @@ def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
     return Folds(np.stack([np.setdiff1d(np.arange(rows), out) for out in judged]), judged)
 
 
+def all_judge(rows: int, members: int) -> Folds:
+    """Judge every member by all rows; as none of them is learnt from, they also say what each has come to."""
+    everything = np.tile(np.arange(rows), (members, 1))
+    return Folds(everything, everything)
+
+
 def unseen(scores: Outputs, judged: HeldOut) -> tuple[Array, Index]:
     """Average each row's answers, shape (members, samples, answers), over the members that it was held out from.
 

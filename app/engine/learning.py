@@ -4,26 +4,28 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from app.engine.activations import ACTIVATIONS
-from app.engine.arrays import Array, Cells, Index, Targets, Vector
+from app.engine.arrays import Array, Cells, Vector
 from app.engine.config import GENERATORS, PRECISIONS
 from app.engine.defaults import Candidate, Problem, candidates, rows_held_out
 from app.engine.device import DEVICES, Device, one_blas_thread
-from app.engine.ensemble import Folds, deal, unseen
+from app.engine.encoding import Encoding
+from app.engine.ensemble import Folds, all_judge, deal, unseen
 from app.engine.losses import LOSSES
 from app.engine.metrics import classification_metrics, confusion_matrix, multilabel_metrics, regression_metrics
 from app.engine.model import Model, Report
 from app.engine.network import Network
-from app.engine.preprocessing import EMBEDDING_WIDTH, PAIR, Encoder, Scaler, encode_labels
+from app.engine.preprocessing import EMBEDDING_WIDTH, PAIR, Encoder, encode_labels
 from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS, GaveUp, solve
-from app.engine.table import Label, TrainingRows
+from app.engine.streaming import Streamed
+from app.engine.table import Label, MoreRows, TrainingRows
 from app.engine.training import Course, Examples, Progress, Trained, descend
-from app.errors import Diverged, UnsuitableTarget
+from app.errors import Diverged
 
 OPTIMISM = 1.5  # measured: errors of the ensemble on rows not seen at all, to those on rows that it stopped by
 PROMISING = 0.2  # share of a target's variance that a small table's first members may leave unexplained
@@ -36,19 +38,24 @@ def learn(
     on_epoch: Callable[[Progress], None] = lambda _progress: None,
     device: str = "cpu",
     threads: Executor | None = None,
+    more: MoreRows | None = None,
 ) -> Model:
     """Train networks on rows; raise UnsuitableTarget or Diverged where that cannot be done.
 
-    The same rows, recipe and seed give the same bytes for any number of threads.
+    With `more`, these are learnt from, by gradients, and the rows at hand are those to judge by. The same rows, recipe
+    and seed give the same bytes for any number of threads.
     """
-    options = candidates(recipe, problem_of(rows, labels_of(rows), recipe.scaling.one_hot))
+    problem = problem_of(rows, labels_of(rows), recipe.scaling.one_hot)
+    if more is not None:
+        problem = problem._replace(rows=more.count, judging=len(rows.X))
+    options = candidates(recipe, problem)
     models: list[Model] = []
     for option in options:
         last = option is options[-1]
         means = Means(DEVICES[device](), threads, on_epoch if last else _tell_nobody, np.inf if last else PROMISING)
         # Overflow is what Diverged reports.
         with suppress(*() if last else (GaveUp, Diverged)), np.errstate(all="ignore"), one_blas_thread():
-            models.append(_trained(rows, option, means))
+            models.append(_trained(rows, option, means, more))
     return min(models, key=_expected_error)
 
 
@@ -74,30 +81,30 @@ def _tell_nobody(_progress: Progress) -> None:
     """Leave the curve of a candidate to itself: those who follow a training see the one that always runs to its end."""
 
 
-def _trained(rows: TrainingRows, candidate: Candidate, means: Means) -> Model:
+def _trained(rows: TrainingRows, candidate: Candidate, means: Means, more: MoreRows | None) -> Model:
     recipe, training, labels = candidate.recipe, candidate.recipe.training, labels_of(rows)
     rng = GENERATORS[training.generator](training.seed)
     members = training.members or 1
-    folds = deal(_strata(rows), members, rows_held_out(len(rows.X), training.validation or 0.0), rng)
+    if more is None:
+        folds = deal(_strata(rows), members, rows_held_out(len(rows.X), training.validation or 0.0), rng)
+    else:
+        folds = all_judge(len(rows.X), members)
     known = np.arange(len(rows.X)) if members > 1 else folds.learnt[0]  # what no member learns from stays unknown
-    encoder = Encoder.fit(rows.columns, rows.X, recipe.scaling, known)
-    y, target = _scaled_target(rows, recipe, labels, known)
-    network = network_for(recipe, encoder, outputs_for(recipe, len(rows.targets), len(labels)))
-    X = encoder.encode(rows.X)
-    weights = _weights(rows, balanced=training.class_weight == "balanced")
-
-    def sent(array: Cells) -> Array:
-        return means.device.send(np.ascontiguousarray(array, dtype=PRECISIONS[str(training.precision)]))
-
+    encoding = Encoding.fit(rows, recipe, labels, known)
+    network = network_for(recipe, encoding.encoder, outputs_for(recipe, len(rows.targets), len(labels)))
+    X = encoding.encoder.encode(rows.X)
+    send = partial(_sent, means.device, str(training.precision))
     course = Course(
         network=network,
         loss=replace(LOSSES[str(training.loss)], level=training.quantile),
         config=training,
-        parameters=sent(network.initialize(str(recipe.network.initializer), members, rng, X[known])),
+        parameters=send(network.initialize(str(recipe.network.initializer), members, rng, X[known])),
         rng=rng,
         **means._asdict(),
     )
-    examples = Examples(sent(X), sent(y), None if weights is None else sent(weights), folds.learnt, folds.judged)
+    examples = Examples(*encoding.batch(rows, send, X), *folds)
+    if more is not None:
+        examples = Streamed(**vars(examples), more=more, encode=partial(encoding.batch, send=send))
     solver = SOLVERS.get(str(training.optimizer))
     trained = descend(course, examples) if solver is None else solve(solver, course, examples)
     model = Model(
@@ -107,12 +114,17 @@ def _trained(rows: TrainingRows, candidate: Candidate, means: Means) -> Model:
         recipe=recipe,
         network=network,
         parameters=means.device.fetch(trained.parameters),
-        encoder=encoder,
-        target=target,
+        encoder=encoding.encoder,
+        target=encoding.target,
         history=trained.history,
         sources=rows.sources,
     )
-    return replace(model, report=_report(model, rows, folds, trained, candidate.sentence))
+    model = replace(model, report=_report(model, rows, folds, trained, candidate.sentence))
+    return model if more is None else _of_all(model, more)
+
+
+def _sent(device: Device, precision: str, array: Cells) -> Array:
+    return device.send(np.ascontiguousarray(array, dtype=PRECISIONS[precision]))
 
 
 def labels_of(rows: TrainingRows) -> tuple[Label, ...]:
@@ -151,58 +163,6 @@ def _strata(rows: TrainingRows) -> Vector:
     return rows.y[:, 0]
 
 
-def _scaled_target(
-    rows: TrainingRows, recipe: Recipe, labels: tuple[Label, ...], known: Index
-) -> tuple[Targets, Scaler | None]:
-    """Give the target in the network's units, scaled by what the known rows are like, and the way back."""
-    output = str(recipe.network.output_activation)
-    if isinstance(rows.y, tuple):
-        return encode_labels(rows.y, labels, one_column=output == "sigmoid"), None
-    if rows.multilabel:
-        return rows.y, None
-    target = Scaler.fit(str(recipe.scaling.target), rows.y[known])
-    if recipe.scaling.target_maximum is not None:
-        target = Scaler(np.zeros_like(target.center), np.full_like(target.scale, recipe.scaling.target_maximum))
-    y = target.scale_in(rows.y)
-    _require_reachable(y[known], recipe)
-    return y, target
-
-
-def _require_reachable(y: Array, recipe: Recipe) -> None:
-    """Raise UnsuitableTarget for a scaled target that the network cannot answer, or whose squares overflow."""
-    output, precision = str(recipe.network.output_activation), str(recipe.training.precision)
-    low, high = ACTIVATIONS[output].range
-    lowest, highest = y.min(), y.max()
-    between = f"Scaled, the target runs from {lowest:.4g} to {highest:.4g}"
-    if LOSSES[str(recipe.training.loss)].counts and lowest < 0:
-        message = (
-            f"Loss {recipe.training.loss} learns counts, which are never negative, as this target is. Leave it out."
-        )
-        raise UnsuitableTarget(message)
-    if lowest < low or highest > high:
-        message = (
-            f"{between}, but {output} answers lie between {low:.4g} and {high:.4g}. Leave scaling.target out (or raise "
-            "target_maximum), or use output_activation identity."
-        )
-        raise UnsuitableTarget(message)
-    if max(-lowest, highest) ** 2 > np.finfo(PRECISIONS[precision]).max:
-        message = f"{between}, whose squares are beyond {precision}. Leave scaling.target out, or raise target_maximum."
-        raise UnsuitableTarget(message)
-
-
-def _weights(rows: TrainingRows, *, balanced: bool) -> Cells | None:
-    """Give each row's weight, shape (samples, 1), 1 on average; None where all count alike."""
-    weights = np.ones(len(rows.X)) if rows.weights is None else rows.weights / rows.weights.max()  # no sum underflows
-    if balanced and isinstance(rows.y, tuple):
-        _, place = np.unique(np.array(rows.y), return_inverse=True)
-        totals = np.bincount(place, weights=weights)[place]
-        weights = np.divide(weights, totals, out=np.zeros(len(weights)), where=totals > 0)  # a class may count nothing
-    elif rows.weights is None:
-        return None
-    scaled: Cells = (weights / weights.mean())[:, np.newaxis]
-    return scaled
-
-
 def _report(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, choice: str) -> Report:
     """Measure a model on all rows, and on those that members have not seen."""
     truth = encode_labels(rows.y, model.labels, one_column=False) if isinstance(rows.y, tuple) else rows.y
@@ -228,6 +188,16 @@ def _report(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, ch
         confusion_matrix=confusion_matrix(answers, judged) if model.labels else None,
         warnings=tuple(_warnings(rows)),
     )
+
+
+def _of_all(model: Model, more: MoreRows) -> Model:
+    """Tell of the rows that were learnt from, beside those that judged; nothing was measured on them."""
+    report, judged = model.report, model.report.rows
+    rows = judged + more.count
+    training = replace(model.recipe.training, validation=judged / rows)
+    metrics = {"validation": report.metrics["validation"]}
+    report = replace(report, rows=rows, parameters_per_row=model.network.size / rows, metrics=metrics)
+    return replace(model, recipe=replace(model.recipe, training=training), report=report)
 
 
 def _warnings(rows: TrainingRows) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """A table as the engine takes it: columns of numbers or of categories, in one matrix."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
-from app.engine.arrays import Cells, SampleWeights, Targets
+from app.engine.arrays import Cells, Index, Randomness, SampleWeights, Targets
 
 Label: TypeAlias = str | bool | int
 """A class, or a category, as the user names it."""
@@ -72,3 +73,20 @@ class TrainingRows:
     multilabel: bool = False
     sources: tuple[Source, ...] = ()
     """The columns as they were sent, where they were sent by somebody."""
+
+    def part(self, rows: Index) -> "TrainingRows":
+        """Take some of the rows."""
+        y = tuple(self.y[row] for row in rows.tolist()) if isinstance(self.y, tuple) else self.y[rows]
+        return replace(self, X=self.X[rows], y=y, weights=None if self.weights is None else self.weights[rows])
+
+
+@runtime_checkable
+class MoreRows(Protocol):
+    """The rows of a table that is too long for memory, beside some that are at hand as TrainingRows."""
+
+    @property
+    def count(self) -> int:
+        """How many rows there are, without those at hand."""
+
+    def blocks(self, rng: Randomness) -> Iterator[TrainingRows]:
+        """Give each of them once, many at a time, in an order that `rng` decides; columns as those at hand have."""

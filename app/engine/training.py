@@ -35,6 +35,10 @@ MOST_TRACED = 1024  # rows looked at to find the layer that overflowed
 BLOCK_NUMBERS = 2**21  # numbers in the widest layer of rows that are judged at once: bounds the memory
 
 
+Take = Callable[[slice], Batch]
+"""Gives some of the rows of a batch."""
+
+
 class Progress(NamedTuple):
     """Where a training stands after an epoch: losses are means over the members."""
 
@@ -85,6 +89,28 @@ class Examples:
         """Take each member's own rows; `take` does it in a third of the time of an index."""
         weights = None if self.weights is None else self.weights.take(rows, axis=0)
         return Batch(self.X.take(rows, axis=0), self.y.take(rows, axis=0), weights)
+
+    @property
+    def count(self) -> int:
+        """How many rows each member sees in an epoch."""
+        return int(self.learnt.shape[1])
+
+    def batches(self, size: int, rng: Randomness) -> Iterator[tuple[int, Take]]:
+        """Give all rows once, in a new order unless one batch has all: how many it has, and a way to take some."""
+        if size >= self.count:
+            yield self.count, self._whole.part
+            return
+        shuffled = np.stack([rows[rng.permutation(len(rows))] for rows in self.learnt])
+        for start in range(0, self.count, size):
+            batch = shuffled[:, start : start + size]
+            yield batch.shape[1], partial(self._take, batch)
+
+    @cached_property
+    def _whole(self) -> Batch:
+        return self.batch(self.learnt)
+
+    def _take(self, batch: Indices, part: slice) -> Batch:
+        return self.batch(batch[:, part])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,15 +196,14 @@ class _Run:
 
     def learn(self) -> PerMember:
         """See every row once, in batches; give the loss of each member on the way."""
-        rows = self.examples.learnt.shape[1]
         total = np.zeros(len(self.gradient))
-        for count, take in self._batches():
+        for count, take in self.examples.batches(self.config.batch_size or 0, self.course.rng):
             value = self.descend(count, take)
-            total += value if self.course.loss.summed else value * (count / rows)
+            total += value if self.course.loss.summed else value * (count / self.examples.count)
         self.losses.append(float(total.mean()))
         return total
 
-    def descend(self, rows: int, take: Callable[[slice], Batch]) -> PerMember:
+    def descend(self, rows: int, take: Take) -> PerMember:
         """Take one step on one batch of so many rows and return the loss before it, without the penalty."""
         value: PerMember = self.course.device.fetch(self.backpropagation(take, rows, self.dropout.masks(rows)))
         self.course.require_finite(value, self.course.parameters, partial(take, slice(MOST_TRACED)), self.losses)
@@ -240,24 +265,6 @@ class _Run:
             loss = np.where(better, best, loss)
         history = History(np.array(self.losses), np.array(self.validation_losses))
         return Trained(parameters, history, float(loss.mean()), tuple(epochs.tolist()), stopped)
-
-    @cached_property
-    def _whole(self) -> Batch:
-        return self.examples.batch(self.examples.learnt)
-
-    def _batches(self) -> Iterator[tuple[int, Callable[[slice], Batch]]]:
-        """Give each batch as its number of rows and a way to take some of them."""
-        learnt, size = self.examples.learnt, self.config.batch_size or 0
-        if size >= learnt.shape[1]:
-            yield learnt.shape[1], self._whole.part
-            return
-        shuffled = np.stack([rows[self.course.rng.permutation(len(rows))] for rows in learnt])
-        for start in range(0, learnt.shape[1], size):
-            batch = shuffled[:, start : start + size]
-            yield batch.shape[1], partial(self._take, batch)
-
-    def _take(self, batch: Indices, part: slice) -> Batch:
-        return self.examples.batch(batch[:, part])
 
 
 def descend(course: Course, examples: Examples) -> Trained:

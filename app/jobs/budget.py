@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 from operator import gt
+from sys import maxsize
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +49,18 @@ def most_rows(rows: TrainingRows, recipe: Recipe, limits: Cost, most: int) -> in
     while most > len(rows.X) and any(map(gt, estimate(_as_many(rows, most), recipe), limits)):
         most = max(len(rows.X), most * 3 // 4)
     return most
+
+
+def most_streamed(rows: TrainingRows, recipe: Recipe, limits: Cost, most: int) -> int:
+    """Tell how many rows one training could take if they need not be in memory, but for a batch of them.
+
+    None for an optimizer that takes no batches.
+    """
+    training = recipe.training
+    at_once = max(training.batch_size or 0, len(rows.X))
+    if training.optimizer in WHOLE_TABLE or estimate(_as_many(rows, at_once), recipe).numbers > limits.numbers:
+        return 0
+    return most_rows(rows, recipe, limits._replace(numbers=maxsize), most)
 
 
 def _as_many(rows: TrainingRows, many: int) -> TrainingRows:

@@ -1,6 +1,7 @@
 """What happens in a training process: learn, then publish."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from app.engine.learning import learn
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
 from app.jobs.progress import ProgressNote, ProgressWriter
+from app.store.datasets import DatasetStore
 from app.store.learnt_from import note_model
 from app.store.store import ModelStore
+from app.tables.blocks import Blocks, Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,8 @@ class Order:
     """Where the rows are from, if they were kept."""
     notes: tuple[str, ...] = ()
     """What is to be said of the rows, with the warnings of the report."""
+    plan: Plan | None = None
+    """What else of the dataset is learnt, where it does not fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,14 @@ class Workplace:
 
 def train_and_publish(order: Order, workplace: Workplace, note: ProgressNote) -> int:
     """Train what was ordered and return the version under which it is now safe in the store."""
-    writer = ProgressWriter(note)
-    try:
-        with ThreadPoolExecutor(workplace.threads) as pool:
-            threads = pool if workplace.threads > 1 else None
-            model = learn(order.rows, order.recipe, on_epoch=writer, device=workplace.device, threads=threads)
-    finally:
-        writer.close()
-    report = replace(model.report, warnings=(*order.notes, *model.report.warnings))
+    with closing(ProgressWriter(note)) as writer, ThreadPoolExecutor(workplace.threads) as pool, ExitStack() as opening:
+        threads, more = pool if workplace.threads > 1 else None, None
+        if order.plan is not None:
+            datasets = DatasetStore(workplace.root)
+            more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
+        model = learn(order.rows, order.recipe, on_epoch=writer, device=workplace.device, threads=threads, more=more)
+    notes = (*order.notes, *(() if more is None else more.notes))
+    report = replace(model.report, warnings=(*notes, *model.report.warnings))
     told = replace(model, report=report, tags=order.tags, description=order.description, dataset=order.dataset)
     version = ModelStore(workplace.root).publish(order.name, told)
     if order.dataset is not None:

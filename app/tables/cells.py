@@ -1,6 +1,6 @@
 """Cells: what JSON values may stand in a table, and how the others are named when they may not."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
@@ -58,6 +58,14 @@ class Faults:
         for row in rows[: MOST_FAULTS + 1].tolist():
             self.add_cell(cell(row), expected(row), row=row, column=column)
         self.total += max(0, len(rows) - MOST_FAULTS - 1)
+
+    def add_those(self, others: "Faults", places: Sequence[int]) -> None:
+        """Note the faults of some rows, of which each is told where it stands among all."""
+        for fault in others.first:
+            row = None if fault.row is None else places[fault.row]
+            self.add(fault.expected, got=fault.got, row=row, column=fault.column, instead=fault.instead)
+        self.total += others.total - len(others.first)
+        self.non_finite += others.non_finite
 
     def raise_any(self, message: str) -> None:
         """Raise BadTable (NonFiniteNumber if that is all that is told) with what was collected, if anything was."""

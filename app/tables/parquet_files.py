@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from io import IOBase
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from app.engine.arrays import Index
 from app.errors import BadTable, Fault, TableTooLarge
 from app.tables.table import Table
 from app.tables.texts import Arrow
@@ -20,11 +22,55 @@ MOST_ROWS = 10**9 - 1  # more cannot be sampled
 SAMPLING = 1  # sets these random numbers apart from those of the training with the same seed
 
 
-class Sample(NamedTuple):
-    """Rows of a file, in their order, and how many it has in all."""
+@dataclass(frozen=True)
+class Draw:
+    """Some rows of a file, any set of so many being as likely as any other: how many of each group, and which."""
 
-    table: Table
-    of: int
+    sizes: tuple[int, ...]
+    """How many rows each group has,"""
+    counts: tuple[int, ...]
+    """and how many of them are drawn."""
+    seed: int
+
+    @classmethod
+    def all_of(cls, file: parquet.ParquetFile, seed: int) -> "Draw":
+        """Take all rows."""
+        sizes = tuple(file.metadata.row_group(group).num_rows for group in range(file.num_row_groups))
+        return cls(sizes, sizes, seed)
+
+    @property
+    def rows(self) -> int:
+        """How many rows are drawn."""
+        return sum(self.counts)
+
+    def few(self, most: int) -> "Draw":
+        """Draw so many of these rows, or all; the seed decides."""
+        rng = np.random.default_rng((self.seed, SAMPLING, most))
+        left, wanted, counts = self.rows, min(most, self.rows), []
+        for count in self.counts:
+            counts.append(int(rng.hypergeometric(count, left - count, wanted)))
+            left, wanted = left - count, wanted - counts[-1]
+        return replace(self, counts=tuple(counts))
+
+    def places(self, group: int, but: "Draw | None" = None) -> Index:
+        """Tell which rows of a group are drawn, in their order, without those of a draw from these."""
+        order = np.random.default_rng((self.seed, SAMPLING, group)).permutation(self.sizes[group])
+        return np.sort(order[but.counts[group] if but else 0 : self.counts[group]])
+
+    def place(self, row: int) -> int:
+        """Tell where in the file a row of these stands."""
+        before = 0
+        for group, (size, count) in enumerate(zip(self.sizes, self.counts, strict=True)):
+            if row < count:
+                return before + int(self.places(group)[row])
+            before, row = before + size, row - count
+        raise IndexError(row)
+
+    def read(self, file: parquet.ParquetFile, group: int, but: "Draw | None" = None) -> Arrow:
+        """Read those rows of a group."""
+        whole = but is None and self.counts[group] == self.sizes[group]
+        table = file.read_row_group(group, use_threads=False)
+        return table if whole else table.take(self.places(group, but))
 
 
 def write(sink: IOBase, batches: Iterable[Arrow]) -> int:
@@ -47,19 +93,22 @@ def write(sink: IOBase, batches: Iterable[Arrow]) -> int:
     return rows
 
 
+def opened(source: BinaryIO) -> parquet.ParquetFile:
+    """Open a file to be read group by group."""
+    return parquet.ParquetFile(source)
+
+
 def groups(file: parquet.ParquetFile) -> Iterator[Arrow]:
     """Give a file group by group."""
-    for index in range(file.num_row_groups):
-        yield file.read_row_group(index, use_threads=False)
+    draw = Draw.all_of(file, seed=0)
+    return (draw.read(file, group) for group in range(file.num_row_groups))
 
 
-def read_sample(source: BinaryIO, *, most_cells: int, seed: int, most_text: int = MOST_TEXT) -> Sample:
-    """Read a file; if it has more cells, so many rows at most, drawn by the seed, each as likely as any other."""
-    file = parquet.ParquetFile(source)
-    rows = file.metadata.num_rows
-    most = max(1, most_cells // file.metadata.num_columns)
-    table = pa.concat_tables(_short(groups(file) if rows <= most else _drawn(file, most, seed), most_text))
-    return Sample(Table(tuple(table.column_names), table.columns), rows)
+def read(file: parquet.ParquetFile, draw: Draw, *, most_text: int = MOST_TEXT) -> Table:
+    """Read the rows of a draw, in their order; raise BadTable for too much text."""
+    there = [group for group, count in enumerate(draw.counts) if count]
+    table = pa.concat_tables(_short((draw.read(file, group) for group in there), most_text))
+    return Table(tuple(table.column_names), table.columns)
 
 
 def _short(found: Iterable[Arrow], most: int) -> Iterator[Arrow]:
@@ -74,21 +123,6 @@ def _short(found: Iterable[Arrow], most: int) -> Iterator[Arrow]:
             message = f"The texts are longer than {most} bytes. Leave column {longest} out of the dataset."
             raise BadTable(message, [Fault("shorter texts", column=longest)])
         yield group
-
-
-def _drawn(file: parquet.ParquetFile, most: int, seed: int) -> Iterator[Arrow]:
-    """Draw rows group by group: first how many of a group, then which; any set of rows is equally likely."""
-    rng = np.random.default_rng((seed, SAMPLING))
-    left, wanted = file.metadata.num_rows, most
-    for index in range(file.num_row_groups):
-        if not wanted:
-            return
-        rows = file.metadata.row_group(index).num_rows
-        taken = int(rng.hypergeometric(rows, left - rows, wanted))
-        left, wanted = left - rows, wanted - taken
-        if taken:
-            places = np.sort(rng.choice(rows, taken, replace=False, shuffle=False))
-            yield file.read_row_group(index, use_threads=False).take(places)
 
 
 def _groups(batches: Iterable[Arrow]) -> Iterator[Arrow]:

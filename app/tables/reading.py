@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -61,12 +61,47 @@ def training_rows(sent: Sent, *, task: str | None, wants_labels: bool | None) ->
     require_short(columns)
     require_names([column.name for column in columns])  # a date's parts have names too
     answers = [table.column(name) for name in targets]
-    kinds = [sent.kinds.get(column.name) or kind_of(column) for column in answers]
+    kinds = _kinds_of(answers, sent)
     y, multilabel = read_targets(answers, kinds, faults, task=task, wants_labels=wants_labels)
     faults.raise_any(UNFIT)
     X = np.concatenate([values for *_, values in learnt], axis=1)
     sources = with_examples([source for source, *_ in learnt], raw)
     return TrainingRows(columns, targets, X, y, weights, multilabel, sources)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How more rows of a table are read: as some of them were that are at hand."""
+
+    at_hand: TrainingRows
+    sent: Sent
+    """All but the table."""
+    kinds: Sequence[str]
+    """Of the targets."""
+    task: str | None
+    wants_labels: bool | None
+
+    @classmethod
+    def of(cls, sent: Sent, task: str | None, wants_labels: bool | None) -> "Likeness":  # noqa: FBT001 - as a recipe has it
+        """Read the rows at hand; raise as `training_rows` does."""
+        at_hand = training_rows(sent, task=task, wants_labels=wants_labels)
+        table, targets = _labelled_table(sent)
+        kinds = _kinds_of([table.column(name) for name in targets], sent)
+        return cls(at_hand, replace(sent, table=None), kinds, task, wants_labels)
+
+    def read(self, table: Table, faults: Faults) -> TrainingRows:
+        """Read more rows; what does not fit goes to `faults`. What a category had not at hand is UNSEEN."""
+        sent, at_hand = replace(self.sent, table=table), self.at_hand
+        table, targets = _labelled_table(sent)
+        weights, table = _weights(sent, table, targets, faults)
+        known = {column.name: column for column in at_hand.columns}
+        values = [
+            answer(table.column(source.name), source, [known[name] for name in source.columns], faults, missing=True)
+            for source in at_hand.sources
+        ]
+        answers = [table.column(name) for name in targets]
+        y, _ = read_targets(answers, self.kinds, faults, task=self.task, wants_labels=self.wants_labels)
+        return replace(at_hand, X=np.concatenate(values, axis=1), y=y, weights=weights)
 
 
 def cells_to_answer(sent: Sent, model: Model) -> Cells:
@@ -107,6 +142,10 @@ def require_known(stated: Iterable[str], columns: Sequence[str]) -> None:
         message = f"Kinds are stated of columns that are not there; those are: {names(columns)}."
         faults = [Fault("one of the columns", column=name, field="kinds") for name in unknown[:MOST_FAULTS]]
         raise BadTable(message, faults, len(unknown))
+
+
+def _kinds_of(columns: Sequence[RawColumn], sent: Sent) -> list[str]:
+    return [sent.kinds.get(column.name) or kind_of(column) for column in columns]
 
 
 def _matching(sent: Sent, columns: tuple[str, ...], targets: tuple[str, ...]) -> Table:

@@ -113,14 +113,52 @@ async def test_a_dataset_tells_which_models_were_trained_on_it(client: httpx.Asy
     assert (await client.get("/models/exam")).json()["dataset"] == dataset
 
 
-async def test_what_is_too_large_is_learnt_from_a_sample(settings: Settings) -> None:
-    """As many rows as fit, drawn by the seed; the report says so, and small datasets are taken whole."""
+def straight_line(rows: int, end: bytes = b"") -> bytes:
+    return b"a,b\n" + b"".join(b"%d,%d\n" % (row, row) for row in range(rows)) + end
+
+
+async def test_what_is_too_large_for_memory_is_learnt_block_by_block(settings: Settings) -> None:
+    """All rows, in little memory: the same seed gives the same model; those held back are as many as memory holds."""
     async with client_of(settings.model_copy(update={"most_cells": 300})) as client:
-        large, small = (b"a,b\n" + b"".join(b"%d,%d\n" % (row, row) for row in range(n)) for n in (40_000, 150))
-        dataset = (await uploaded(client, large))["dataset"]
-        whole = await trained(client, dataset=(await uploaded(client, small))["dataset"], target="b")
-        first, second = [await trained(client, dataset=dataset, target="b") for _ in range(2)]
-        other = await trained(client, dataset=dataset, target="b", training=QUICK["training"] | {"seed": 1})
+        dataset = (await uploaded(client, straight_line(40_000)))["dataset"]
+        for name in ("first", "second"):
+            model = await trained(client, name=name, dataset=dataset, target="b")
+        found = await weights(client, "first")
+        again = await weights(client, "second")
+
+    assert (model["report"]["rows"], model["report"]["rows_held_out"]) == (40_000, 150)
+    assert model["report"]["metrics"]["validation"]["r2"] > 0.99
+    assert model["report"]["warnings"] == []
+    assert model["training"]["validation"] == 150 / 40_000
+    assert found == again
+
+
+async def test_a_slip_anywhere_is_named_by_its_row(settings: Settings) -> None:
+    """Before anything is learnt, though only a part of the rows is in memory at a time; the job's fault is a 422."""
+    async with client_of(settings.model_copy(update={"most_cells": 300})) as client:
+        slips = (await uploaded(client, straight_line(40_000, b"x,1\n" * 3)))["dataset"]
+        many = (await uploaded(client, straight_line(2000, b"x,1\n" * 1000)))["dataset"]
+
+        few, glanced = [
+            await problem(client, "/train", {"dataset": dataset, "target": "b"} | QUICK) for dataset in (slips, many)
+        ]
+
+    fault = {"column": "a", "got": 'text "x"', "expected": "a number"}
+    assert few["errors"] == [fault | {"row": row} for row in range(40_000, 40_003)]
+    assert glanced["errors"][0].items() >= fault.items()
+    assert all(2000 <= told["row"] < 3000 for told in glanced["errors"])
+
+
+async def test_an_optimizer_that_sees_all_rows_at_once_gets_a_sample(settings: Settings) -> None:
+    """As many rows as fit, drawn by the seed; the report says so, and small datasets are taken whole."""
+    whole_table = {"training": {"optimizer": "lbfgs", "epochs": 3}}
+    async with client_of(settings.model_copy(update={"most_cells": 300})) as client:
+        dataset = (await uploaded(client, straight_line(40_000)))["dataset"]
+        request = {"dataset": dataset, "target": "b"} | whole_table
+        whole = await trained(client, **request | {"dataset": (await uploaded(client, straight_line(150)))["dataset"]})
+        first, second = [await trained(client, **request) for _ in range(2)]
+        seeded = whole_table["training"] | {"seed": 1}
+        other = await trained(client, **request | {"training": seeded})
 
     warning = "Learnt from a random 150 of 40000 rows, as many as one training may take."
     assert first["report"]["warnings"] == [warning]
@@ -129,19 +167,18 @@ async def test_what_is_too_large_is_learnt_from_a_sample(settings: Settings) -> 
     assert first["columns"] == second["columns"] != other["columns"]
 
 
-async def test_a_sample_is_as_large_as_one_training_may_be(settings: Settings) -> None:
-    """Not larger than the limits of trainings, with everything chosen; a slip in it is told without its row."""
-    content = b"a,b\n" + b"".join(b"%d,%d\n" % (row, row) for row in range(600_000))
-    async with client_of(settings.model_copy(update={"most_numbers": 2 * 10**7})) as client:
-        dataset = (await uploaded(client, content))["dataset"]
-        slips = (await uploaded(client, content + b"x,1\n" * 1000))["dataset"]
+@pytest.mark.parametrize("limit", [{"most_operations": 1e9}, {"training_seconds": 0.1}])
+async def test_no_more_is_learnt_than_one_training_may_take(limit: dict[str, Any], settings: Settings) -> None:
+    """In operations, or in the time that they take even on a busy machine; with everything chosen."""
+    async with client_of(settings.model_copy(update={"most_cells": 300} | limit)) as client:
+        dataset = (await uploaded(client, straight_line(60_000)))["dataset"]
+        order = {"dataset": dataset, "target": "b", "training": {"epochs": 1, "members": 1}}
+        report = (await client.post("/train", json=order)).raise_for_status().json()["report"]
 
-        answer = (await client.post("/train", json={"dataset": dataset, "target": "b"})).raise_for_status().json()
-        refused = await problem(client, "/train", {"dataset": slips, "target": "b"})
-
-    assert 1000 < answer["report"]["rows"] < 600_000
-    assert answer["report"]["warnings"][0].endswith("of 600000 rows, as many as one training may take.")
-    assert refused["errors"][0] == {"column": "a", "got": 'text "x"', "expected": "a number"}
+    assert 150 < report["rows"] < 60_000
+    assert report["warnings"] == [
+        f"Learnt from a random {report['rows']} of 60000 rows, as many as one training may take."
+    ]
 
 
 async def test_a_dataset_in_use_is_not_deleted(client: httpx.AsyncClient) -> None:

@@ -21,7 +21,7 @@ from app.store.learnt_from import models_of, note_model
 from app.store.store import ModelStore
 from app.tables import parquet_files
 from app.tables.columns import MOST_LEVELS
-from app.tables.parquet_files import GROUP_ROWS
+from app.tables.parquet_files import GROUP_ROWS, Draw
 from app.tables.summaries import summarise
 from app.tables.texts import Arrow
 from tests.store.test_protocol import watched
@@ -260,24 +260,31 @@ def test_a_dataset_that_cannot_be_removed_is_not_said_to_be_gone(datasets: Datas
 
 
 def test_a_sample_is_uniform_and_in_the_order_of_the_rows() -> None:
-    """Over many seeds, each twentieth of the rows is drawn equally often, whatever group it is in; no row twice."""
+    """Over many seeds, each twentieth of the rows is drawn equally often, whatever group it is in; no row twice.
+
+    So it is for what is drawn from a draw, and for the rest of it.
+    """
     file = BytesIO()
     ends = np.cumsum([0, GROUP_ROWS, GROUP_ROWS // 2, GROUP_ROWS])  # the last two make one group
     rows = int(ends[-1])
     groups = [pa.RecordBatch.from_pydict({"row": np.arange(*ends[at : at + 2])}) for at in range(3)]
     parquet_files.write(file, groups)
-    counts = np.zeros(20)
+    opened = parquet.ParquetFile(file)
+    counts = np.zeros((3, 20))
 
     for seed in range(100):
-        file.seek(0)
-        table, of = parquet_files.read_sample(file, most_cells=60, seed=seed)
-        drawn = table.cells[0].to_numpy()
-        assert (of, len(drawn)) == (rows, 60)
-        assert (np.diff(drawn) > 0).all()
-        counts += np.bincount(drawn * 20 // rows, minlength=20)
+        many = Draw.all_of(opened, seed).few(120)
+        few = many.few(60)
+        drawn = [parquet_files.read(opened, draw).cells[0].to_numpy() for draw in (many, few)]
+        rest = [many.read(opened, group, few)["row"].to_numpy() for group in range(2)]
+        drawn.append(np.concatenate(rest))
+        assert [len(each) for each in drawn] == [120, 60, 60]
+        assert sorted([*drawn[1], *drawn[2]]) == drawn[0].tolist()
+        assert [many.place(row) for row in range(120)] == drawn[0].tolist()
+        counts += [np.bincount(each * 20 // rows, minlength=20) for each in drawn]
 
-    assert parquet.ParquetFile(file).num_row_groups == 2
-    assert abs(counts - 300).max() < 4 * np.sqrt(300)
+    assert opened.num_row_groups == 2
+    assert (abs(counts - [[600], [300], [300]]) < 4 * np.sqrt(counts)).all()
 
 
 def test_categories_beyond_counting_are_told_honestly() -> None:

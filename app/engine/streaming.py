@@ -1,0 +1,40 @@
+"""Streaming: learning from the rows of a table that is too long for memory, block by block.
+
+The rows at hand, a sample, say how all are encoded and scaled, and judge the members, who never learn from them.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from app.engine.arrays import Index, Randomness
+from app.engine.backpropagation import Batch
+from app.engine.table import MoreRows, TrainingRows
+from app.engine.training import Examples, Take
+
+
+@dataclass(frozen=True)
+class Streamed(Examples):
+    """The rows at hand, by which every member is judged, and more that all members learn from in the same order."""
+
+    more: MoreRows
+    encode: Callable[[TrainingRows], Batch]
+    """Does to rows, for all members, what was done to those at hand."""
+
+    @property
+    def count(self) -> int:
+        """How many rows each member sees in an epoch."""
+        return self.more.count
+
+    def batches(self, size: int, rng: Randomness) -> Iterator[tuple[int, Take]]:
+        """Give all rows once, shuffled within blocks that come in a new order; their batches are about as long."""
+        for block in self.more.blocks(rng):
+            rows = rng.permutation(len(block.X))
+            for batch in np.array_split(rows, max(1, round(len(rows) / size))):
+                yield len(batch), partial(self._part, block, batch)
+
+    def _part(self, block: TrainingRows, batch: Index, part: slice) -> Batch:
+        X, y, weights = self.encode(block.part(batch[part]))
+        return Batch(X[np.newaxis], y[np.newaxis], None if weights is None else weights[np.newaxis])
