@@ -29,7 +29,7 @@ from app.errors import Fault, InvalidRequest, TooManyAnswers
 from app.jobs.jobs import Job
 from app.store.dataset_document import Dataset
 from app.store.store import Listed, Stored
-from app.tables.answered import class_names
+from app.tables.answered import class_names, in_words
 from app.tables.bulk import Answered, answer
 from app.tables.columns import sources_of
 
@@ -64,7 +64,7 @@ def told(stored: Stored, answered: Sequence[Answered], *, proba: bool) -> Predic
     return Predictions(
         model=stored.name,
         version=stored.version,
-        predictions=[one for part in answered for one in model.answers(part.scores)],
+        predictions=[one for part in answered for one in in_words(model, part.scores)],
         in_range=[one for part in answered for one in part.in_range],
         probabilities=probabilities,
     )

@@ -17,7 +17,7 @@ from app.tables.reading import Likeness, Sent
 
 GLANCED_CELLS = 2**16  # to tell how much can be learnt
 AT_HAND_CELLS, AT_HAND_ROWS = 2**19, 2**16  # of what is streamed, to scale and to judge by
-OPERATIONS_A_SECOND = 1e10  # that even a busy processor does: what is chosen for a training is to end in its time
+OPERATIONS_A_SECOND = 3e10  # that even a busy processor does: what is chosen for a training is to end in its time
 
 
 class Chosen(NamedTuple):
@@ -56,7 +56,11 @@ def choose(sent: Sent, dataset: str, recipe: Recipe, limits: Limits, datasets: D
         likeness = read_rows(at_hand)
     few = f"Learnt from a random {drawn.rows} of {total} rows, as many as one training may take."
     notes = (few,) if drawn.rows < total else ()
-    return Chosen(likeness.at_hand, notes, None if at_hand is drawn else Plan(likeness, drawn, at_hand))
+    if at_hand is drawn:
+        return Chosen(likeness.at_hand, notes)
+    if drawn.rows == total:
+        likeness = likeness.described(datasets.find(dataset).document.columns)
+    return Chosen(likeness.at_hand, notes, Plan(likeness, drawn, at_hand))
 
 
 @contextmanager

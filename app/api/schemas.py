@@ -8,12 +8,13 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from app.engine.choices import OneOf
 from app.engine.config import TrainingConfig
-from app.engine.model import Answer, Report
+from app.engine.model import Report
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
 from app.engine.recipe import TASKS
 from app.engine.table import Label
 from app.presets import PRESETS
+from app.tables.answered import Answer
 from app.tables.kinds import KINDS
 from app.tables.summaries import ColumnSummary
 

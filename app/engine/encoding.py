@@ -1,7 +1,7 @@
 """Encoding: what becomes of the rows of a table before a network learns from them, as the known of them tell."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from app.engine.arrays import Array, Cells, Features, Index, Targets, Vector
 from app.engine.backpropagation import Batch
 from app.engine.config import PRECISIONS
 from app.engine.losses import LOSSES
-from app.engine.preprocessing import Encoder, Scaler, encode_labels
+from app.engine.preprocessing import Encoder, Scaler, encode_labels, places
 from app.engine.recipe import Recipe
 from app.engine.table import Label, TrainingRows
 from app.errors import UnsuitableTarget
@@ -31,19 +31,18 @@ class Weighing:
         """Measure rows; None where all count alike."""
         if rows.weights is None and not (balanced and labels):
             return None
-        largest = 1.0 if rows.weights is None else float(rows.weights.max())
-        weighing = cls(largest, np.empty(0), 1.0)
+        weighing = cls(1.0 if rows.weights is None else float(rows.weights.max()), np.empty(0), 1.0)
         if balanced and isinstance(rows.y, tuple):
             own = weighing.weights(rows, labels)[:, 0]
-            totals = np.bincount(_places(rows.y, labels), weights=own, minlength=len(labels)).astype(np.float64)
-            weighing = cls(largest, totals, 1.0)
-        return cls(largest, weighing.totals, float(weighing.weights(rows, labels).mean()))
+            totals = np.bincount(places(rows.y, labels), weights=own, minlength=len(labels)).astype(np.float64)
+            weighing = replace(weighing, totals=totals)
+        return replace(weighing, mean=float(weighing.weights(rows, labels).mean()))
 
     def weights(self, rows: TrainingRows, labels: Sequence[Label]) -> Cells:
         """Give each row's weight, shape (samples, 1)."""
         weights = np.ones(len(rows.X)) if rows.weights is None else rows.weights / self.largest
         if self.totals.size and isinstance(rows.y, tuple):
-            totals = self.totals[_places(rows.y, labels)]
+            totals = self.totals[places(rows.y, labels)]
             weights = np.divide(weights, totals, out=np.zeros(len(weights)), where=totals > 0)  # a class may be nothing
         scaled: Cells = (weights / self.mean)[:, np.newaxis]
         return scaled
@@ -77,7 +76,7 @@ class Encoding:
 
     def batch(self, rows: TrainingRows, send: Callable[[Cells], Array], X: Features | None = None) -> Batch:
         """Encode rows, if they are not yet, and send them to the device, all members' the same."""
-        weights = self.weights(rows)
+        weights = None if self.weighing is None else self.weighing.weights(rows, self.labels)
         X = self.encoder.encode(rows.X) if X is None else X
         return Batch(send(X), send(self.answers(rows)), None if weights is None else send(weights))
 
@@ -86,15 +85,6 @@ class Encoding:
         if isinstance(rows.y, tuple):
             return encode_labels(rows.y, self.labels, one_column=self.one_column)
         return rows.y if self.target is None else self.target.scale_in(rows.y)
-
-    def weights(self, rows: TrainingRows) -> Cells | None:
-        """Give each row's weight, shape (samples, 1); None where all count alike."""
-        return None if self.weighing is None else self.weighing.weights(rows, self.labels)
-
-
-def _places(answers: Sequence[Label], labels: Sequence[Label]) -> Index:
-    place = {label: index for index, label in enumerate(labels)}
-    return np.fromiter(map(place.__getitem__, answers), dtype=np.intp, count=len(answers))
 
 
 def _require_reachable(y: Array, recipe: Recipe) -> None:

@@ -85,10 +85,8 @@ def _trained(rows: TrainingRows, candidate: Candidate, means: Means, more: MoreR
     recipe, training, labels = candidate.recipe, candidate.recipe.training, labels_of(rows)
     rng = GENERATORS[training.generator](training.seed)
     members = training.members or 1
-    if more is None:
-        folds = deal(_strata(rows), members, rows_held_out(len(rows.X), training.validation or 0.0), rng)
-    else:
-        folds = all_judge(len(rows.X), members)
+    held_out = rows_held_out(len(rows.X), training.validation or 0.0)
+    folds = deal(_strata(rows), members, held_out, rng) if more is None else all_judge(len(rows.X), members)
     known = np.arange(len(rows.X)) if members > 1 else folds.learnt[0]  # what no member learns from stays unknown
     encoding = Encoding.fit(rows, recipe, labels, known)
     network = network_for(recipe, encoding.encoder, outputs_for(recipe, len(rows.targets), len(labels)))
@@ -192,11 +190,10 @@ def _report(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, ch
 
 def _of_all(model: Model, more: MoreRows) -> Model:
     """Tell of the rows that were learnt from, beside those that judged; nothing was measured on them."""
-    report, judged = model.report, model.report.rows
-    rows = judged + more.count
-    training = replace(model.recipe.training, validation=judged / rows)
-    metrics = {"validation": report.metrics["validation"]}
-    report = replace(report, rows=rows, parameters_per_row=model.network.size / rows, metrics=metrics)
+    report, rows = model.report, model.report.rows + more.count
+    training = replace(model.recipe.training, validation=report.rows / rows)
+    judgement = {"validation": report.metrics["validation"]}
+    report = replace(report, rows=rows, parameters_per_row=model.network.size / rows, metrics=judgement)
     return replace(model, recipe=replace(model.recipe, training=training), report=report)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 
@@ -18,8 +17,6 @@ from app.errors import MOST_FAULTS, BadTable, Fault
 
 TILE = 8  # rows in one matrix product where answers are computed
 BLOCK_NUMBERS = 2**17  # numbers in the widest layer of rows that are answered at once: bounds the memory
-
-Answer: TypeAlias = float | list[float] | Label | list[bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,17 +112,6 @@ class Model:
             if self.target is not None:
                 return self.target.scale_out(a[..., : len(self.targets)])  # a variance may stand behind
             return np.concatenate((1.0 - a, a), axis=-1) if self.labels and a.shape[-1] == 1 else a
-
-    def answers(self, scores: Scores) -> list[Answer]:
-        """Put scores as the user asked for them: a number, a list of numbers, a label, or a list of true and false."""
-        answers: list[Answer]
-        if self.labels:
-            return [self.labels[index] for index in scores.argmax(axis=1)]
-        if self.recipe.task == "multilabel":
-            answers = (scores > 0.5).tolist()  # noqa: PLR2004 - more likely than not
-            return answers
-        answers = (scores[:, 0] if len(self.targets) == 1 else scores).tolist()
-        return answers
 
 
 def tiled_outputs(

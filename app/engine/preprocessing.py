@@ -210,10 +210,14 @@ def _edges(values: Vector, bins: int) -> Vector:
     return np.sort(np.concatenate((edges, distinct)))
 
 
+def places(answers: Sequence[Label], labels: Sequence[Label]) -> Index:
+    """Tell where among the labels each answer stands."""
+    position = {label: index for index, label in enumerate(labels)}
+    return np.fromiter((position[answer] for answer in answers), dtype=np.intp, count=len(answers))
+
+
 def encode_labels(answers: Sequence[Label], labels: Sequence[Label], *, one_column: bool) -> Targets:
     """Turn class labels into numbers: 0 and 1 in one column, or one column a label with a 1 in its own."""
-    position = {label: index for index, label in enumerate(labels)}
-    indices = np.fromiter((position[answer] for answer in answers), dtype=np.intp, count=len(answers))
     if one_column:
-        return indices[:, np.newaxis].astype(np.float64)
-    return np.eye(len(labels))[indices]
+        return places(answers, labels)[:, np.newaxis].astype(np.float64)
+    return np.eye(len(labels))[places(answers, labels)]

@@ -31,8 +31,7 @@ class Streamed(Examples):
     def batches(self, size: int, rng: Randomness) -> Iterator[tuple[int, Take]]:
         """Give all rows once, shuffled within blocks that come in a new order; their batches are about as long."""
         for block in self.more.blocks(rng):
-            rows = rng.permutation(len(block.X))
-            for batch in np.array_split(rows, max(1, round(len(rows) / size))):
+            for batch in np.array_split(rng.permutation(len(block.X)), max(1, round(len(block.X) / size))):
                 yield len(batch), partial(self._part, block, batch)
 
     def _part(self, block: TrainingRows, batch: Index, part: slice) -> Batch:

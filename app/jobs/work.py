@@ -12,7 +12,7 @@ from app.jobs.progress import ProgressNote, ProgressWriter
 from app.store.datasets import DatasetStore
 from app.store.learnt_from import note_model
 from app.store.store import ModelStore
-from app.tables.blocks import Blocks, Plan
+from app.tables.blocks import Blocks, Plan, widened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,9 @@ def train_and_publish(order: Order, workplace: Workplace, note: ProgressNote) ->
             datasets = DatasetStore(workplace.root)
             more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
         model = learn(order.rows, order.recipe, on_epoch=writer, device=workplace.device, threads=threads, more=more)
-    notes = (*order.notes, *(() if more is None else more.notes))
+    notes = order.notes
+    if more is not None:
+        model, notes = widened(model), (*notes, *more.notes)
     report = replace(model.report, warnings=(*notes, *model.report.warnings))
     told = replace(model, report=report, tags=order.tags, description=order.description, dataset=order.dataset)
     version = ModelStore(workplace.root).publish(order.name, told)

@@ -1,12 +1,16 @@
 """Answers as a table: what a model says of each row, in columns, for those who asked with a table."""
 
+from typing import TypeAlias
+
 import pyarrow as pa
 
-from app.engine.arrays import Cells
+from app.engine.arrays import Cells, Scores
 from app.engine.model import Model
 from app.engine.table import Label
 from app.tables.texts import Arrow
 
+Answer: TypeAlias = float | list[float] | Label | list[bool]
+MORE_LIKELY = 0.5  # than not
 IN_RANGE = "in_range"
 """A column of every answer, so that no target can be called this."""
 
@@ -17,7 +21,7 @@ def answered(model: Model, X: Cells, *, proba: bool) -> Arrow:
     With `proba` there is also a column `probability_…` for each label. Raises BadTable where an answer overflows.
     """
     scores = model.scores(X)
-    answers = model.answers(scores)
+    answers = in_words(model, scores)
     if len(model.targets) == 1 and model.recipe.task != "multilabel":
         columns = {model.targets[0]: pa.array(answers)}
     else:
@@ -28,6 +32,18 @@ def answered(model: Model, X: Cells, *, proba: bool) -> Arrow:
             f"probability_{name}": pa.array(share) for name, share in zip(class_names(model), scores.T, strict=True)
         }
     return pa.table(columns)
+
+
+def in_words(model: Model, scores: Scores) -> list[Answer]:
+    """Put scores as the user asked for them: a number, a list of numbers, a label, or a list of true and false."""
+    answers: list[Answer]
+    if model.labels:
+        return [model.labels[index] for index in scores.argmax(axis=1)]
+    if model.recipe.task == "multilabel":
+        answers = (scores > MORE_LIKELY).tolist()
+        return answers
+    answers = (scores[:, 0] if len(model.targets) == 1 else scores).tolist()
+    return answers
 
 
 def class_names(model: Model) -> list[str]:

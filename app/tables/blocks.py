@@ -1,13 +1,14 @@
 """Blocks: the rows of a dataset that is too long for memory, some row groups at a time, in any order."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
 from app.engine.arrays import Randomness
+from app.engine.model import Model
 from app.engine.table import TrainingRows
 from app.tables.cells import Faults, count
 from app.tables.parquet_files import Draw, opened
@@ -83,3 +84,14 @@ class Blocks:
         if self.labels is not None:
             known &= np.array([label in self.labels for label in rows.y], dtype=np.bool_)
         return rows if known.all() else rows.part(np.flatnonzero(known))
+
+
+def widened(model: Model) -> Model:
+    """Take as trained ranges those of the columns as they were sent, which are of more rows than were at hand."""
+    ends = {source.name: (source.lowest, source.highest) for source in model.sources if source.kind != "date"}
+    encoder, names = model.encoder, [column.name for column in model.columns]
+    lowest, highest = encoder.lowest.copy(), encoder.highest.copy()
+    for index, (low, high) in ((index, ends[name]) for index, name in enumerate(names) if name in ends):
+        if low is not None:
+            lowest[index], highest[index] = low, high
+    return replace(model, encoder=replace(encoder, lowest=lowest, highest=highest))

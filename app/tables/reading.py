@@ -9,13 +9,14 @@ import numpy as np
 
 from app.engine.arrays import Cells, Row
 from app.engine.model import Model
-from app.engine.table import Column, TrainingRows
+from app.engine.table import Column, Source, TrainingRows
 from app.errors import MOST_FAULTS, BadTable, Fault, InvalidRequest
 from app.tables.answered import IN_RANGE
 from app.tables.cells import Faults, closest, count, names
 from app.tables.columns import answer, learn, read, require_short, sources_of, with_examples
 from app.tables.kinds import kind_of
 from app.tables.raw import RawColumn
+from app.tables.summaries import ColumnSummary
 from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
 from app.tables.targets import read_targets
 
@@ -89,6 +90,12 @@ class Likeness:
         kinds = _kinds_of([table.column(name) for name in targets], sent)
         return cls(at_hand, replace(sent, table=None), kinds, task, wants_labels)
 
+    def described(self, summaries: Iterable[ColumnSummary]) -> "Likeness":
+        """Say of the columns what summaries of all rows do, where these take them for the same."""
+        known = {summary.name: summary for summary in summaries}
+        sources = tuple(_described(source, known[source.name]) for source in self.at_hand.sources)
+        return replace(self, at_hand=replace(self.at_hand, sources=sources))
+
     def read(self, table: Table, faults: Faults) -> TrainingRows:
         """Read more rows; what does not fit goes to `faults`. What a category had not at hand is UNSEEN."""
         sent, at_hand = replace(self.sent, table=table), self.at_hand
@@ -142,6 +149,15 @@ def require_known(stated: Iterable[str], columns: Sequence[str]) -> None:
         message = f"Kinds are stated of columns that are not there; those are: {names(columns)}."
         faults = [Fault("one of the columns", column=name, field="kinds") for name in unknown[:MOST_FAULTS]]
         raise BadTable(message, faults, len(unknown))
+
+
+def _described(source: Source, summary: ColumnSummary) -> Source:
+    source = replace(source, missing=summary.missing_share)
+    if {source.kind, summary.kind} <= {"number", "integer"} or source.kind == summary.kind == "date":
+        return replace(source, kind=summary.kind, lowest=summary.lowest, highest=summary.highest)
+    if source.kind == summary.kind and source.levels == summary.level_count:
+        return replace(source, frequent=summary.frequent or ())
+    return source
 
 
 def _kinds_of(columns: Sequence[RawColumn], sent: Sent) -> list[str]:

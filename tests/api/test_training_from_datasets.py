@@ -125,11 +125,15 @@ async def test_what_is_too_large_for_memory_is_learnt_block_by_block(settings: S
             model = await trained(client, name=name, dataset=dataset, target="b")
         found = await weights(client, "first")
         again = await weights(client, "second")
+        asked = [{"model": "first", "X": X} for X in ([[0], [39_999]], [[-1], [40_000]])]
+        answers = [(await client.post("/predict", json=json)).json() for json in asked]
 
     assert (model["report"]["rows"], model["report"]["rows_held_out"]) == (40_000, 150)
     assert model["report"]["metrics"]["validation"]["r2"] > 0.99
     assert model["report"]["warnings"] == []
     assert model["training"]["validation"] == 150 / 40_000
+    assert (model["columns"][0]["lowest"], model["columns"][0]["highest"]) == (0, 39_999)
+    assert [answer["in_range"] for answer in answers] == [[True, True], [False, False]]
     assert found == again
 
 

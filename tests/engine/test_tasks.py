@@ -11,6 +11,7 @@ from app.engine.learning import learn, outputs_for
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
 from app.engine.table import Label, TrainingRows
+from app.tables.answered import in_words
 from tests.engine.tables import EXAM, blobs, columns, ensemble, recipe, wave
 from tests.tutorial import X
 
@@ -20,7 +21,7 @@ def test_several_targets_are_learnt_together() -> None:
     rows = wave(60, outputs=3)
     model = learn(rows, recipe(optimizer="lbfgs", epochs=100))
 
-    answers = model.answers(model.scores(rows.X[:2]))
+    answers = in_words(model, model.scores(rows.X[:2]))
 
     assert (model.report.metrics["training"]["r2"] or 0) > 0.99
     np.testing.assert_allclose(np.array(answers), np.array(rows.y)[:2], atol=3)
@@ -36,7 +37,7 @@ def test_classes_are_learnt(classes: int, output: str) -> None:
 
     scores = model.scores(rows.X)
     assert model.labels == tuple("abcd"[:classes])
-    assert model.answers(scores) == list(rows.y)
+    assert in_words(model, scores) == list(rows.y)
     assert scores.shape == (60, classes)
     np.testing.assert_allclose(scores.sum(axis=1), 1.0, rtol=1e-6)
     assert model.network.sizes[-1] == outputs_for(model.recipe, 1, classes) == (1 if output == "sigmoid" else classes)
@@ -59,7 +60,7 @@ def test_true_and_false_and_whole_numbers_are_labels_too() -> None:
     for labels in given:
         model = learn(replace(EXAM, y=labels), Recipe(task="classification"))
 
-        assert model.answers(model.scores(X)) == list(labels)
+        assert in_words(model, model.scores(X)) == list(labels)
         assert model.labels == tuple(sorted(set(labels)))
 
 
@@ -80,7 +81,7 @@ def test_several_yes_or_no_targets_are_learnt() -> None:
     assert (model.recipe.task, model.recipe.network.output_activation) == ("multilabel", "sigmoid")
     assert model.recipe.training.loss == "binary_cross_entropy"
     assert (model.report.metrics["training"]["exact_match"] or 0) > 0.95
-    answers: Any = model.answers(scores)
+    answers: Any = in_words(model, scores)
     assert answers[0] == [bool(score > 0.5) for score in scores[0]]
     assert {type(answer) for row in answers for answer in row} == {bool}
     assert not np.allclose(scores.sum(axis=1), 1.0)
