@@ -21,6 +21,7 @@ from app.serving.loaded import LoadedModels
 from app.settings import Settings
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
+from app.tables.bounds import Bounds
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -34,7 +35,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings.most_answers,
         Cost(settings.most_parameters, settings.most_numbers, settings.most_operations),
         settings.training_seconds,
-        settings.most_cells,
+        Bounds(
+            settings.most_cells,
+            settings.most_rows,
+            settings.most_columns,
+            settings.longest_cell,
+            settings.json_depth,
+        ),
     )
 
     @asynccontextmanager

@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     """Longest table in another format to answer, in bytes, inflated; also the most cells, rows x columns, of one."""
     most_cells: Annotated[int, Ge(1)] = 16_000_000
     """Most cells, rows x columns, of a table that is read at once."""
+    most_rows: Annotated[int, Ge(1), Le(10**9 - 1)] = 10**9 - 1
+    """Most rows of any table, a dataset too."""
+    most_columns: Annotated[int, Ge(1), Le(20_000)] = 20_000
+    """Most columns of any table, the target and those to ignore among them; at most 10,000 are learnt from."""
+    longest_cell: Annotated[int, Ge(1), Le(2**16)] = 2**16
+    """Longest text of a cell, in bytes."""
+    json_depth: Annotated[int, Ge(4), Le(100)] = 100
+    """How many lists and objects of a body in JSON may be within each other."""
     most_answers: Annotated[int, Ge(1)] = 1_000_000
     """Most numbers in one answer in JSON to a prediction: rows x targets, or rows x labels."""
     most_parameters: Annotated[int, Ge(1)] = 10_000_000

@@ -49,9 +49,9 @@ async def answer_in_bulk(
     """
     model, form, most = stored.model, body.form_of_answer, parts.limits.answers
     require_answerable(model, 0, proba=request.proba, most=most)
-    options = replace(options, most_cells=parts.limits.bulk_bytes)
+    options = replace(options, bounds=replace(options.bounds, cells=parts.limits.bulk_bytes))
     tables = FORMATS[str(body.format)].stream(body.opened(), options, rows_at_once(model))
-    check = Check(model, options.most_cells)
+    check = Check(model, options.bounds)
     async with aclosing(parts.steps(_checked(tables, check, request))) as steps:
         async for _ in steps:
             if await body.is_left():

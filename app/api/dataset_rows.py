@@ -44,11 +44,11 @@ def choose(sent: Sent, dataset: str, recipe: Recipe, limits: Limits, datasets: D
             with _rows_of(draw):
                 return Likeness.of(replace(sent, table=read(file, draw)), recipe.task, recipe.wants_labels)
 
-        glanced = everything.few(max(1, min(limits.cells, GLANCED_CELLS) // width))
+        glanced = everything.few(max(1, min(limits.bounds.cells, GLANCED_CELLS) // width))
         rows = read_rows(glanced).at_hand
         if glanced.rows == total:
             return Chosen(rows)
-        fits = most_rows(rows, recipe, budget, min(total, limits.cells // width))
+        fits = most_rows(rows, recipe, budget, min(total, limits.bounds.cells // width))
         drawn = everything.few(max(fits, most_streamed(rows, recipe, budget, total)))
         at_hand = drawn
         if drawn.rows > fits:

@@ -33,7 +33,7 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
 
     Raises DatasetNotFound or DatasetDamaged for a dataset that cannot be trained from.
     """
-    request, given, table = parse(TrainRequest, body, most_cells=limits.cells)
+    request, given, table = parse(TrainRequest, body, limits.bounds)
     name = new_name() if request.name is None else request.name
     require_name(name)
     recipe = _recipe(request, given)

@@ -1,8 +1,9 @@
 """Parsing: from the bytes of a body to a request that is what its route takes, and the table beside it."""
 
 from collections.abc import Collection
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import islice
+from sys import maxsize
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,7 @@ from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
 from app.errors import MOST_FAULTS, Fault, InvalidRequest, MalformedBody
+from app.tables.bounds import Bounds
 from app.tables.cells import closest, describe
 from app.tables.formats import FORMATS, format_of
 from app.tables.json_text import parse as parse_json
@@ -41,16 +43,16 @@ class Parsed(NamedTuple, Generic[M]):
     table: Table | None
 
 
-def parse(schema: type[M], body: Body, *, most_cells: int) -> Parsed[M]:
+def parse(schema: type[M], body: Body, bounds: Bounds) -> Parsed[M]:
     """Validate a body, in whatever format it is, with the settings that its address adds.
 
     What JSON says wins over the address. The table itself is left to app.tables, which names rows and columns. Raises
     MalformedBody or MalformedTable if the body is not of its format, InvalidRequest if it is not what the route takes.
     """
     if body.format is None or (not body.data and any(name == "dataset" for name, _ in body.query)):
-        return _parse_json(schema, body.data, settings_of(body.query))
+        return _parse_json(schema, body.data, settings_of(body.query), bounds)
     request, given = parse_settings(schema, body)
-    options = options_of(body.media_type, body.query, given, texts=texts_stated(given), most_cells=most_cells)
+    options = options_of(body.media_type, body.query, given, texts=texts_stated(given), bounds=bounds)
     table = FORMATS[body.format].read(body.data, options)
     return Parsed(request, given, table)
 
@@ -70,7 +72,7 @@ def options_of(
     settings: dict[str, Any],
     *,
     texts: Collection[str],
-    most_cells: int = 2**31,
+    bounds: Bounds,
 ) -> Options:
     """Tell how a body that is a table is to be read, from valid settings and what its type and address say of it.
 
@@ -83,7 +85,7 @@ def options_of(
     return Options(
         columns=None if columns is None else tuple(columns),
         texts=texts,
-        most_cells=most_cells,
+        bounds=bounds,
         **written_as(media_type) | format_options(query),
     )
 
@@ -98,15 +100,16 @@ def names_dataset(body: Body) -> bool:
     return b'"dataset"' in body.data or any(name == "dataset" for name, _ in body.query)
 
 
-def parse_upload(media_type: str, query: list[tuple[str, str]]) -> Options:
+def parse_upload(media_type: str, query: list[tuple[str, str]], bounds: Bounds) -> Options:
     """Read how an upload is to be read; raise InvalidRequest for what its address should not say."""
     settings = settings_of(query)
     _validated(UploadSettings, settings)
-    return options_of(media_type, query, settings, texts=texts_stated(settings))
+    return options_of(media_type, query, settings, texts=texts_stated(settings), bounds=replace(bounds, cells=maxsize))
 
 
-def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any]) -> Parsed[M]:
+def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any], bounds: Bounds) -> Parsed[M]:
     sent = parse_json(data) if data or "dataset" not in settings else {}
+    bounds.require_json(sent, data)
     if isinstance(sent, list) and settings:
         sent = {"rows": sent}
     sent = settings | _few(sent)

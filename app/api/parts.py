@@ -15,6 +15,7 @@ from app.jobs.jobs import Jobs
 from app.serving.loaded import LoadedModels
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
+from app.tables.bounds import Bounds
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,8 +37,8 @@ class Limits:
     """Numbers in the answer to a prediction."""
     training: Cost
     training_seconds: float
-    cells: int
-    """Rows times columns of a table that is taken at once."""
+    bounds: Bounds
+    """Of a table that is taken at once; of others, too, but for the cells."""
 
 
 @dataclass(frozen=True)

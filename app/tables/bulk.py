@@ -6,7 +6,8 @@ import numpy as np
 
 from app.engine.arrays import Cells, Scores
 from app.engine.model import Model
-from app.errors import BadTable, TableTooLarge
+from app.errors import BadTable
+from app.tables.bounds import Bounds
 from app.tables.cells import Faults
 from app.tables.reading import UNFIT, Sent, read_cells
 
@@ -24,8 +25,8 @@ class Answered(NamedTuple):
 class Check:
     """What is found when a table is read for the first time: how many rows it has, and all that is wrong with them."""
 
-    def __init__(self, model: Model, most_cells: int) -> None:
-        self.model, self.most_cells = model, most_cells
+    def __init__(self, model: Model, bounds: Bounds) -> None:
+        self.model, self.bounds = model, bounds
         self.rows = 0
         self._unfit, self._overflown, self._message = Faults(), Faults(), ""
 
@@ -39,8 +40,7 @@ class Check:
         if not self._unfit.total:
             self._add_overflown(X)
         self.rows += len(X)
-        if X.size and self.rows * X.shape[1] > self.most_cells:
-            raise TableTooLarge(self.rows, X.shape[1], self.most_cells)
+        self.bounds.require_few(self.rows, X.shape[1])
 
     def _add_overflown(self, X: Cells) -> None:
         """Note rows whose answers overflow, by answering those that lie outside the trained ranges.

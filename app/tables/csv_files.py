@@ -27,12 +27,11 @@ from app.tables.csv_text import (
 )
 from app.tables.dialect import Dialect
 from app.tables.options import GoOn, go_on_for_ever
-from app.tables.table import require_rows
+from app.tables.table import LONGEST_CELL, require_rows
 
 Source = str | os.PathLike[str] | io.BytesIO
 """What can be opened anew: a reader that has failed still reads ahead, and must not move the place of the next one."""
 
-LONGEST_CELL = 2**16
 BEGINNING = LONGEST_HEADER + CHUNK
 BATCH = 2 * 2**20  # the reader keeps some 30 of them ahead
 OTHER_LETTERS = "[A-DF-Za-df-z]"

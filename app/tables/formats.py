@@ -10,7 +10,7 @@ from pyarrow import ipc, parquet
 from app.errors import TableTooLarge
 from app.tables import npy, streams, writers
 from app.tables.csv_faults import longest_text, require_short_cells
-from app.tables.csv_files import LONGEST_CELL, read_csv
+from app.tables.csv_files import read_csv
 from app.tables.json_text import parse_lines
 from app.tables.options import Options, said_to_be, table_of, with_points
 from app.tables.streams import Streamed, streamed
@@ -43,7 +43,7 @@ def format_of(media_type: str) -> str | None:
 
 def _read_csv(body: bytes, options: Options) -> Table:
     dialect = options.dialect(body)
-    table = read_csv(body, dialect, missing=MISSING, texts=options.texts)
+    table = read_csv(body, dialect, missing=MISSING, texts=options.texts, longest_cell=options.bounds.cell_bytes)
     if dialect.decimal == ",":
         table = pa.table([with_points(column) for column in table.columns], names=table.column_names)
     return _from_arrow(table, options)
@@ -51,7 +51,7 @@ def _read_csv(body: bytes, options: Options) -> Table:
 
 def _read_ndjson(body: bytes, options: Options) -> Table:
     rows = parse_lines(body)
-    options.require_few(len(rows), len(rows[0]) if rows and isinstance(rows[0], dict | list) else 1)
+    options.bounds.require_json(rows, body)
     if rows and isinstance(rows[0], list):
         return from_arrays(rows, options.columns)
     return from_records(rows)
@@ -61,7 +61,7 @@ def _read_parquet(body: bytes, options: Options) -> Table:
     with said_to_be("Parquet"):
         texts = streams.columns_of_text(pa.BufferReader(body))
         file = parquet.ParquetFile(pa.BufferReader(body), read_dictionary=texts)
-        options.require_few(file.metadata.num_rows, file.metadata.num_columns)
+        options.bounds.require_few(file.metadata.num_rows, file.metadata.num_columns)
         table = file.read()
         table.validate(full=True)  # texts may be no UTF-8
         return _from_arrow(table, options)
@@ -85,7 +85,7 @@ def _from_batches(found: Iterable[Arrow], schema: Arrow, options: Options) -> Ta
     for batch in found:
         batch.validate(full=True)  # offsets and lengths are the sender's word
         rows += batch.num_rows
-        options.require_few(rows, batch.num_columns)
+        options.bounds.require_few(rows, batch.num_columns)
         batches.append(batch)
     return _from_arrow(pa.Table.from_batches(batches, schema), options)
 
@@ -95,10 +95,10 @@ def _read_npy(body: bytes, options: Options) -> Table:
 
 
 def _from_arrow(table: Arrow, options: Options) -> Table:
-    options.require_few(table.num_rows, table.num_columns)
+    options.bounds.require_few(table.num_rows, table.num_columns)
     if any(map(pa.types.is_dictionary, table.schema.types)) and table.num_rows:
         (table,) = table.unify_dictionaries().combine_chunks().to_batches()
-    require_short_cells(table, tuple(table.schema.names), LONGEST_CELL)
+    require_short_cells(table, tuple(table.schema.names), options.bounds.cell_bytes)
     _require_short(table)
     return table_of(table.schema.names, table.columns)
 

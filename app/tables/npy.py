@@ -35,7 +35,7 @@ def tables(file: BinaryIO, options: Options, rows: int) -> Iterator[Table]:
     Raises MalformedTable for what is no such array, BadTable without rows or where names do not fit.
     """
     header = _header(file)
-    options.require_few(header.rows, header.width)
+    options.bounds.require_few(header.rows, header.width)
     names = options.columns or tuple(f"x{number}" for number in range(1, header.width + 1))
     if len(names) != header.width:
         message = f"The array has {header.width} columns, but there are {len(names)} names."

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from tokenize import TokenError
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.errors import Fault, MalformedTable, TableTooLarge
+from app.errors import Fault, MalformedTable
+from app.tables.bounds import Bounds
 from app.tables.dialect import SAMPLE, Dialect, detect
 from app.tables.table import Table, require_rows
 from app.tables.texts import Arrow
@@ -37,16 +38,11 @@ class Options:
     encoding: str | None = None
     delimiter: str | None = None
     decimal: str | None = None
-    most_cells: int = 2**31
+    bounds: Bounds = field(default_factory=Bounds)
 
     def dialect(self, beginning: bytes) -> Dialect:
         """Tell the dialect of a CSV that begins so; raises BadTable as `detect` does."""
         return detect(beginning[:SAMPLE], encoding=self.encoding, delimiter=self.delimiter, decimal=self.decimal)
-
-    def require_few(self, rows: int, columns: int) -> None:
-        """Raise TableTooLarge for more cells than there may be."""
-        if rows * columns > self.most_cells:
-            raise TableTooLarge(rows, columns, self.most_cells)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import pyarrow as pa
 from app.errors import Fault, InvalidRequest
 from app.tables.cells import Faults, describe, rows_after
 from app.tables.csv_faults import require_short_cells
-from app.tables.csv_files import LONGEST_CELL
 from app.tables.formats import FORMATS
 from app.tables.json_text import parse
 from app.tables.options import GoOn, Options, go_on_for_ever
@@ -46,9 +45,15 @@ def stream(upload: Upload, go_on: GoOn = go_on_for_ever) -> Iterator[Arrow]:
             file = opening.enter_context(upload.path.open("rb"))
             tables = _tables(upload.kind, file, upload.options, go_on)
         batches = _typed(tables, go_on) if upload.kind in JSON else _plain(tables, go_on)
-        for number, batch in enumerate(opening.enter_context(closing(batches))):
-            if not number:
-                require_known(upload.options.texts, batch.schema.names)
+        bounds, rows = upload.options.bounds, 0
+        for batch in opening.enter_context(closing(batches)):
+            names = tuple(batch.schema.names)
+            if not rows:
+                require_known(upload.options.texts, names)
+            with rows_after(rows):
+                require_short_cells(batch, names, bounds.cell_bytes)
+            rows += batch.num_rows
+            bounds.require_few(rows, batch.num_columns)
             yield batch
 
 
@@ -69,15 +74,15 @@ def _plain(tables: Iterable[Table], go_on: GoOn) -> Generator[Arrow]:
         names = list(table.columns)
         with rows_after(rows):
             columns = [RawColumn(name, cells).array for name, cells in zip(names, table.cells, strict=True)]
-            batch = pa.RecordBatch.from_arrays(columns, names=names)
-            require_short_cells(batch, table.columns, LONGEST_CELL)
-        yield batch
+        yield pa.RecordBatch.from_arrays(columns, names=names)
         rows += table.rows
 
 
 def _json(upload: Upload) -> Table:
     """Read records, or lists with the names of their columns; raise InvalidRequest for anything else."""
-    sent = parse(upload.path.read_bytes())
+    body = upload.path.read_bytes()
+    sent = parse(body)
+    upload.options.bounds.require_json(sent, body)
     described: dict[str, Any] = sent if isinstance(sent, dict) else {"rows": sent}
     rows, columns = described.get("rows"), described.get("columns", upload.options.columns)
     named = isinstance(columns, list | tuple) and all(isinstance(name, str) for name in columns)

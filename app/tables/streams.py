@@ -108,6 +108,8 @@ def ndjson(file: BinaryIO, options: Options, rows: int) -> Iterator[Table]:
         found = parse_lines(lines, first=number)
         if not found:
             continue
+        with rows_after(before):
+            options.bounds.require_json(found, lines)
         table = _rows([*first, *found], options, before=before - len(first))
         yield replace(table, cells=[cells[len(first) :] for cells in table.cells])
         first, before = first or found[:1], before + len(found)
@@ -144,7 +146,7 @@ def parquet_rows(file: BinaryIO, options: Options, rows: int) -> Iterator[Table]
     """Read row group by row group, each page by page."""
     texts = columns_of_text(place_of(file))
     with said_to_be("Parquet"), parquet.ParquetFile(place_of(file), read_dictionary=texts, **PARQUET) as opened:
-        options.require_few(opened.metadata.num_rows, opened.metadata.num_columns)
+        options.bounds.require_few(opened.metadata.num_rows, opened.metadata.num_columns)
         require_rows(range(opened.metadata.num_rows))
         for batch in opened.iter_batches(batch_size=rows):
             batch.validate(full=True)  # texts may be no UTF-8

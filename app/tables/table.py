@@ -11,6 +11,7 @@ from app.tables.raw import RawColumn
 
 LONGEST_NAME = 128
 MOST_COLUMNS = 10_000
+LONGEST_CELL = 2**16
 MOST_GUESSES = 5  # faults that are told what was probably meant
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from app.errors import BadTable, Fault, InputError, MalformedBody, MalformedTable, TableTooLarge
+from app.tables.bounds import Bounds
 from app.tables.formats import FORMATS
 from app.tables.options import Options
 from app.tables.streams import LONGEST_LINE
@@ -165,7 +166,8 @@ def test_long_lines_come_in_smaller_parts() -> None:
     """Those that are read at once have some megabytes, not as many as rows are asked for."""
     line = b'{"a": "' + b"x" * 2**20 + b'"}\n'
 
-    assert [part.rows for part in tables("ndjson", 5 * line, rows=1000)] == [2, 2, 1]
+    options = Options(bounds=Bounds(cell_bytes=2**21))
+    assert [part.rows for part in tables("ndjson", 5 * line, options=options, rows=1000)] == [2, 2, 1]
 
 
 ARRAYS = {
@@ -208,7 +210,7 @@ def test_names_of_an_array_are_as_many_as_its_columns() -> None:
 def test_a_file_that_says_to_be_too_long_is_refused_unread(name: str) -> None:
     """By its own word."""
     with pytest.raises(TableTooLarge):
-        list(tables(name, written(name, SENT[name]), options=Options(most_cells=ROWS)))
+        list(tables(name, written(name, SENT[name]), options=Options(bounds=Bounds(cells=ROWS))))
 
 
 def test_numbers_with_a_decimal_comma_are_written_with_a_point_among_texts() -> None:

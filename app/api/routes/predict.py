@@ -1,5 +1,7 @@
 """`POST /predict`, with the model named in the body or in the path."""
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Response
 
 from app.api.answers import as_json, numbers_in, predictions, require_answerable, require_form
@@ -50,7 +52,7 @@ async def predict_with_version(
 async def _answer(parts: Parts, body: Body, in_path: str | None) -> Response:
     if body.format is not None:
         return await _answer_table(parts, body, in_path)
-    parsed = await parts.answer(len(body.data), parse, PredictRequest, body, most_cells=parts.limits.cells)
+    parsed = await parts.answer(len(body.data), parse, PredictRequest, body, parts.limits.bounds)
     stored = await _find(parts, body, parsed.request, in_path)
     return await _at_once(parts, body, stored, parsed.request, None)
 
@@ -58,8 +60,8 @@ async def _answer(parts: Parts, body: Body, in_path: str | None) -> Response:
 async def _answer_table(parts: Parts, body: Body, in_path: str | None) -> Response:
     request, settings = parse_settings(PredictRequest, body)
     stored = await _find(parts, body, request, in_path)
-    most = min(CELLS_AT_ONCE, parts.limits.cells)
-    options = options_of(body.media_type, body.query, settings, texts=texts_of(stored.model), most_cells=most)
+    bounds = replace(parts.limits.bounds, cells=min(CELLS_AT_ONCE, parts.limits.bounds.cells))
+    options = options_of(body.media_type, body.query, settings, texts=texts_of(stored.model), bounds=bounds)
     table = None if body.file else await parts.answer(len(body.data), _short, body, options)
     is_stream = body.form_of_answer is not None
     if table is None or (is_stream and numbers_in(stored.model, table.rows) > parts.limits.answers):
