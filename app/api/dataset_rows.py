@@ -1,6 +1,6 @@
 """Rows of a dataset: all of them, or as many as one training may take; those that memory does not hold are streamed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from app.store.datasets import DatasetStore
 from app.tables.blocks import Plan
 from app.tables.parquet_files import Draw, opened, read
 from app.tables.reading import Likeness, Sent
+from app.tables.summaries import ColumnSummary
 
 GLANCED_CELLS = 2**16  # to tell how much can be learnt
 AT_HAND_CELLS, AT_HAND_ROWS = 2**19, 2**16  # of what is streamed, to scale and to judge by
@@ -44,6 +45,8 @@ def choose(sent: Sent, dataset: str, recipe: Recipe, limits: Limits, datasets: D
             with _rows_of(draw):
                 return Likeness.of(replace(sent, table=read(file, draw)), recipe.task, recipe.wants_labels)
 
+        if total * width > limits.bounds.cells:
+            sent = _of_kinds(sent, datasets.find(dataset).document.columns)
         glanced = everything.few(max(1, min(limits.bounds.cells, GLANCED_CELLS) // width))
         rows = read_rows(glanced).at_hand
         if glanced.rows == total:
@@ -61,6 +64,12 @@ def choose(sent: Sent, dataset: str, recipe: Recipe, limits: Limits, datasets: D
     if drawn.rows == total:
         likeness = likeness.described(datasets.find(dataset).document.columns)
     return Chosen(likeness.at_hand, notes, Plan(likeness, drawn, at_hand))
+
+
+def _of_kinds(sent: Sent, columns: Sequence[ColumnSummary]) -> Sent:
+    """State the kinds that all rows have shown, for a few of them may look otherwise."""
+    shown = {column.name: column.kind for column in columns if column.name != sent.weight}
+    return replace(sent, kinds=shown | dict(sent.kinds))
 
 
 @contextmanager

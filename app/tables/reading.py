@@ -53,6 +53,7 @@ def training_rows(sent: Sent, *, task: str | None, wants_labels: bool | None) ->
     table, targets = _labelled_table(sent)
     faults = Faults()
     weights, table = _weights(sent, table, targets, faults)
+    _require_some_weight(weights, sent.weight or "weights", faults)
     features = table.without(targets)
     require_names(features.columns)
     require_known(sent.kinds, (*features.columns, *targets))
@@ -161,7 +162,9 @@ def _described(source: Source, summary: ColumnSummary) -> Source:
 
 
 def _kinds_of(columns: Sequence[RawColumn], sent: Sent) -> list[str]:
-    return [sent.kinds.get(column.name) or kind_of(column) for column in columns]
+    """Tell the kinds of targets, for which whole numbers are numbers."""
+    kinds = [sent.kinds.get(column.name) or kind_of(column) for column in columns]
+    return ["number" if kind == "integer" else kind for kind in kinds]
 
 
 def _matching(sent: Sent, columns: tuple[str, ...], targets: tuple[str, ...]) -> Table:
@@ -225,10 +228,13 @@ def _read_weights(column: RawColumn, faults: Faults) -> Row:
     weights: Row = np.nan_to_num(read(column, "number", Column(column.name), faults, required="a number"))
     expected = "a number that is not negative"
     faults.add_cells(column.cell, np.flatnonzero(weights < 0), lambda _row: expected, column=column.name)
-    if not weights.any() and not faults.total:
-        message = "All weights are 0, so that no row counts."
-        raise BadTable(message, [Fault("a number above 0", row=0, column=column.name)])
     return weights
+
+
+def _require_some_weight(weights: Row | None, name: str, faults: Faults) -> None:
+    if weights is not None and not weights.any() and not faults.total:
+        message = "All weights are 0, so that no row counts."
+        raise BadTable(message, [Fault("a number above 0", row=0, column=name)])
 
 
 def _from_rows(sent: Sent) -> Table:

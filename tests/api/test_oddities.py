@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from app.engine.recipe import TASKS
+from app.tables.kinds import KINDS
 from tests.api.problem import problem
 
 QUICK: dict[str, Any] = {"optimizer": "lbfgs", "epochs": 3}
@@ -269,3 +271,19 @@ async def test_large_numbers_that_stand_for_categories_stay_apart(client: httpx.
     headers = {"content-type": "application/vnd.apache.parquet"}
     response = await client.post("/train", params=params, content=sink.getvalue(), headers=headers)
     assert response.json()["sha256"] == answer["sha256"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("task", [None, *TASKS])
+async def test_a_target_of_any_kind_is_learnt_or_refused(
+    kind: str, task: str | None, client: httpx.AsyncClient
+) -> None:
+    """Whatever it is stated to be, whatever it holds, whatever is to be learnt of it."""
+    held: list[list[Any]] = [[0, 1], [0.5, 1.5], ["0", "1"], ["a", "b"], [True, False], ["2024-01-01", "2024-01-02"]]
+    for cells in held:
+        rows = [{"a": row, "y": cells[row % 2]} for row in range(8)]
+        request = {"rows": rows, "target": "y", "task": task, "kinds": {"y": kind}, "training": QUICK}
+
+        answer = await client.post("/train", json=request)
+
+        assert answer.status_code in {201, 422}, (cells, answer.text)

@@ -153,6 +153,20 @@ async def test_a_slip_anywhere_is_named_by_its_row(settings: Settings) -> None:
     assert all(2000 <= told["row"] < 3000 for told in glanced["errors"])
 
 
+async def test_columns_are_what_all_rows_say_not_those_at_hand(settings: Settings) -> None:
+    """Numbers where a few rows look like words; and rows of a block may all weigh nothing."""
+    rows = b"".join(b"%d,%d,%d\n" % (row, row < 1000, row) for row in range(140_000))
+    content = b"a,w,b\n" + b"NA,1,0\n" * 10 + rows
+    async with client_of(settings.model_copy(update={"most_cells": 300})) as client:
+        dataset = (await uploaded(client, content))["dataset"]
+        model = await trained(
+            client, dataset=dataset, target="b", weight="w", training=QUICK["training"] | {"epochs": 1}
+        )
+
+    assert model["columns"][0]["kind"] == "integer"
+    assert model["report"]["rows"] + int((model["report"]["warnings"] or ["0"])[0].split()[0]) == 140_010
+
+
 async def test_an_optimizer_that_sees_all_rows_at_once_gets_a_sample(settings: Settings) -> None:
     """As many rows as fit, drawn by the seed; the report says so, and small datasets are taken whole."""
     whole_table = {"training": {"optimizer": "lbfgs", "epochs": 3}}
