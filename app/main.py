@@ -27,22 +27,7 @@ from app.tables.bounds import Bounds
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make an application that opens its parts when it starts and closes them when it stops."""
     settings = settings or Settings()
-    limits = Limits(
-        settings.train_bytes,
-        settings.predict_bytes,
-        settings.bulk_bytes,
-        settings.upload_bytes,
-        settings.most_answers,
-        Cost(settings.most_parameters, settings.most_numbers, settings.most_operations),
-        settings.training_seconds,
-        Bounds(
-            settings.most_cells,
-            settings.most_rows,
-            settings.most_columns,
-            settings.longest_cell,
-            settings.json_depth,
-        ),
-    )
+    limits = _limits(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -76,6 +61,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     openapi.describe(app)
     app.add_middleware(EveryRequest)
     return app
+
+
+def _limits(settings: Settings) -> Limits:
+    """Say what one request may ask for."""
+    return Limits(
+        settings.train_bytes,
+        settings.predict_bytes,
+        settings.bulk_bytes,
+        settings.upload_bytes,
+        settings.most_answers,
+        Cost(settings.most_parameters, settings.most_numbers, settings.most_operations),
+        settings.training_seconds,
+        Bounds(
+            settings.most_cells,
+            settings.most_rows,
+            settings.most_columns,
+            settings.longest_cell,
+            settings.json_depth,
+        ),
+    )
 
 
 def stop_trainings(app: FastAPI) -> None:

@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from app.api.parts import Limits
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
 from app.errors import InputError
-from app.jobs.budget import most_rows, most_streamed
+from app.jobs.budget import most_rows, most_streamed, within
 from app.store.datasets import DatasetStore
 from app.tables.blocks import Plan
-from app.tables.parquet_files import Draw, opened, read
+from app.tables.draws import DatasetFile, Draw
 from app.tables.reading import Likeness, Sent
 from app.tables.summaries import ColumnSummary
 
 GLANCED_CELLS = 2**16  # to tell how much can be learnt
-AT_HAND_CELLS, AT_HAND_ROWS = 2**19, 2**16  # of what is streamed, to scale and to judge by
-OPERATIONS_A_SECOND = 3e10  # that even a busy processor does: what is chosen for a training is to end in its time
+AT_HAND_CELLS, AT_HAND_ROWS, AT_HAND_SHARE = 2**19, 2**16, 0.1  # of what is streamed, to scale and to judge by
+LEAST_AT_HAND = 100
 
 
 class Chosen(NamedTuple):
@@ -34,36 +34,40 @@ def choose(sent: Sent, dataset: str, recipe: Recipe, limits: Limits, datasets: D
 
     Raises DatasetNotFound or DatasetDamaged, and as `training_rows` does.
     """
-    budget = limits.training
-    budget = budget._replace(operations=min(budget.operations, limits.training_seconds * OPERATIONS_A_SECOND))
     with datasets.verified(dataset) as source:
-        file = opened(source)
+        file = DatasetFile(source, dataset)
         everything = Draw.all_of(file, recipe.training.seed)
-        total, width = everything.rows, file.metadata.num_columns
-
-        def read_rows(draw: Draw) -> Likeness:
-            with _rows_of(draw):
-                return Likeness.of(replace(sent, table=read(file, draw)), recipe.task, recipe.wants_labels)
-
-        if total * width > limits.bounds.cells:
-            sent = _of_kinds(sent, datasets.find(dataset).document.columns)
-        glanced = everything.few(max(1, min(limits.bounds.cells, GLANCED_CELLS) // width))
-        rows = read_rows(glanced).at_hand
-        if glanced.rows == total:
-            return Chosen(rows)
-        fits = most_rows(rows, recipe, budget, min(total, limits.bounds.cells // width))
-        drawn = everything.few(max(fits, most_streamed(rows, recipe, budget, total)))
-        at_hand = drawn
-        if drawn.rows > fits:
-            at_hand = drawn.few(min(fits, AT_HAND_ROWS, max(1, AT_HAND_CELLS // width)))
-        likeness = read_rows(at_hand)
-    few = f"Learnt from a random {drawn.rows} of {total} rows, as many as one training may take."
-    notes = (few,) if drawn.rows < total else ()
-    if at_hand is drawn:
+        most = max(1, limits.bounds.cells // file.width)
+        glanced = everything.few(min(most, max(1, GLANCED_CELLS // file.width)))
+        if glanced.rows == everything.rows:
+            return Chosen(_Reading(file, sent, recipe).of(everything).at_hand)
+        columns = datasets.find(dataset).document.columns
+        reading = _Reading(file, _of_kinds(sent, columns), recipe)
+        rows, budget = reading.shape(glanced, columns), within(limits.training, limits.training_seconds)
+        fits = most_rows(rows, recipe, budget, min(everything.rows, most))
+        if fits == everything.rows:
+            return Chosen(_Reading(file, sent, recipe).of(everything).at_hand)
+        drawn, at_hand = _streamed(everything, fits, most_streamed(rows, recipe, budget, everything.rows), file.width)
+        is_sample = at_hand is drawn
+        at_hand, likeness = reading.with_each_class(at_hand)
+    few = f"Learnt from a random {drawn.rows} of {everything.rows} rows, as many as one training may take."
+    notes = (few,) if drawn.rows < everything.rows else ()
+    if is_sample:
         return Chosen(likeness.at_hand, notes)
-    if drawn.rows == total:
-        likeness = likeness.described(datasets.find(dataset).document.columns)
-    return Chosen(likeness.at_hand, notes, Plan(likeness, drawn, at_hand))
+    if drawn.rows == everything.rows:
+        likeness = likeness.described(columns)
+    return Chosen(likeness.at_hand, notes, Plan(dataset, likeness, drawn, at_hand))
+
+
+def _streamed(everything: Draw, fits: int, most: int, width: int) -> tuple[Draw, Draw]:
+    """Draw the rows to learn from, and those of them to be at hand: all, where streaming brings no more of them."""
+    share = max(LEAST_AT_HAND, int(AT_HAND_SHARE * most))
+    few = min(fits, share, AT_HAND_ROWS, max(1, AT_HAND_CELLS // width))
+    if most < fits + few:
+        drawn = everything.few(fits)
+        return drawn, drawn
+    drawn = everything.few(most)
+    return drawn, drawn.few(few)
 
 
 def _of_kinds(sent: Sent, columns: Sequence[ColumnSummary]) -> Sent:
@@ -72,13 +76,47 @@ def _of_kinds(sent: Sent, columns: Sequence[ColumnSummary]) -> Sent:
     return replace(sent, kinds=shown | dict(sent.kinds))
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """How rows of a dataset are read for a training."""
+
+    file: DatasetFile
+    sent: Sent
+    recipe: Recipe
+
+    def of(self, draw: Draw) -> Likeness:
+        """Read the rows of a draw; what does not fit is told by its place in the dataset."""
+        with _rows_of(draw):
+            sent = replace(self.sent, table=self.file.read(draw))
+            return Likeness.of(sent, self.recipe.task, self.recipe.wants_labels)
+
+    def shape(self, draw: Draw, columns: Sequence[ColumnSummary]) -> TrainingRows:
+        """Read a few rows to tell what learning all of them takes, whatever their weights and classes are."""
+        rows = replace(self, sent=replace(self.sent, weight=None)).of(draw).at_hand
+        if not isinstance(rows.y, tuple):
+            return rows
+        counted = next(column.level_count for column in columns if column.name == rows.targets[0])
+        return replace(rows, y=tuple(range(max(2, counted or 0, len(set(rows.y))))))
+
+    def with_each_class(self, draw: Draw) -> tuple[Draw, Likeness]:
+        """Read the rows of a draw, and some of each class that it lacks; give all that was read."""
+        likeness = self.of(draw)
+        others = likeness.others(self.file)
+        if not others:
+            return draw, likeness
+        draw = draw.and_also(others)
+        return draw, self.of(draw)
+
+
 @contextmanager
 def _rows_of(draw: Draw) -> Iterator[None]:
-    """Tell in faults where a row of a draw stands in the dataset."""
+    """Tell in faults where a row of a draw stands in the dataset, and how much of it was looked at."""
     try:
         yield
     except InputError as error:
         error.faults = tuple(
             fault if fault.row is None else replace(fault, row=draw.place(fault.row)) for fault in error.faults
         )
+        if draw.rows < sum(draw.sizes):
+            error.args = (f"{error} Looked at were {draw.rows} of {sum(draw.sizes)} rows.",)
         raise

@@ -125,7 +125,7 @@ def _filled(config: C, usual: dict[str, Any]) -> C:
 
 def _choices(recipe: Recipe, problem: Problem) -> list[tuple[str, str]]:
     """Name the optimizers to try for a table, and say why."""
-    training, few = recipe.training, problem.rows < FEW_ROWS
+    training, few = recipe.training, problem.rows < FEW_ROWS and not problem.judging
     rows = "1 row" if problem.rows == 1 else f"{problem.rows} rows"
     judged = (
         f"judged by {problem.judging} others" if problem.judging else "each judged by members that have not seen it"
@@ -135,7 +135,7 @@ def _choices(recipe: Recipe, problem: Problem) -> list[tuple[str, str]]:
         return [(training.optimizer, "as set")]
     if training.learning_rate or training.batch_size or training.clip_norm or training.dropout:
         return [("adam", "its settings were given")]
-    squares = training.loss in SQUARES and not training.l2
+    squares = training.loss in SQUARES and not training.l2 and not problem.judging
     if few and squares and not problem.embedded:
         return [("levenberg_marquardt", f"{rows} of numbers can be learnt exactly")]
     if few:
@@ -185,8 +185,7 @@ def _usual_ensemble(_training: TrainingConfig, problem: Problem) -> Usual:
     }
     learnt = rows - rows_held_out(rows, 1.0 / members)
     batches = max(1, round(learnt / (512 if large else 256)))
-    least = max(4, min(20, round(20 * sqrt(MANY_STEPS / batches))))
-    epochs = min(256, max(least, -(-1500 // batches)))
+    epochs = min(256, max(4, min(20, round(20 * sqrt(MANY_STEPS / batches))), -(-1500 // batches)))
     learning |= {"batch_size": -(-learnt // batches), "epochs": epochs, "patience": max(5, epochs // 10)}
     bins = min(64, max(8, round(sqrt(rows) / 4)), MOST_BINS // max(1, problem.numbers))
     return network, learning, {"features": "robust", "clip": 3.0} | ({"bins": bins} if bins > 1 else {})

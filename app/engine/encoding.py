@@ -34,8 +34,7 @@ class Weighing:
         weighing = cls(1.0 if rows.weights is None else float(rows.weights.max()), np.empty(0), 1.0)
         if balanced and isinstance(rows.y, tuple):
             own = weighing.weights(rows, labels)[:, 0]
-            totals = np.bincount(places(rows.y, labels), weights=own, minlength=len(labels)).astype(np.float64)
-            weighing = replace(weighing, totals=totals)
+            weighing = replace(weighing, totals=np.bincount(places(rows.y, labels), own, len(labels)).astype(float))
         return replace(weighing, mean=float(weighing.weights(rows, labels).mean()))
 
     def weights(self, rows: TrainingRows, labels: Sequence[Label]) -> Cells:
@@ -56,8 +55,7 @@ class Encoding:
     target: Scaler | None
     """None for classes and yes-or-no targets."""
     labels: tuple[Label, ...]
-    one_column: bool
-    """Whether two labels are one number, 0 or 1."""
+    recipe: Recipe
     weighing: Weighing | None
 
     @classmethod
@@ -68,22 +66,27 @@ class Encoding:
         if not isinstance(rows.y, tuple) and not rows.multilabel:
             target = Scaler.fit(str(recipe.scaling.target), rows.y[known])
             if recipe.scaling.target_maximum is not None:
-                scale = np.full_like(target.scale, recipe.scaling.target_maximum)
-                target = Scaler(np.zeros_like(target.center), scale)
+                target = Scaler(0.0 * target.center, np.full_like(target.scale, recipe.scaling.target_maximum))
             _require_reachable(target.scale_in(rows.y)[known], recipe)
         weighing = Weighing.fit(rows, labels, balanced=recipe.training.class_weight == "balanced")
-        return cls(encoder, target, labels, recipe.network.output_activation == "sigmoid", weighing)
+        return cls(encoder, target, labels, recipe, weighing)
 
     def batch(self, rows: TrainingRows, send: Callable[[Cells], Array], X: Features | None = None) -> Batch:
-        """Encode rows, if they are not yet, and send them to the device, all members' the same."""
+        """Encode rows, all members' the same, and send them to the device; those not encoded yet were not in `fit`."""
         weights = None if self.weighing is None else self.weighing.weights(rows, self.labels)
+        y, fixed = (
+            self.answers(rows),
+            self.recipe.scaling.target_maximum or LOSSES[str(self.recipe.training.loss)].counts,
+        )
+        if X is None and fixed:
+            _require_reachable(y, self.recipe)
         X = self.encoder.encode(rows.X) if X is None else X
-        return Batch(send(X), send(self.answers(rows)), None if weights is None else send(weights))
+        return Batch(send(X), send(y), None if weights is None else send(weights))
 
     def answers(self, rows: TrainingRows) -> Targets:
         """Give the target in the network's units."""
         if isinstance(rows.y, tuple):
-            return encode_labels(rows.y, self.labels, one_column=self.one_column)
+            return encode_labels(rows.y, self.labels, one_column=self.recipe.network.output_activation == "sigmoid")
         return rows.y if self.target is None else self.target.scale_in(rows.y)
 
 
@@ -94,9 +97,7 @@ def _require_reachable(y: Array, recipe: Recipe) -> None:
     lowest, highest = y.min(), y.max()
     between = f"Scaled, the target runs from {lowest:.4g} to {highest:.4g}"
     if LOSSES[str(recipe.training.loss)].counts and lowest < 0:
-        message = (
-            f"Loss {recipe.training.loss} learns counts, which are never negative, as this target is. Leave it out."
-        )
+        message = f"Loss {recipe.training.loss} learns counts, which are never negative; this target is. Leave it out."
         raise UnsuitableTarget(message)
     if lowest < low or highest > high:
         message = (

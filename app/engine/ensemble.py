@@ -37,8 +37,7 @@ def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
 
 def all_judge(rows: int, members: int) -> Folds:
     """Judge every member by all rows; as none of them is learnt from, they also say what each has come to."""
-    everything = np.tile(np.arange(rows), (members, 1))
-    return Folds(everything, everything)
+    return Folds(*np.tile(np.arange(rows), (2, members, 1)))
 
 
 def unseen(scores: Outputs, judged: HeldOut) -> tuple[Array, Index]:

@@ -189,11 +189,11 @@ def _report(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, ch
 
 
 def _of_all(model: Model, more: MoreRows) -> Model:
-    """Tell of the rows that were learnt from, beside those that judged; nothing was measured on them."""
+    """Tell of the rows that were learnt from, beside those that judged; nothing is known of them but their number."""
     report, rows = model.report, model.report.rows + more.count
     training = replace(model.recipe.training, validation=report.rows / rows)
     judgement = {"validation": report.metrics["validation"]}
-    report = replace(report, rows=rows, parameters_per_row=model.network.size / rows, metrics=judgement)
+    report = replace(report, rows=rows, parameters_per_row=model.network.size / rows, metrics=judgement, warnings=())
     return replace(model, recipe=replace(model.recipe, training=training), report=report)
 
 

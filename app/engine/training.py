@@ -64,7 +64,8 @@ class History:
 class Trained:
     """What training leaves behind.
 
-    `loss` is that of the kept parameters on each member's training rows, which they had after `kept_epochs` epochs;
+    `loss` is that of the kept parameters on each member's training rows (on those that judge, where the others are
+    streamed), which they had after `kept_epochs` epochs;
     `stopped` is `epochs`, `patience` or `converged`.
     """
 

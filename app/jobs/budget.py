@@ -22,6 +22,10 @@ JACOBIANS = 3  # that levenberg_marquardt holds at once: as it is made, weighed,
 BLOCK_NUMBERS = 2**21  # held at once where rows are answered in blocks
 
 
+OPERATIONS_A_SECOND = 3e10  # that a busy processor does too
+CELL_OPERATIONS = 3000  # in the time of which a cell of a dataset is read and encoded
+
+
 class Cost(NamedTuple):
     """What a training will take: parameters, numbers held at once, and arithmetic operations."""
 
@@ -30,23 +34,31 @@ class Cost(NamedTuple):
     operations: float
 
 
-def estimate(rows: TrainingRows, recipe: Recipe) -> Cost:
+def within(limits: Cost, seconds: float) -> Cost:
+    """Tighten limits to what is done in so many seconds, for what need not be as large as the limits allow."""
+    return limits._replace(operations=min(limits.operations, seconds * OPERATIONS_A_SECOND))
+
+
+def estimate(rows: TrainingRows, recipe: Recipe, *, judging: int = 0) -> Cost:
     """Estimate a training's cost from its shapes alone; raise UnsuitableTarget where settings contradict the target.
 
-    Where several ways are tried, operations add up, and the rest is that of the greatest.
+    Where several ways are tried, operations add up, and the rest is that of the greatest. With rows that only judge,
+    the others are read anew in each epoch.
     """
-    problem = problem_of(rows, labels_of(rows), recipe.scaling.one_hot)
-    costs = [_cost(rows, candidate) for candidate in candidates(recipe, problem)]
+    problem = problem_of(rows, labels_of(rows), recipe.scaling.one_hot)._replace(judging=judging)
+    options = candidates(recipe, problem)
+    costs = [_cost(rows, option) for option in options]
+    passes = max(option.recipe.training.epochs or 1 for option in options) + 1 if judging else 0
     return Cost(
         max(cost.parameters for cost in costs),
         max(cost.numbers for cost in costs),
-        sum(cost.operations for cost in costs),
+        sum(cost.operations for cost in costs) + float(passes) * rows.X.size * CELL_OPERATIONS,
     )
 
 
-def most_rows(rows: TrainingRows, recipe: Recipe, limits: Cost, most: int) -> int:
+def most_rows(rows: TrainingRows, recipe: Recipe, limits: Cost, most: int, *, judging: int = 0) -> int:
     """Tell how many rows like these one training could take within the limits, `most` at most and these at least."""
-    while most > len(rows.X) and any(map(gt, estimate(_as_many(rows, most), recipe), limits)):
+    while most > len(rows.X) and any(map(gt, estimate(_as_many(rows, most), recipe, judging=judging), limits)):
         most = max(len(rows.X), most * 3 // 4)
     return most
 
@@ -54,13 +66,13 @@ def most_rows(rows: TrainingRows, recipe: Recipe, limits: Cost, most: int) -> in
 def most_streamed(rows: TrainingRows, recipe: Recipe, limits: Cost, most: int) -> int:
     """Tell how many rows one training could take if they need not be in memory, but for a batch of them.
 
-    None for an optimizer that takes no batches.
+    0 for an optimizer that takes no batches, or too large ones.
     """
     training = recipe.training
-    at_once = max(training.batch_size or 0, len(rows.X))
+    at_once = max(min(training.batch_size or 0, most), len(rows.X))
     if training.optimizer in WHOLE_TABLE or estimate(_as_many(rows, at_once), recipe).numbers > limits.numbers:
         return 0
-    return most_rows(rows, recipe, limits._replace(numbers=maxsize), most)
+    return most_rows(rows, recipe, limits._replace(numbers=maxsize), most, judging=1)
 
 
 def _as_many(rows: TrainingRows, many: int) -> TrainingRows:

@@ -9,20 +9,24 @@ import pyarrow as pa
 
 from app.engine.arrays import Randomness
 from app.engine.model import Model
-from app.engine.table import TrainingRows
+from app.engine.table import Source, TrainingRows
+from app.errors import UnsuitableTarget
 from app.tables.cells import Faults, count
-from app.tables.parquet_files import Draw, opened
+from app.tables.draws import DatasetFile, Draw
 from app.tables.reading import UNFIT, Likeness
 from app.tables.table import Table
 from app.tables.texts import Arrow
 
-BLOCK_CELLS = 2**22
+BLOCK_CELLS, BLOCK_BYTES = 2**22, 2**26
+WHY_LEFT_OUT = "they have a class, or miss a value, that none of the rows has by which the model is judged"
+PART_RANGES = {"month": (1.0, 12.0), "day": (1.0, 31.0), "weekday": (0.0, 6.0), "hour": (0.0, 24.0)}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is learnt of a dataset: all rows of a draw, of which a smaller draw is at hand."""
+    """What is learnt of a dataset: the rows of a draw, but for those of another, which are at hand."""
 
+    dataset: str
     likeness: Likeness
     drawn: Draw
     at_hand: Draw
@@ -36,43 +40,45 @@ class Blocks:
 
     def __init__(self, file: BinaryIO, plan: Plan) -> None:
         """Read all rows once, to see which can be learnt; raise BadTable that names the cells that do not fit."""
-        self.file, self.plan = opened(file), plan
+        self.file, self.plan = DatasetFile(file, plan.dataset), plan
         at_hand = plan.likeness.at_hand
         self.never_missing = ~np.isnan(at_hand.X).any(axis=0)
         self.labels = frozenset(at_hand.y) if isinstance(at_hand.y, tuple) else None
-        self.count = 0
+        self.count = self.left_out = 0
         faults, start = Faults(), 0
-        for group, size in enumerate(plan.drawn.sizes):
-            found = Faults()
-            rows = self._read(self._table(group), found)
+        for group, size in enumerate(self.file.sizes):
+            found, table = Faults(), self._table(group)
+            rows = self._read(table, found)
             if found.total:
                 faults.add_those(found, (start + plan.drawn.places(group, plan.at_hand)).tolist())
-            else:
-                self.count += len(rows.X)
+            self.count += len(rows.X)
+            self.left_out += table.num_rows - len(rows.X)
             start += size
         faults.raise_any(UNFIT)
+        if not self.count:
+            message = f"No row can be learnt: {WHY_LEFT_OUT}."
+            raise UnsuitableTarget(message)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Say how many rows cannot be learnt, if there are some."""
-        left_out = self.plan.drawn.rows - self.plan.at_hand.rows - self.count
-        why = "they have a class, or miss a value, that none of the rows has by which the model is judged"
-        return (f"{count(left_out, 'row')} left out: {why}.",) if left_out else ()
+        return (f"{count(self.left_out, 'row')} left out: {WHY_LEFT_OUT}.",) if self.left_out else ()
 
     def blocks(self, rng: Randomness) -> Iterator[TrainingRows]:
         """Put some row groups together at a time, drawn anew from all."""
         waiting: list[Arrow] = []
-        order = rng.permutation(len(self.plan.drawn.sizes)).tolist()
+        order = rng.permutation(len(self.file.sizes)).tolist()
         for group in order:
             waiting.append(self._table(group))
-            if group == order[-1] or sum(table.num_rows * table.num_columns for table in waiting) >= BLOCK_CELLS:
+            cells, size = (sum(each) for each in zip(*map(_size, waiting), strict=True))
+            if group == order[-1] or cells >= BLOCK_CELLS or size >= BLOCK_BYTES:
                 rows = self._read(pa.concat_tables(waiting), Faults())
                 waiting = []
                 if len(rows.X):
                     yield rows
 
     def _table(self, group: int) -> Arrow:
-        return self.plan.drawn.read(self.file, group, self.plan.at_hand)
+        return self.file.part(self.plan.drawn, group, self.plan.at_hand)
 
     def _read(self, table: Arrow, faults: Faults) -> TrainingRows:
         """Read rows, and leave out those that cannot be learnt."""
@@ -86,12 +92,27 @@ class Blocks:
         return rows if known.all() else rows.part(np.flatnonzero(known))
 
 
+def _size(table: Arrow) -> tuple[int, int]:
+    return table.num_rows * table.num_columns, table.nbytes
+
+
 def widened(model: Model) -> Model:
     """Take as trained ranges those of the columns as they were sent, which are of more rows than were at hand."""
-    ends = {source.name: (source.lowest, source.highest) for source in model.sources if source.kind != "date"}
-    encoder, names = model.encoder, [column.name for column in model.columns]
-    lowest, highest = encoder.lowest.copy(), encoder.highest.copy()
-    for index, (low, high) in ((index, ends[name]) for index, name in enumerate(names) if name in ends):
-        if low is not None:
-            lowest[index], highest[index] = low, high
-    return replace(model, encoder=replace(encoder, lowest=lowest, highest=highest))
+    ends = {name: range_ for source in model.sources for name, range_ in _ranges(source)}
+    lowest, highest = model.encoder.lowest.copy(), model.encoder.highest.copy()
+    for index, column in enumerate(model.columns):
+        low, high = ends.get(column.name, (lowest[index], highest[index]))
+        lowest[index], highest[index] = min(low, lowest[index]), max(high, highest[index])
+    return replace(model, encoder=replace(model.encoder, lowest=lowest, highest=highest))
+
+
+def _ranges(source: Source) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Tell the ranges of the columns that a column becomes; of a date that spans years, they are those of calendars."""
+    low, high = source.lowest, source.highest
+    if isinstance(low, float) and isinstance(high, float):
+        yield source.name, (low, high)
+    if isinstance(low, str) and isinstance(high, str):
+        years = float(low[:4]), float(high[:4])
+        for part, name in zip(source.parts, source.columns, strict=True):
+            if part == "year" or years[0] < years[1]:
+                yield name, PART_RANGES.get(part, years)

@@ -40,14 +40,15 @@ class Bounds:
         """Raise as `require_few` for a table in JSON, BadTable for too long a text, InvalidRequest for deep nesting."""
         tables = [sent] if isinstance(sent, list) else []
         tables += [sent[name] for name in TABLES if isinstance(sent.get(name), list)] if isinstance(sent, dict) else []
-        self._require_shallow(sent, body, max(map(len, tables), default=0))
+        brackets = sum(isinstance(row, dict | list) for rows in tables for row in rows)
+        self._require_shallow(sent, body, brackets)
         for rows in tables:
-            self.require_few(len(rows), len(rows[0]) if rows and isinstance(rows[0], dict | list) else 1)
+            self.require_few(len(rows), max((len(row) for row in rows if isinstance(row, dict | list)), default=1))
             if rows and _may_have_text_of(self.cell_bytes, body):
                 self._require_short(rows)
 
     def _require_shallow(self, sent: object, body: bytes, rows: int) -> None:
-        """Look at each value only if there are more brackets than a table of so many rows has."""
+        """Look at each value only if there are more brackets than those of so many rows."""
         if body.count(b"{") + body.count(b"[") - rows >= self.depth and _depth([sent], self.depth) > self.depth:
             message = f"The body has more than {self.depth} lists or objects within each other."
             raise InvalidRequest(message, [Fault(f"at most {self.depth} levels", field="body")])

@@ -8,7 +8,8 @@ from app.engine.arrays import Cells, Scores
 from app.engine.model import Model
 from app.errors import BadTable
 from app.tables.bounds import Bounds
-from app.tables.cells import Faults
+from app.tables.cells import Faults, rows_after
+from app.tables.csv_faults import require_short_cells
 from app.tables.reading import UNFIT, Sent, read_cells
 
 CELLS_AT_ONCE = 2**18
@@ -35,12 +36,16 @@ class Check:
 
         Raises BadTable at once where the columns are not the model's, TableTooLarge for too many cells all together.
         """
+        table = sent.table
+        if table is not None:
+            self.bounds.require_few(self.rows + table.rows, len(table.columns))
+            with rows_after(self.rows):
+                require_short_cells(table.cells, table.columns, self.bounds.cell_bytes)
         self._unfit.before = self._overflown.before = self.rows
         X = read_cells(sent, self.model, self._unfit)
         if not self._unfit.total:
             self._add_overflown(X)
         self.rows += len(X)
-        self.bounds.require_few(self.rows, X.shape[1])
 
     def _add_overflown(self, X: Cells) -> None:
         """Note rows whose answers overflow, by answering those that lie outside the trained ranges.

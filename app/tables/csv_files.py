@@ -67,7 +67,7 @@ def read_csv(
         require_decodable(chunks(text), UTF8)
     if records.quoted:
         require_closed(text, records, table)
-    require_short_cells(table, names, longest_cell)
+    require_short_cells(table.columns, names, longest_cell)
     return table.rename_columns(list(names))
 
 

@@ -98,7 +98,7 @@ def _from_arrow(table: Arrow, options: Options) -> Table:
     options.bounds.require_few(table.num_rows, table.num_columns)
     if any(map(pa.types.is_dictionary, table.schema.types)) and table.num_rows:
         (table,) = table.unify_dictionaries().combine_chunks().to_batches()
-    require_short_cells(table, tuple(table.schema.names), options.bounds.cell_bytes)
+    require_short_cells(table.columns, tuple(table.schema.names), options.bounds.cell_bytes)
     _require_short(table)
     return table_of(table.schema.names, table.columns)
 

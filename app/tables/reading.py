@@ -9,17 +9,19 @@ import numpy as np
 
 from app.engine.arrays import Cells, Row
 from app.engine.model import Model
-from app.engine.table import Column, Source, TrainingRows
+from app.engine.table import Column, Label, Source, TrainingRows
 from app.errors import MOST_FAULTS, BadTable, Fault, InvalidRequest
 from app.tables.answered import IN_RANGE
 from app.tables.cells import Faults, closest, count, names
 from app.tables.columns import answer, learn, read, require_short, sources_of, with_examples
+from app.tables.draws import DatasetFile
 from app.tables.kinds import kind_of
 from app.tables.raw import RawColumn
 from app.tables.summaries import ColumnSummary
 from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
-from app.tables.targets import read_targets
+from app.tables.targets import read_targets, require_few_classes
 
+EACH_CLASS = 20  # rows of a rare class, the half of them at most, to judge by
 UNFIT = "Some cells are not what their column needs."
 
 
@@ -96,6 +98,29 @@ class Likeness:
         known = {summary.name: summary for summary in summaries}
         sources = tuple(_described(source, known[source.name]) for source in self.at_hand.sources)
         return replace(self, at_hand=replace(self.at_hand, sources=sources))
+
+    def others(self, file: DatasetFile) -> dict[int, list[int]]:
+        """Find some rows of each class that none at hand has: by group, their places.
+
+        Raises UnsuitableTarget for more classes than can be learnt.
+        """
+        if not isinstance(self.at_hand.y, tuple):
+            return {}
+        known, (target,) = set(self.at_hand.y), self.at_hand.targets
+        found: dict[Label, list[tuple[int, int]]] = {}
+        for group in range(len(file.sizes)):
+            column = RawColumn(target, file.group(group, [target]).column(0))
+            labels, _ = read_targets([column], self.kinds, Faults(), task=self.task, wants_labels=self.wants_labels)
+            if set(labels) <= known:
+                continue
+            for place, label in ((place, label) for place, label in enumerate(labels) if label not in known):
+                found.setdefault(label, []).append((group, place))
+            require_few_classes([*known, *found], column)
+        several: dict[int, list[int]] = {}
+        for places in found.values():
+            for group, place in places[::2][:EACH_CLASS]:
+                several.setdefault(group, []).append(place)
+        return several
 
     def read(self, table: Table, faults: Faults) -> TrainingRows:
         """Read more rows; what does not fit goes to `faults`. What a category had not at hand is UNSEEN."""

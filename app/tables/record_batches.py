@@ -51,7 +51,7 @@ def stream(upload: Upload, go_on: GoOn = go_on_for_ever) -> Iterator[Arrow]:
             if not rows:
                 require_known(upload.options.texts, names)
             with rows_after(rows):
-                require_short_cells(batch, names, bounds.cell_bytes)
+                require_short_cells(batch.columns, names, bounds.cell_bytes)
             rows += batch.num_rows
             bounds.require_few(rows, batch.num_columns)
             yield batch

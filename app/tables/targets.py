@@ -1,6 +1,6 @@
 """Targets: what is to be learnt, as numbers, as classes, or as a yes or no each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -68,12 +68,15 @@ def _yes_or_no(column: RawColumn, kind: str, faults: Faults) -> Values:
 def _labels(column: RawColumn, kind: str, faults: Faults) -> tuple[Label, ...]:
     """Read classes: all text, all true/false or all whole numbers."""
     labels: tuple[Label, ...] = LABELS[kind](column, faults)
-    classes = len(set(labels))
-    if classes > MOST_CLASSES:
-        message = f"The target has {classes} different labels; a classifier learns at most {MOST_CLASSES}."
-        got = describe(column.cell(0))
-        raise UnsuitableTarget(message, [Fault("fewer classes", got=got, column=column.name)])
+    require_few_classes(set(labels), column)
     return labels
+
+
+def require_few_classes(classes: Collection[Label], column: RawColumn) -> None:
+    """Raise UnsuitableTarget for more classes than a classifier learns."""
+    if len(classes) > MOST_CLASSES:
+        message = f"The target has {len(classes)} different labels; a classifier learns at most {MOST_CLASSES}."
+        raise UnsuitableTarget(message, [Fault("fewer classes", got=describe(column.cell(0)), column=column.name)])
 
 
 def _whole_numbers(column: RawColumn, faults: Faults) -> tuple[Label, ...]:

@@ -1,6 +1,7 @@
 """Bounds: every limit of a table is a setting, and holds in every format and on every route."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -60,6 +61,38 @@ async def test_what_is_beyond_a_bound_is_refused(too_far: str, name: str, client
         assert len(refused.content) < 4000
         within = await post(client, path, name, ROWS, **settings)
         assert within.status_code in {200, 201}, (path, within.text)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "npy"])
+@pytest.mark.parametrize("too_far", ["columns", "a text", "a text to ignore"])
+async def test_a_long_table_is_bound_as_a_short_one(too_far: str, name: str, settings: Settings) -> None:
+    """More than is read at once, answered some rows at a time: refused before the first answer."""
+    rows: list[dict[str, Any]] = [{"a": row, "t": f"x{row % 5}", "note": os.urandom(40).hex()} for row in range(15_000)]
+    more: dict[str, dict[str, Any]] = {
+        "columns": {"b": 1, "c": 2},
+        "a text": {"t": "x" * 101},
+        "a text to ignore": {"note": "x" * 101},
+    }
+    rows[-1] |= more[too_far]
+    if too_far == "columns":
+        rows = [more[too_far] | row for row in rows]
+    async with client_of(settings.model_copy(update=BOUNDS | {"most_rows": 10**6})) as client:
+        request = {"name": "exam", "rows": ROWS, "target": "y"} | QUICK
+        (await client.post("/train", json=request)).raise_for_status()
+
+        refused = await post(client, "/models/exam/predict", name, rows, ignore_extra="true")
+
+    assert refused.status_code == 422, refused.text[:500]
+    assert ("columns" if too_far == "columns" else "more than 100 bytes") in refused.json()["detail"]
+
+
+async def test_a_later_row_has_no_more_columns_than_the_first_may(client: httpx.AsyncClient) -> None:
+    """In JSON each row brings its own."""
+    rows: list[dict[str, Any]] = [{"a": 1, "t": "x"}, {"a": 1, "t": "x"} | {f"c{index}": 1 for index in range(9)}]
+
+    answer = await client.post("/predict", json={"model": "exam", "ignore_extra": True, "rows": rows})
+
+    assert (answer.status_code, "11 columns" in answer.text) == (422, True)
 
 
 @pytest.mark.parametrize(("depth", "status"), [(6, 422), (7, 422), (150, 422), (1000, 400)])

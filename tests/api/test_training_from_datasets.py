@@ -153,6 +153,58 @@ async def test_a_slip_anywhere_is_named_by_its_row(settings: Settings) -> None:
     assert all(2000 <= told["row"] < 3000 for told in glanced["errors"])
 
 
+FRAUD = b"a,b,c,kind\n" + b"".join(
+    b"%d,%d,%d,%s\n" % (row % 37, row, row % 11, b"fraud" if row % 8000 == 7 else b"ok") for row in range(40_000)
+)
+
+
+@pytest.mark.parametrize("most_cells", [16_000_000, 300, 40_000])
+async def test_a_rare_class_is_learnt(most_cells: int, settings: Settings) -> None:
+    """Whether all rows are in memory, or a few that do not have it until some of each class are added."""
+    async with client_of(settings.model_copy(update={"most_cells": most_cells})) as client:
+        dataset = (await uploaded(client, FRAUD))["dataset"]
+        report = (await trained(client, dataset=dataset, target="kind"))["report"]
+
+    assert report["rows"] == 40_000
+    assert report["warnings"] == []
+    assert most_cells > 10**6 or report["rows_held_out"] <= 40_000 * 0.1 + 3
+
+
+@pytest.mark.parametrize(("rows", "most_cells"), [(26_000, 100_000), (30_000, 100_000), (105, 300), (500, 3)], ids=str)
+async def test_few_rows_are_held_back(rows: int, most_cells: int, settings: Settings) -> None:
+    """A tenth at most, or a sample is learnt that memory holds, whatever the bound is."""
+    content = b"a,b,c,y\n" + b"".join(b"%d,%d,%d,%d\n" % (row % 7, row % 5, row, row) for row in range(rows))
+    async with client_of(settings.model_copy(update={"most_cells": most_cells})) as client:
+        dataset = (await uploaded(client, content))["dataset"]
+        report = (await trained(client, dataset=dataset, target="y"))["report"]
+
+    if rows in {30_000, 500}:
+        assert (report["rows"], report["rows_held_out"]) == (rows, min(rows // 10, max(1, most_cells // 4)))
+    else:  # a sample is more than would be left of all
+        assert report["warnings"] == [
+            f"Learnt from a random {most_cells // 4 or 1} of {rows} rows, as many as one training may take."
+        ]
+
+
+async def test_weights_that_are_mostly_nothing_are_taken(client: httpx.AsyncClient) -> None:
+    """Five of many rows count, and a first look at some of them decides nothing."""
+    rows = b"".join(b"%d,%d,%d\n" % (row % 37, row % 9000 == 7, row % 7) for row in range(40_000))
+    dataset = (await uploaded(client, b"a,w,score\n" + rows))["dataset"]
+
+    assert (await trained(client, dataset=dataset, weight="w"))["report"]["rows"] == 40_000
+
+
+async def test_labels_of_their_own_in_each_row_are_refused(settings: Settings) -> None:
+    """As many classes are not learnt, however few rows are at hand."""
+    rows = b"".join(b"%d,name%d\n" % (row, row) for row in range(1500))
+    async with client_of(settings.model_copy(update={"most_cells": 300})) as client:
+        dataset = (await uploaded(client, b"a,y\n" + rows))["dataset"]
+        answer = await problem(client, "/train", {"dataset": dataset, "target": "y"} | QUICK)
+
+    assert answer["status"] == 422
+    assert "different labels" in answer["detail"]
+
+
 async def test_columns_are_what_all_rows_say_not_those_at_hand(settings: Settings) -> None:
     """Numbers where a few rows look like words; and rows of a block may all weigh nothing."""
     rows = b"".join(b"%d,%d,%d\n" % (row, row < 1000, row) for row in range(140_000))

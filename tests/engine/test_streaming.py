@@ -13,6 +13,7 @@ from app.engine.learning import learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
 from app.engine.table import Column, TrainingRows
+from app.errors import UnsuitableTarget
 from tests.engine.tables import recipe
 
 ROWS = 4000
@@ -76,6 +77,29 @@ def test_what_comes_block_by_block_is_learnt(members: int) -> None:
     assert model.recipe.training.validation == 1 / 8
     assert len(more.passes) == 40
     assert len({tuple(starts) for starts in more.passes}) > 5
+
+
+def test_what_is_streamed_is_always_learnt_by_steps() -> None:
+    """Also where so few rows at hand would be learnt by second derivatives; the blocks are what is learnt."""
+    rows = table().part(np.arange(900))
+    more = InMemory(rows.part(np.arange(100, 900)))
+
+    model = learn(
+        rows.part(np.arange(100)), replace(Recipe(), training=replace(Recipe().training, epochs=2)), more=more
+    )
+
+    assert (model.recipe.training.optimizer, len(more.passes)) == ("adam", 2)
+
+
+def test_counts_below_zero_are_refused_wherever_they_are() -> None:
+    """Also in a row that is not at hand."""
+    rows = table()
+    y = np.abs(np.array(rows.y))
+    y[77] = -1.0
+    at_hand, more = parted(replace(rows, y=y))
+
+    with pytest.raises(UnsuitableTarget, match="never negative"):
+        learn(at_hand, recipe(loss="poisson", epochs=1), more=more)
 
 
 def test_classes_that_count_alike_are_learnt_too() -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from app.errors import DatasetDamaged, DatasetNotFound, ShuttingDown, StorageError, StorageFull
 from app.store.datasets import DatasetStore
@@ -21,7 +20,8 @@ from app.store.learnt_from import models_of, note_model
 from app.store.store import ModelStore
 from app.tables import parquet_files
 from app.tables.columns import MOST_LEVELS
-from app.tables.parquet_files import GROUP_ROWS, Draw
+from app.tables.draws import DatasetFile, Draw
+from app.tables.parquet_files import GROUP_ROWS
 from app.tables.summaries import summarise
 from app.tables.texts import Arrow
 from tests.store.test_protocol import watched
@@ -269,21 +269,21 @@ def test_a_sample_is_uniform_and_in_the_order_of_the_rows() -> None:
     rows = int(ends[-1])
     groups = [pa.RecordBatch.from_pydict({"row": np.arange(*ends[at : at + 2])}) for at in range(3)]
     parquet_files.write(file, groups)
-    opened = parquet.ParquetFile(file)
+    opened = DatasetFile(file)
     counts = np.zeros((3, 20))
 
     for seed in range(100):
         many = Draw.all_of(opened, seed).few(120)
         few = many.few(60)
-        drawn = [parquet_files.read(opened, draw).cells[0].to_numpy() for draw in (many, few)]
-        rest = [many.read(opened, group, few)["row"].to_numpy() for group in range(2)]
+        drawn = [opened.read(draw).cells[0].to_numpy() for draw in (many, few)]
+        rest = [opened.part(many, group, few)["row"].to_numpy() for group in range(2)]
         drawn.append(np.concatenate(rest))
         assert [len(each) for each in drawn] == [120, 60, 60]
         assert sorted([*drawn[1], *drawn[2]]) == drawn[0].tolist()
         assert [many.place(row) for row in range(120)] == drawn[0].tolist()
         counts += [np.bincount(each * 20 // rows, minlength=20) for each in drawn]
 
-    assert opened.num_row_groups == 2
+    assert len(opened.sizes) == 2
     assert (abs(counts - [[600], [300], [300]]) < 4 * np.sqrt(counts)).all()
 
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from app.errors import BadTable
+from app.errors import BadTable, DatasetDamaged, UnsuitableTarget
 from app.tables.blocks import Blocks, Plan
-from app.tables.parquet_files import Draw, opened, read
+from app.tables.draws import DatasetFile, Draw
 from app.tables.reading import Likeness, Sent
 
 ROWS, GROUP = 2000, 300
@@ -27,10 +27,10 @@ def blocks_of(columns: dict[str, list[Any]], *, at_hand: int = 100, drawn: int =
     """Write a dataset of several groups, and plan to learn from so many of its rows."""
     file = BytesIO()
     parquet.write_table(pa.table(columns), file, row_group_size=GROUP)
-    draw = Draw.all_of(opened(file), seed=0).few(drawn)
+    draw = Draw.all_of(DatasetFile(file), seed=0).few(drawn)
     few = draw.few(at_hand)
-    sent = Sent(table=read(opened(file), few), target=target, weight="weight")
-    return Blocks(file, Plan(Likeness.of(sent, None, None), draw, few))
+    sent = Sent(table=DatasetFile(file).read(few), target=target, weight="weight")
+    return Blocks(file, Plan("id", Likeness.of(sent, None, None), draw, few))
 
 
 @pytest.mark.parametrize("drawn", [ROWS, 1500])
@@ -78,7 +78,7 @@ def test_cells_that_do_not_fit_are_named_where_they_stand_in_the_dataset() -> No
     bad = [row for row in range(0, ROWS, 97) if row]
     for row in bad:
         numbers[row] = "x"
-    whole = Draw.all_of(opened(BytesIO(_written(COLUMNS | {"number": numbers}))), 0)
+    whole = Draw.all_of(DatasetFile(BytesIO(_written(COLUMNS | {"number": numbers}))), 0)
     few = whole.few(50)
     unseen = [row for row in bad if row not in {few.place(at) for at in range(50)}]
 
@@ -87,6 +87,42 @@ def test_cells_that_do_not_fit_are_named_where_they_stand_in_the_dataset() -> No
 
     assert [fault.row for fault in error.value.faults] == unseen[:20]
     assert error.value.total == len(unseen)
+
+
+def test_groups_in_which_no_row_counts_are_learnt_too() -> None:
+    """As many rows of weight 0 as a table has may stand together."""
+    blocks = blocks_of(COLUMNS | {"weight": [int(row < 1000) for row in range(ROWS)]})
+
+    weights = [part.weights for part in blocks.blocks(np.random.default_rng(0))]
+
+    assert blocks.count == ROWS - 100
+    assert sum(float(part.sum()) for part in weights if part is not None) > 900
+
+
+def test_a_table_without_a_row_to_learn_is_refused() -> None:
+    """Each has a class of its own."""
+    with pytest.raises(UnsuitableTarget, match="No row can be learnt"):
+        blocks_of(COLUMNS | {"kind": [f"k{row}" for row in range(ROWS)]}, target="kind", at_hand=900, drawn=950)
+
+
+def test_long_texts_come_in_smaller_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their bytes, however few cells they are."""
+    monkeypatch.setattr("app.tables.blocks.BLOCK_BYTES", 1)
+
+    assert len(list(blocks_of(COLUMNS).blocks(np.random.default_rng(0)))) == 7
+
+
+def test_a_file_that_changes_while_it_is_read_is_damage() -> None:
+    """However sound it was when it was opened."""
+    file = BytesIO()
+    parquet.write_table(pa.table(COLUMNS), file, row_group_size=GROUP)
+    draw = Draw.all_of(DatasetFile(file), seed=0)
+    opened = DatasetFile(file, "id")
+    file.seek(4)
+    file.write(b"\xff" * (len(file.getvalue()) // 2))
+
+    with pytest.raises(DatasetDamaged, match="changed since"):
+        opened.read(draw)
 
 
 def _written(columns: dict[str, list[Any]]) -> bytes:

@@ -10,8 +10,8 @@ from pyarrow import parquet
 
 from app.errors import BadTable, MalformedBody, ShuttingDown
 from app.tables import parquet_files
+from app.tables.draws import DatasetFile, Draw
 from app.tables.options import Options
-from app.tables.parquet_files import Draw
 from app.tables.record_batches import Upload, stream
 from app.tables.texts import Arrow
 
@@ -109,9 +109,9 @@ def test_a_table_of_too_much_text_is_not_read() -> None:
     file = BytesIO()
     parquet_files.write(file, [pa.RecordBatch.from_pydict({"a": ["x"] * 10, "b": ["y" * 200] * 10})])
 
-    opened = parquet_files.opened(file)
+    opened = DatasetFile(file)
     with pytest.raises(BadTable, match="Leave column b out"):
-        parquet_files.read(opened, Draw.all_of(opened, 0), most_text=1000)
+        opened.read(Draw.all_of(opened, 0), most_text=1000)
 
 
 @pytest.mark.parametrize(("kind", "content"), [("csv", b"a\n1\n"), ("ndjson", b'{"a": 1}'), (None, b'[{"a": 1}]')])
