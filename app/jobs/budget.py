@@ -23,7 +23,7 @@ BLOCK_NUMBERS = 2**21  # held at once where rows are answered in blocks
 
 
 OPERATIONS_A_SECOND = 3e10  # that a busy processor does too
-CELL_OPERATIONS = 3000  # in the time of which a cell of a dataset is read and encoded
+CELL_OPERATIONS = 10_000  # in the time of which a cell of a dataset is read and encoded, be it a date
 
 
 class Cost(NamedTuple):
