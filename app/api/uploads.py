@@ -22,10 +22,8 @@ PIECE = 2**20
 async def keep(request: Request, parts: Parts) -> Kept:
     """Take a body as a dataset; raise as `chunks`, `parse_upload`, `stream` and `DatasetStore.publish` do."""
     media_type = request.headers.get("content-type", "")
-    options, kind = (
-        parse_upload(media_type, request.query_params.multi_items(), parts.limits.bounds),
-        format_of(media_type),
-    )
+    options = parse_upload(media_type, request.query_params.multi_items(), parts.limits.bounds)
+    kind = format_of(media_type)
     limit = parts.limits.upload_bytes
     if kind is None:  # JSON is read whole
         limit = min(limit, parts.limits.train_bytes)

@@ -66,7 +66,8 @@ class Encoding:
         if not isinstance(rows.y, tuple) and not rows.multilabel:
             target = Scaler.fit(str(recipe.scaling.target), rows.y[known])
             if recipe.scaling.target_maximum is not None:
-                target = Scaler(0.0 * target.center, np.full_like(target.scale, recipe.scaling.target_maximum))
+                scale = np.full_like(target.scale, recipe.scaling.target_maximum)
+                target = Scaler(np.zeros_like(target.center), scale)
             _require_reachable(target.scale_in(rows.y)[known], recipe)
         weighing = Weighing.fit(rows, labels, balanced=recipe.training.class_weight == "balanced")
         return cls(encoder, target, labels, recipe, weighing)
@@ -74,10 +75,8 @@ class Encoding:
     def batch(self, rows: TrainingRows, send: Callable[[Cells], Array], X: Features | None = None) -> Batch:
         """Encode rows, all members' the same, and send them to the device; those not encoded yet were not in `fit`."""
         weights = None if self.weighing is None else self.weighing.weights(rows, self.labels)
-        y, fixed = (
-            self.answers(rows),
-            self.recipe.scaling.target_maximum or LOSSES[str(self.recipe.training.loss)].counts,
-        )
+        fixed = self.recipe.scaling.target_maximum or LOSSES[str(self.recipe.training.loss)].counts
+        y = self.answers(rows)
         if X is None and fixed:
             _require_reachable(y, self.recipe)
         X = self.encoder.encode(rows.X) if X is None else X
