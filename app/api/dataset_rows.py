@@ -12,6 +12,7 @@ from app.errors import InputError
 from app.jobs.budget import most_rows, most_streamed, within
 from app.store.datasets import DatasetStore
 from app.tables.blocks import Plan
+from app.tables.cells import rows_at
 from app.tables.draws import DatasetFile, Draw
 from app.tables.reading import Likeness, Sent
 from app.tables.summaries import ColumnSummary
@@ -86,7 +87,7 @@ class _Reading:
 
     def of(self, draw: Draw) -> Likeness:
         """Read the rows of a draw; what does not fit is told by its place in the dataset."""
-        with _rows_of(draw):
+        with _saying_of_how_many(draw), rows_at(draw.place):
             sent = replace(self.sent, table=self.file.read(draw))
             return Likeness.of(sent, self.recipe.task, self.recipe.wants_labels)
 
@@ -109,14 +110,11 @@ class _Reading:
 
 
 @contextmanager
-def _rows_of(draw: Draw) -> Iterator[None]:
-    """Tell in faults where a row of a draw stands in the dataset, and how much of it was looked at."""
+def _saying_of_how_many(draw: Draw) -> Iterator[None]:
+    """Say with what is wrong that not all rows were looked at."""
     try:
         yield
     except InputError as error:
-        error.faults = tuple(
-            fault if fault.row is None else replace(fault, row=draw.place(fault.row)) for fault in error.faults
-        )
         if draw.rows < sum(draw.sizes):
             error.args = (f"{error} Looked at were {draw.rows} of {sum(draw.sizes)} rows.",)
         raise

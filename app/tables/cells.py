@@ -1,7 +1,7 @@
 """Cells: what JSON values may stand in a table, and how the others are named when they may not."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import islice
@@ -74,14 +74,19 @@ class Faults:
             raise error(message, self.first, self.total)
 
 
-@contextmanager
-def rows_after(before: int) -> Iterator[None]:
+def rows_after(before: int) -> AbstractContextManager[None]:
     """Count the rows of faults from the first of the body, of which so many came before."""
+    return rows_at(before.__add__)
+
+
+@contextmanager
+def rows_at(place: Callable[[int], int]) -> Iterator[None]:
+    """Tell in faults where rows stand in what was sent, of which only some are read."""
     try:
         yield
     except InputError as error:
         error.faults = tuple(
-            fault if fault.row is None else replace(fault, row=fault.row + before) for fault in error.faults
+            fault if fault.row is None else replace(fault, row=place(fault.row)) for fault in error.faults
         )
         raise
 
