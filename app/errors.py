@@ -27,9 +27,13 @@ NetletError
 ├── DatasetDamaged            a dataset is not what was once written
 ├── DatasetInUse              a training needs the dataset that is to be deleted
 ├── StorageError              the disk refuses
-│   └── StorageFull
+│   ├── StorageFull
+│   └── CatalogueNewer
 ├── ForeignSite               a page of another site asks for a change
 ├── Busy                      the queue of trainings is full
+├── KeyReused                 an Idempotency-Key stands for another request
+├── Cancelled                 a training was ended because somebody asked for it
+├── LeaseLost                 a job is another process's by now
 ├── OutOfMemory               a training needed more memory than there is
 ├── TrainingTooLong           a training was stopped at its time limit
 ├── WorkerLost                the process of a training died
@@ -55,10 +59,11 @@ class NetletError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel from a training process with all data, whatever making one takes."""
-        return _rebuild, (type(self), self.args, self.__dict__)
+        return rebuild, (type(self), self.args, self.__dict__)
 
 
-def _rebuild(kind: type[NetletError], args: tuple[object, ...], data: dict[str, object]) -> NetletError:
+def rebuild(kind: type[NetletError], args: tuple[object, ...], data: dict[str, object]) -> NetletError:
+    """Make an error from its parts, whatever making one takes."""
     error = kind.__new__(kind)
     error.args = args
     error.__dict__.update(data)
@@ -201,7 +206,7 @@ class JobNotFound(NotFound):
     """No job has this id."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__("There is no job of that id. The newest 1,000 are remembered, until the service restarts.")
+        super().__init__("There is no job of that id. GET /jobs lists the newest.")
         self.job_id = job_id
 
 
@@ -263,6 +268,12 @@ class StorageFull(StorageError):
     """No space is left for what is to be stored, or for a body that is too long for memory."""
 
 
+class CatalogueNewer(StorageError):
+    """The catalogue was written by a newer netlet than this one."""
+
+    usual = "The catalogue was made by a newer netlet. Use that one, or another store."
+
+
 class ForeignSite(NetletError):
     """A browser sends this for a page of another site, which must not be able to change anything here."""
 
@@ -275,6 +286,24 @@ class Busy(NetletError):
     def __init__(self, unfinished: int) -> None:
         super().__init__(f"{unfinished} trainings are running or waiting already. Try again in a few seconds.")
         self.unfinished = unfinished
+
+
+class KeyReused(NetletError):
+    """The Idempotency-Key stands for another request."""
+
+    usual = "This Idempotency-Key was sent with another request before. Use a new key for each new request."
+
+
+class Cancelled(NetletError):
+    """Somebody asked for the training to end."""
+
+    usual = "The training was cancelled before it was done. Nothing was saved of it."
+
+
+class LeaseLost(NetletError):
+    """A job was taken over by another process, because this one had not been heard of for too long."""
+
+    usual = "The job is run by another process by now. GET it to see how it goes on."
 
 
 class TrainingTooLong(NetletError):

@@ -1,5 +1,6 @@
 """The composition root: settings become parts, parts become an application."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,13 +13,15 @@ from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
 from app.api.routes import datasets as datasets_routes
 from app.api.routes import health, models, predict, train
+from app.api.routes import jobs as jobs_routes
 from app.engine.device import one_blas_thread
 from app.jobs.budget import Cost
 from app.jobs.executors import EXECUTORS
-from app.jobs.jobs import Jobs
+from app.jobs.jobs import Capacity, Jobs
 from app.jobs.work import Workplace
 from app.serving.loaded import LoadedModels
 from app.settings import Settings
+from app.store.catalogue import Catalogue
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 from app.tables.bounds import Bounds
@@ -31,20 +34,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        store = ModelStore(settings.models)
-        datasets = DatasetStore(settings.models)
-        for folder in (store, datasets):
-            folder.open()
+        store = store_of(settings)
+        datasets = DatasetStore(settings.models, store.catalogue)
+        store.open()
+        datasets.open(alone=store.is_alone)
         at_once = settings.trainings_at_once
         executor = EXECUTORS[settings.executor](at_once, settings.training_seconds)
         work = Workplace(settings.models, settings.device, settings.threads)
-        jobs = Jobs(executor, work, at_once=at_once, most_waiting=settings.most_waiting)
+        jobs = Jobs(executor, work, store.catalogue, _capacity(settings))
+        await jobs.open(alone=store.is_alone)
         app.state.parts = Parts(store, datasets, LoadedModels(store, settings.cache_bytes), jobs, limits)
         try:
             with one_blas_thread():  # answers must not depend on how many there are
                 yield
         finally:
             await jobs.close()
+            store.close()
 
     app = FastAPIOffline(
         title="netlet",
@@ -55,12 +60,33 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(require_own_site)],
     )
-    for routes in (train, predict, models, datasets_routes, health):
+    for routes in (train, jobs_routes, predict, models, datasets_routes, health):
         app.include_router(routes.router)
     problems.install(app)
     openapi.describe(app)
     app.add_middleware(EveryRequest)
     return app
+
+
+def store_of(settings: Settings) -> ModelStore:
+    """Give the store that the settings name, to be opened."""
+    return ModelStore(settings.models, Catalogue(settings.models, url_of(settings)))
+
+
+def url_of(settings: Settings) -> str | None:
+    """Name the database of the catalogue as SQLAlchemy does; None for SQLite in the store."""
+    url = settings.database_url
+    return url and re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
+def _capacity(settings: Settings) -> Capacity:
+    return Capacity(
+        at_once=settings.trainings_at_once,
+        most_waiting=settings.most_waiting,
+        lease=settings.lease_seconds,
+        most_attempts=settings.most_attempts,
+        seconds=settings.training_seconds,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

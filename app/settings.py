@@ -28,6 +28,8 @@ class Settings(BaseSettings):
 
     models: Path = Path("models")
     """Folder of the snapshots; made if it is missing."""
+    database_url: str | None = None
+    """The catalogue, `postgresql://user:password@host/database`; SQLite inside the store where it is not given."""
     host: str = "127.0.0.1"
     """Address to listen on. Anyone who reaches it can train and delete models."""
     port: Annotated[int, Ge(0), Le(65535)] = 8000
@@ -42,6 +44,10 @@ class Settings(BaseSettings):
     """Trainings that run at the same time, each in a process of its own."""
     most_waiting: Annotated[int, Ge(0)] = 100
     """Trainings that may wait for their turn before new ones are refused."""
+    lease_seconds: Annotated[float, Ge(0.5), Le(3600)] = 10
+    """Seconds after which a server that has not been heard of is taken for dead, and its trainings are taken over."""
+    most_attempts: Annotated[int, Ge(1), Le(100)] = 3
+    """How often a training is begun whose process or server was lost, before it fails."""
     training_seconds: Annotated[float, Gt(0)] = 600
     """Longest time one training may take."""
     train_bytes: Annotated[int, Ge(1)] = 64 * 2**20

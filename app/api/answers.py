@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from fastapi import Response
 from pydantic import BaseModel
 
+from app.api.job_answers import thinned
 from app.api.schemas import (
     Column,
     DatasetDetail,
     DatasetSummary,
     HistoryAnswer,
     InputAnswer,
-    JobDetail,
     LayerAnswer,
     MemberAnswer,
     ModelDetail,
@@ -26,7 +26,6 @@ from app.engine.model import Model
 from app.engine.network import Layer
 from app.engine.preprocessing import PAIR
 from app.errors import Fault, InvalidRequest, TooManyAnswers
-from app.jobs.jobs import Job
 from app.store.dataset_document import Dataset
 from app.store.store import Listed, Stored
 from app.tables.answered import class_names, in_words
@@ -137,8 +136,7 @@ def summary(listed: Listed) -> ModelSummary:
 def history(stored: Stored, most_points: int) -> HistoryAnswer:
     """Give the curves, evenly thinned to so many points; the first and the last epoch are always among them."""
     loss, validation_loss = stored.model.history.loss, stored.model.history.validation_loss
-    count = min(len(loss), most_points)
-    chosen = [round(step * (len(loss) - 1) / max(1, count - 1)) for step in range(count)]
+    chosen = thinned(len(loss), most_points)
     return HistoryAnswer(
         model=stored.name,
         version=stored.version,
@@ -241,21 +239,3 @@ def dataset_summary(dataset: Dataset) -> DatasetSummary:
     known = dataset.document
     names = [column.name for column in known.columns]
     return DatasetSummary(dataset=dataset.id, rows=known.rows, bytes=known.bytes, columns=names, created=known.created)
-
-
-def job_detail(job: Job) -> JobDetail:
-    """Describe a job."""
-    progress = job.latest_progress()
-    return JobDetail(
-        job=job.id,
-        status=job.status,
-        model=job.name,
-        version=job.version,
-        epoch=progress.epoch if progress else None,
-        epochs=progress.epochs if progress else None,
-        loss=progress.loss if progress else None,
-        validation_loss=progress.validation_loss if progress else None,
-        error=str(job.error) if job.error else None,
-        created=job.created,
-        ended=job.ended,
-    )

@@ -17,7 +17,7 @@ from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
 from app.errors import BudgetExceeded, Fault, InvalidRequest
 from app.jobs.budget import estimate
-from app.jobs.work import Order
+from app.jobs.orders import Order
 from app.presets import PRESETS
 from app.store.datasets import DatasetStore
 from app.store.references import new_name, require_name

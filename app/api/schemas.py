@@ -325,32 +325,6 @@ class DatasetList(BaseModel):
     """Send as `after` to get the following page; null on the last."""
 
 
-class JobDetail(BaseModel):
-    """A training: `queued`, `running`, `succeeded` or `failed`."""
-
-    model_config = LOOSE
-
-    job: str
-    status: str
-    model: str
-    version: int | None
-    """Once it succeeded."""
-    epoch: int | None
-    epochs: int | None
-    loss: float | None
-    validation_loss: float | None
-    error: str | None
-    """Why it failed."""
-    created: datetime
-    ended: datetime | None
-
-
-class JobList(BaseModel):
-    """The newest jobs."""
-
-    jobs: list[JobDetail]
-
-
 class FaultAnswer(BaseModel):
     """One thing wrong with what was sent; rows count from 0."""
 

@@ -1,170 +1,348 @@
-"""The trainings of this process: queued, running, succeeded or failed."""
+"""The trainings that this process runs, and those that others run: ordered, followed, ended."""
 
 import asyncio
 import logging
 import secrets
-from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import TypeVar
 
 from pebble import ProcessExpired
 
-from app.engine.training import Progress
 from app.errors import (
-    Busy,
-    DatasetInUse,
-    JobNotFound,
+    Cancelled,
+    LeaseLost,
     NetletError,
     OutOfMemory,
     ShuttingDown,
+    StorageError,
     TrainingTooLong,
     Unforeseen,
     WorkerLost,
 )
-from app.jobs.progress import ProgressNote
-from app.jobs.work import Order, Workplace, train_and_publish
+from app.jobs import orders
+from app.jobs.folder import JobFolder
+from app.jobs.job import Job, State, error_to
+from app.jobs.ledger import Entry, Key, Ledger, Request, Submitted
+from app.jobs.orders import Order
+from app.jobs.work import Workplace, train_and_save
+from app.store.catalogue import Catalogue, Unit
+from app.store.saving import Saved, add_version, drop
+
+T = TypeVar("T")
+LOST = (ProcessExpired, BrokenProcessPool)
+SHORT_ORDER = 2**16  # bytes that the catalogue keeps itself
+LOOK_SECONDS = 1.0  # between looks for what others left or wish
+POLL_SECONDS = 0.1  # between looks at a job that another process runs
+GRACE_SECONDS = 1.0  # that a training has to end by itself
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """How much is done at once, how much may wait, and for how long."""
+
+    at_once: int
+    most_waiting: int
+    lease: float = 10.0
+    """Seconds after which a process that has not been heard of is taken for dead."""
+    most_attempts: int = 3
+    seconds: float = 600.0
+    """The longest that a training may take."""
+
+
 @dataclass
-class Job:
-    """One training, from its order to its end: queued, running, succeeded or failed."""
+class _Running:
+    """A job that runs here."""
 
-    id: str
-    name: str
-    note: ProgressNote
-    dataset: str | None = None
-    """What it learns from, if that is kept."""
-    status: str = "queued"
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
-    ended: datetime | None = None
-    version: int | None = None
-    error: NetletError | None = None
-    progress: Progress | None = None
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def latest_progress(self) -> Progress | None:
-        """Tell how far the training is."""
-        return self.progress or self.note.read()
+    job: Job
+    future: "asyncio.Future[Saved] | None" = None
+    outcome: Job | None = None
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    is_late: bool = False
 
 
 class Jobs:
-    """Runs trainings on an executor, some at a time, and remembers how they ended until the process stops."""
+    """Runs jobs on an executor, some at a time; what it knows of them is in the catalogue."""
 
-    def __init__(
-        self, executor: Executor, workplace: Workplace, *, at_once: int, most_waiting: int, remembered: int = 1000
-    ) -> None:
+    def __init__(self, executor: Executor, workplace: Workplace, catalogue: Catalogue, capacity: Capacity) -> None:
         self.loop = asyncio.get_running_loop()
-        self.executor = executor
-        self.workplace = workplace
-        self.remembered = remembered
-        self.places = asyncio.Semaphore(at_once)
-        self.most_unfinished = at_once + most_waiting
-        self.jobs: OrderedDict[str, Job] = OrderedDict()
+        self.executor, self.workplace, self.catalogue, self.capacity = executor, workplace, catalogue, capacity
+        self.ledger = Ledger(catalogue, lease=capacity.lease, most_attempts=capacity.most_attempts)
+        self.folder = JobFolder(workplace.root)
+        self.running: dict[str, _Running] = {}
+        self.reserved = 0
         self.tasks: set[asyncio.Task[None]] = set()
+        self.settling: set[asyncio.Task[None]] = set()
         self.stopping = False
-        self.notes = TemporaryDirectory(prefix="netlet-")
 
-    def submit(self, order: Order) -> Job:
-        """Queue a training; raise Busy if too many wait already, ShuttingDown if it is too late."""
+    async def open(self, *, alone: bool) -> None:
+        """Begin to run what is queued, or was left by a process that died; sweep if no other process is there."""
+        self.folder.open()
+        if alone:
+            self.folder.sweep(self.ledger.unfinished())
+        await self._fill()
+        self._spawn(self._tend())
+
+    async def submit(self, order: Order, request: Request | None = None) -> Submitted:
+        """Write a training down, and run it as soon as there is a place; raise Busy, KeyReused or ShuttingDown."""
         if self.stopping:
             raise ShuttingDown
-        if len(self.tasks) >= self.most_unfinished:
-            raise Busy(len(self.tasks))
-        job_id = secrets.token_hex(8)
-        job = Job(job_id, order.name, ProgressNote(Path(self.notes.name) / job_id), order.dataset)
-        self.jobs[job_id] = job
-        self._forget_oldest()
-        task = asyncio.create_task(self._run(job, order))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        request = request or Request()
+        job_id, data = secrets.token_hex(8), await asyncio.to_thread(orders.encode, order)
+        is_short = len(data) <= SHORT_ORDER
+        if not is_short:
+            await asyncio.to_thread(self.folder.keep_order, job_id, data)
+        entry = Entry(order.name, order.dataset, order.count, data if is_short else None)
+        runs, most = self.free > 0, self.capacity.most_waiting
+        self.reserved += runs
+        try:
+            found = await self._write(
+                lambda unit: self.ledger.submit(unit, job_id, entry, request, runs=runs, most_queued=most)
+            )
+        except BaseException:
+            self.folder.clear(job_id)
+            raise
+        finally:
+            self.reserved -= runs
+        if not found.is_new:
+            self.folder.clear(job_id)
+        elif runs:
+            self._start(found.job, data if is_short else self.folder.order(job_id))
+        else:  # a place may have become free meanwhile
+            self._spawn(self._fill())
+        return found
+
+    @property
+    def free(self) -> int:
+        """How many more could run now."""
+        return 0 if self.stopping else self.capacity.at_once - len(self.running) - self.reserved
+
+    async def find(self, key: Key) -> Job | None:
+        """Find the job that a key stands for; raise KeyReused where it is that of another request."""
+        return await asyncio.to_thread(self.ledger.find, key)
+
+    async def get(self, job_id: str) -> Job:
+        """Read a job, and how far it is; raise JobNotFound."""
+        return await asyncio.to_thread(self._get, job_id)
+
+    async def newest(self, limit: int, state: State | None) -> list[Job]:
+        """List jobs, the newest first, all or those in a state, and how far they are."""
+        listed = await asyncio.to_thread(self.ledger.newest, limit, state)
+        return [self._followed(job) for job in listed]
+
+    def _get(self, job_id: str) -> Job:
+        return self._followed(self.ledger.get(job_id))
+
+    def _followed(self, job: Job) -> Job:
+        return job if job.is_over else replace(job, points=self.folder.points(job))
+
+    async def wait(self, job: Job, seconds: float) -> Job:
+        """Wait until a job is over, or this process stops, but not longer than this; give it as it is then."""
+        running = self.running.get(job.id)
+        if running is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(running.over.wait(), seconds)
+            return running.outcome or await self.get(job.id)
+        deadline = monotonic() + seconds
+        while not (job.is_over or job.id in self.running or self.stopping) and monotonic() < deadline:
+            await asyncio.sleep(min(POLL_SECONDS, seconds))
+            job = await asyncio.to_thread(self.ledger.get, job.id)
+        if job.id in self.running:
+            return await self.wait(job, deadline - monotonic())
         return job
 
-    def get(self, job_id: str) -> Job:
-        """Find a job; raise JobNotFound."""
-        try:
-            return self.jobs[job_id]
-        except KeyError:
-            raise JobNotFound(job_id) from None
-
-    def newest(self, limit: int) -> list[Job]:
-        """List jobs, the newest first."""
-        return list(reversed(self.jobs.values()))[:limit]
-
-    def require_unused(self, dataset: str) -> None:
-        """Raise DatasetInUse while a job that is queued or running learns from a dataset."""
-        for job in self.jobs.values():
-            if job.dataset == dataset and job.ended is None:
-                raise DatasetInUse(dataset, job.id)
-
-    async def wait(self, job: Job, seconds: float) -> None:
-        """Wait until a job has ended, but not longer than this."""
-        try:
-            await asyncio.wait_for(job.done.wait(), seconds)
-        except TimeoutError:
-            return
+    async def cancel(self, job_id: str, *, keep_best: bool) -> Job:
+        """End a job as soon as that can be, if it is not over; raise JobNotFound."""
+        wish = "keep" if keep_best else "cancel"
+        job = await self._write(lambda unit: self.ledger.ask(unit, job_id, wish))
+        if job.state == State.RUNNING and job.wish is not None:
+            self.folder.note(job).ask(job.wish[0].encode())
+            self._expect_end(job.id, job.wish)
+        elif job.is_over:
+            self.folder.clear(job.id)
+        return job
 
     def stop(self) -> None:
-        """End all trainings as failed, so that nobody waits for them any longer, and take no more."""
+        """Leave all jobs to whoever comes next, and take no more; those who wait are told at once."""
         self.stopping = True
+        for running in self.running.values():
+            self.folder.note(running.job).ask(b"c")
         for task in self.tasks:
             task.cancel()
 
     async def close(self) -> None:
         """Stop, and kill the processes."""
         self.stop()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.gather(*self.tasks, *self.settling, return_exceptions=True)
         await asyncio.to_thread(self.executor.shutdown)
-        self.notes.cleanup()
+        with suppress(StorageError):  # then the lease ends by itself
+            await self._write(self.ledger.release)
 
-    async def _run(self, job: Job, order: Order) -> None:
-        """Take a job through its states; however it ends, those who wait are told."""
+    async def _tend(self) -> None:
+        """Keep the lease, run what waits, and look what others wish, until this process stops."""
+        while True:
+            await asyncio.sleep(min(LOOK_SECONDS, self.capacity.lease / 4))
+            if self.running:
+                with _patience():
+                    self._heed(await self._write(lambda unit: self.ledger.beat(unit, list(self.running))))
+            await self._fill()
+
+    async def _fill(self) -> None:
+        """Run queued jobs while there are places."""
+        with _patience():
+            while self.free > 0 and await asyncio.to_thread(self.ledger.has_claims):
+                job = await self._claim()
+                if job is None:
+                    return
+                data = await asyncio.to_thread(self.ledger.order, job.id)
+                self._start(job, data or self.folder.order(job.id))
+
+    async def _claim(self) -> Job | None:
+        self.reserved += 1
         try:
-            async with self.places:
-                job.status = "running"
-                job.version = await self._train(order, job.note)
-                job.status = "succeeded"
-        except asyncio.CancelledError:
-            job.error, job.status = ShuttingDown(), "failed"
-        except Exception as error:  # noqa: BLE001 - the job boundary: whatever it is ends this job and nothing else
-            # Without its traceback, which would keep the order's rows for as long as the job is remembered.
-            job.error, job.status = _in_our_words(error, job.id).with_traceback(None), "failed"
-        job.progress = job.note.read()
-        job.note.remove()
-        job.ended = datetime.now(UTC)
-        job.done.set()
+            return await self._write(self.ledger.claim)
+        finally:
+            self.reserved -= 1
 
-    async def _train(self, order: Order, note: ProgressNote) -> int:
+    def _heed(self, own: dict[str, str | None]) -> None:
+        """Do what is wished of the jobs here, and give up those that were taken over."""
+        for job_id, running in list(self.running.items()):
+            if job_id not in own:
+                self.folder.note(running.job).ask(b"c")
+                self._expect_end(job_id, "cancel")
+            elif wish := own[job_id]:
+                self.folder.note(running.job).ask(wish[0].encode())
+                self._expect_end(job_id, wish)
+
+    def _expect_end(self, job_id: str, wish: str) -> None:
+        """Kill the process of a job that should end and has nothing to keep, unless it ends by itself very soon."""
+        running = self.running.get(job_id)
+        if running is not None and running.future is not None and wish == "cancel":
+            self.loop.call_later(GRACE_SECONDS, running.future.cancel)
+
+    def _start(self, job: Job, data: bytes | Path) -> None:
+        running = self.running[job.id] = _Running(job)
+        self._spawn(self._run(running, data))
+
+    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _run(self, running: _Running, data: bytes | Path) -> None:
+        """Take a job through its attempts; however it ends, those who wait are told."""
         try:
-            return await asyncio.wrap_future(self.executor.submit(train_and_publish, order, self.workplace, note))
-        except BrokenProcessPool:  # the process had died before it was given this training
-            return await asyncio.wrap_future(self.executor.submit(train_and_publish, order, self.workplace, note))
+            while running.outcome is None:
+                await self._attempt(running, data)
+        finally:
+            del self.running[running.job.id]
+            running.over.set()
+        if running.outcome.is_over:
+            self.folder.clear(running.job.id)
+        if not self.stopping:
+            await self._fill()
 
-    def _forget_oldest(self) -> None:
-        for job_id, job in list(self.jobs.items()):
-            if len(self.jobs) <= self.remembered:
-                return
-            if job.ended:
-                del self.jobs[job_id]
+    async def _attempt(self, running: _Running, data: bytes | Path) -> None:
+        """Train once, and write down how it ended."""
+        job, note = running.job, self.folder.note(running.job)
+        limit = min(job.seconds or self.capacity.seconds, self.capacity.seconds)
+        try:
+            note.prepare()
+            call = self.executor.submit(train_and_save, data, self.workplace, note)
+            running.future = asyncio.wrap_future(call)
+        except (*LOST, OSError) as error:
+            running.future = self.loop.create_future()
+            running.future.set_exception(error)
+        done, _ = await asyncio.wait([running.future], timeout=limit)
+        if not done:
+            running.is_late = True
+            note.ask(b"c")
+            self._expect_end(job.id, "cancel")
+            await asyncio.wait([running.future])
+        settling = asyncio.create_task(self._settle(running))
+        self.settling.add(settling)
+        settling.add_done_callback(self.settling.discard)
+        await asyncio.shield(settling)
+
+    async def _settle(self, running: _Running) -> None:
+        """Write down how an attempt ended: the version and its job's success become visible together."""
+        job = replace(running.job, points=self.folder.points(running.job))
+        ending = _ending_of(running)
+        try:
+            match ending:
+                case Saved():
+                    running.outcome = await self._write(lambda unit: self._succeed(unit, job, ending))
+                case WorkerLost():
+                    running.job = await self._write(lambda unit: self.ledger.retry(unit, job))
+                    running.outcome = running.job if running.job.is_over else None
+                case Cancelled():
+                    running.outcome = await self._end(job, State.CANCELLED)
+                case NetletError():
+                    running.outcome = await self._end(job, State.FAILED, error=error_to(ending))
+        except LeaseLost:
+            running.outcome = job  # which is another's by now
+        except StorageError as error:
+            running.outcome = await self._give_up(job, error)
+        if isinstance(ending, Saved):
+            drop(self.workplace.root, ending)
+
+    def _succeed(self, unit: Unit, job: Job, saved: Saved) -> Job:
+        self.ledger.move(unit, job, State.SUCCEEDED, points=job.points)
+        return self.ledger.note_version(unit, job.id, add_version(unit, self.workplace.root, job.name, saved))
+
+    async def _end(self, job: Job, state: State, **values: object) -> Job:
+        return await self._write(lambda unit: self.ledger.move(unit, job, state, points=job.points, **values))
+
+    async def _give_up(self, job: Job, error: StorageError) -> Job:
+        """Let a job fail that could not be written; where even that cannot be, tell at least who waits."""
+        try:
+            return await self._end(job, State.FAILED, error=error_to(error))
+        except (LeaseLost, StorageError) as refused:
+            log.warning("the end of job %s cannot be written down (%s)", job.id, refused)
+            return replace(job, state=State.FAILED, error=error)
+
+    async def _write(self, do: Callable[[Unit], T]) -> T:
+        return await asyncio.wrap_future(self.catalogue.write(do))
 
 
-def _in_our_words(error: Exception, job_id: str) -> NetletError:
-    """Say what ended a training, and log it where that is nobody's input."""
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Let a catalogue that cannot be used be tried again later."""
+    try:
+        yield
+    except StorageError as error:
+        log.warning("jobs cannot be looked after now (%s)", error)
+
+
+def _ending_of(running: _Running) -> Saved | NetletError:
+    """Say what an attempt ended with, and log it where that is nobody's input."""
+    future = running.future
+    if future is None or future.cancelled():
+        return TrainingTooLong() if running.is_late else Cancelled()
+    error = future.exception()
+    return future.result() if error is None else _in_our_words(error, running)
+
+
+def _in_our_words(error: BaseException, running: _Running) -> NetletError:
     match error:
-        case NetletError():
-            error.__cause__ = error.__context__ = None
-            return error
         case TimeoutError():
             return TrainingTooLong()
         case MemoryError():
             return OutOfMemory()
+        case Cancelled() if running.is_late:
+            return TrainingTooLong()
+        case NetletError():
+            error.__cause__ = error.__context__ = None
+            return error.with_traceback(None)
         case ProcessExpired() | BrokenProcessPool():
-            log.warning("job %s: its process ended (%s)", job_id, error)
+            log.warning("job %s: its process ended (%s)", running.job.id, error)
             return WorkerLost()
-    log.error("job %s failed unexpectedly", job_id, exc_info=error)
+    log.error("job %s failed unexpectedly", running.job.id, exc_info=error)
     return Unforeseen()

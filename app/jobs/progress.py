@@ -1,77 +1,107 @@
-"""Progress that one process writes and another reads: a few numbers at the start of a small file."""
+"""Progress that one process writes and another reads, and what the other wishes: two small files."""
 
 import logging
-import os
+import mmap
 import struct
+from contextlib import suppress
 from math import isnan, nan
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
 
 from app.engine.training import Progress
+from app.jobs.job import Point
 
-LAYOUT = struct.Struct("<qqdd")
+LAYOUT = struct.Struct("<qqddd")
+SECONDS_BETWEEN_NOTES = 0.02  # often enough for an eye, too seldom to cost anything
+MOST_EVEN, FIRST = 500, 10  # points of a training, evenly spread, beside those of its first epochs
+
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_NOTES = 0.02  # often enough for an eye, too seldom to cost anything
 
-
-class ProgressNote:
-    """The place where a training leaves how far it is."""
+class Note:
+    """The place where a training leaves how far it is, and looks for what is wished of it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.wish_path = path.with_suffix(".wish")
 
-    def read(self) -> Progress | None:
-        """Give what was last written, None before anything was."""
+    def read(self) -> list[Point]:
+        """Give what was written so far."""
         try:
             noted = self.path.read_bytes()
         except FileNotFoundError:
-            return None
-        if len(noted) < LAYOUT.size:
-            return None
-        epoch, epochs, loss, validation_loss = LAYOUT.unpack(noted)
-        return Progress(epoch, epochs, loss, None if isnan(validation_loss) else validation_loss)
+            return []
+        whole = noted[: len(noted) - len(noted) % LAYOUT.size]
+        return [
+            Point(epoch, epochs, loss, None if isnan(validation_loss) else validation_loss, seconds)
+            for epoch, epochs, loss, validation_loss, seconds in LAYOUT.iter_unpack(whole)
+        ]
 
-    def remove(self) -> None:
-        """Remove the file."""
-        self.path.unlink(missing_ok=True)
+    def prepare(self) -> None:
+        """Make room for a wish."""
+        self.wish_path.write_bytes(b"\0")
+
+    def ask(self, wish: bytes) -> None:
+        """Leave a wish of one letter, unless the training is over."""
+        with suppress(FileNotFoundError), self.wish_path.open("r+b", buffering=0) as file:
+            file.write(wish)
 
 
-class ProgressWriter:
-    """Called with every epoch; writes those that come after a short while, and the last."""
+class NoteWriter:
+    """What a training process does with a note: tells its progress, and asks what is wished."""
 
-    def __init__(self, note: ProgressNote) -> None:
-        self.due = monotonic()
+    def __init__(self, note: Note) -> None:
+        self.began = self.due = monotonic()
         self.latest: Progress | None = None
+        self.waiting: list[bytes] = []
         self.file: BinaryIO | None = None
+        self.wishes: mmap.mmap | None = None
         try:
-            note.path.parent.mkdir(parents=True, exist_ok=True)  # whoever cleans temporary folders may have been here
+            with note.wish_path.open("rb") as wishes:
+                self.wishes = mmap.mmap(wishes.fileno(), 1, prot=mmap.PROT_READ)
             self.file = note.path.open("wb", buffering=0)
         except OSError as error:
             self._give_up(error)
 
     def __call__(self, progress: Progress) -> None:
-        """Note how far a training is, and write it if it is time."""
-        self.latest = progress
-        if monotonic() >= self.due:
-            self._write(progress)
-            self.due = monotonic() + SECONDS_BETWEEN_NOTES
+        """Note how far a training is, if that is a point to tell, and write what was noted if it is time."""
+        epoch, epochs = progress.epoch, progress.epochs
+        if epoch <= FIRST or epoch % -(-epochs // MOST_EVEN) == 0:
+            self._note(progress)
+            self.latest = None
+        else:
+            self.latest = progress
+        if self.waiting and monotonic() >= self.due:
+            self._write()
+
+    @property
+    def wish(self) -> bytes:
+        """What is wished: a letter, or NUL for nothing."""
+        return b"\0" if self.wishes is None else self.wishes[:1]
 
     def close(self) -> None:
-        """Write the last and close the file."""
+        """Write the last and close the files."""
         if self.latest is not None:
-            self._write(self.latest)
+            self._note(self.latest)
+        self._write()
         if self.file is not None:
             self.file.close()
+        if self.wishes is not None:
+            self.wishes.close()
 
-    def _write(self, progress: Progress) -> None:
+    def _note(self, progress: Progress) -> None:
         validation_loss = nan if progress.validation_loss is None else progress.validation_loss
-        if self.file is not None:
+        self.waiting.append(LAYOUT.pack(*progress[:3], validation_loss, monotonic() - self.began))
+
+    def _write(self) -> None:
+        if self.file is not None and self.waiting:
             try:
-                os.pwrite(self.file.fileno(), LAYOUT.pack(*progress[:3], validation_loss), 0)
+                self.file.write(b"".join(self.waiting))
             except OSError as error:
                 self._give_up(error)
+        self.waiting = []
+        self.due = monotonic() + SECONDS_BETWEEN_NOTES
 
     def _give_up(self, error: OSError) -> None:
         """Go on without telling progress: a training must not fail for a full temporary folder."""

@@ -1,42 +1,40 @@
-"""The folder of datasets: `.datasets/<id>.parquet`, and beside it `<id>.json`, without which it is not there."""
+"""Datasets: tables that were uploaded. What the catalogue lists is there."""
 
-import hashlib
 import os
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from app.errors import DatasetDamaged, DatasetNotFound
-from app.store.dataset_document import BLANK, LARGEST, Dataset, DatasetDocument, decode, encode
-from app.store.document import Damage
+from sqlalchemy import delete, insert, select
+
+from app.errors import DatasetDamaged, DatasetInUse, DatasetNotFound, StorageError
+from app.store.adoption import ID
+from app.store.catalogue import Catalogue, Unit
+from app.store.dataset_document import BLANK, Dataset, DatasetDocument, decode, encode
+from app.store.dataset_files import DatasetFiles
 from app.store.files import (
     CREATE,
     READ,
     locked,
     named_aside,
     opened,
-    read,
     remove,
-    require_regular,
     storage_errors,
     sweep,
+    sync,
     written_aside,
 )
 from app.store.incoming import Digested, Incoming
-from app.store.learnt_from import DATASETS
-from app.store.store import INCOMING, NO_FILE, sync
+from app.store.saving import INCOMING
+from app.store.schema import datasets, jobs
 from app.tables import parquet_files
 from app.tables.options import GoOn, go_on_for_ever
 from app.tables.summaries import summarise
 from app.tables.texts import Arrow
 
-ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 FILE = re.compile(r"([0-9a-f]{32})\.(parquet|json|models)", re.ASCII)
-PIECE = 2**20
 
 
 class Kept(NamedTuple):
@@ -46,22 +44,24 @@ class Kept(NamedTuple):
     is_new: bool
 
 
-class DatasetStore:
-    """Datasets on disk. Safe to use from many threads and processes at once; keeps nothing in memory."""
+class DatasetStore(DatasetFiles):
+    """Datasets on disk and in the catalogue. Safe to use from many threads and processes at once."""
 
-    def __init__(self, root: Path) -> None:
-        self.folder = root / DATASETS
+    def __init__(self, root: Path, catalogue: Catalogue) -> None:
+        super().__init__(root)
+        self.catalogue = catalogue
 
-    def open(self) -> None:
-        """Make the folders where they are missing and remove what interrupted writers left behind."""
+    def open(self, *, alone: bool = True) -> None:
+        """Make the folders where they are missing; remove what interrupted writers left, if no other is there."""
         with storage_errors():
             for made in (self.folder, self.folder / INCOMING):
                 made.mkdir(mode=0o700, parents=True, exist_ok=True)
                 sync(made.parent)
             with opened(self.folder / INCOMING) as incoming:
                 sweep(incoming)
-            with opened(self.folder) as folder, locked(folder):
-                _remove_orphans(folder)
+            if alone:
+                with opened(self.folder) as folder, locked(folder):
+                    _remove_orphans(folder, {row.id for row in self.catalogue.read(select(datasets.c.id))})
 
     def begin(self) -> Incoming:
         """Begin to take a body; raise StorageFull or StorageError."""
@@ -94,7 +94,7 @@ class DatasetStore:
         return Kept(others or Dataset(dataset, decode(data)), is_new=others is None)
 
     def _move(self, dataset: str, incoming: int, names: dict[str, str]) -> Dataset | None:
-        """Rename files to their places, one after the other, each safe before the next; all of them or none.
+        """Rename files to their places, and list the dataset once they are safe there; all of it or nothing.
 
         If somebody else has published the same dataset meanwhile, it stays, and is returned.
         """
@@ -105,8 +105,10 @@ class DatasetStore:
             try:
                 for aside, name in names.items():
                     os.rename(aside, name, src_dir_fd=incoming, dst_dir_fd=folder)
-                    os.fsync(folder)
-            except OSError:
+                os.fsync(folder)
+                there = super().find(dataset)
+                self.catalogue.write(lambda unit: _list(unit, there)).result()
+            except (OSError, StorageError):
                 for name in reversed(names.values()):  # what cannot be acknowledged is not to be seen either
                     remove(name, within=folder)
                 raise
@@ -114,47 +116,15 @@ class DatasetStore:
 
     def ids(self, *, after: str = "", limit: int) -> list[str]:
         """List datasets by id, those that come after `after`."""
-        with storage_errors():
-            paths = self.folder.iterdir() if self.folder.is_dir() else ()
-            names = [FILE.fullmatch(path.name) for path in paths]
-        found = sorted(match[1] for match in names if match and match[2] == "json")
-        return found[bisect_right(found, after) :][:limit]
+        own = datasets.c.id
+        chosen = select(own).where(own > after.replace("\0", "")).order_by(own).limit(limit)
+        return [row.id for row in self.catalogue.read(chosen)]
 
     def find(self, dataset: str) -> Dataset:
         """Read what is known of a dataset; raise DatasetNotFound or DatasetDamaged."""
-        if not ID.fullmatch(dataset):
+        if not ID.fullmatch(dataset) or not self.catalogue.read(select(datasets).where(datasets.c.id == dataset)):
             raise DatasetNotFound
-        with self._damage_of(dataset), opened(self.folder) as folder:
-            try:
-                data, _ = read(f"{dataset}.json", within=folder, most=LARGEST)
-            except FileNotFoundError:
-                raise DatasetNotFound from None
-            return Dataset(dataset, decode(data))
-
-    @contextmanager
-    def verified(self, dataset: str) -> Iterator[BinaryIO]:
-        """Open a dataset's Parquet file, each bit of which has been checked.
-
-        Raises DatasetNotFound or DatasetDamaged.
-        """
-        with self._whole(self.find(dataset)) as source:
-            yield source
-
-    def _whole(self, dataset: Dataset) -> BinaryIO:
-        """Open the Parquet file of a dataset, or of the one that has taken its place meanwhile; raise as `verified`."""
-        try:
-            with self._damage_of(dataset.id), opened(self.folder) as folder:
-                return _open(f"{dataset.id}.parquet", dataset.document, folder)
-        except DatasetDamaged:
-            now = self.find(dataset.id)
-            if now == dataset:
-                raise
-        return self._whole(now)
-
-    def check(self, dataset: str) -> None:
-        """Verify every bit of a dataset; raise DatasetNotFound or DatasetDamaged."""
-        with self.verified(dataset):
-            pass
+        return super().find(dataset)
 
     def find_whole(self, dataset: str) -> Dataset | None:
         """Find a dataset if it is there and every bit of it is right."""
@@ -166,57 +136,31 @@ class DatasetStore:
         return found
 
     def delete(self, dataset: str) -> None:
-        """Remove a dataset, its document first; raise DatasetNotFound."""
+        """Remove a dataset, from the catalogue first; raise DatasetNotFound, or DatasetInUse where a job needs it."""
         if not ID.fullmatch(dataset):
             raise DatasetNotFound
         with storage_errors(), opened(self.folder) as folder, locked(folder):
-            try:
-                os.unlink(f"{dataset}.json", dir_fd=folder)
-            except FileNotFoundError:
-                raise DatasetNotFound from None
-            os.fsync(folder)
-            for kind in ("parquet", "models"):
+            self.catalogue.write(lambda unit: _forget(unit, dataset)).result()
+            for kind in ("json", "parquet"):
                 remove(f"{dataset}.{kind}", within=folder)
-                os.fsync(folder)
-
-    @contextmanager
-    def _damage_of(self, dataset: str) -> Iterator[None]:
-        """Say what is wrong with a dataset's files as DatasetDamaged or StorageError."""
-        with storage_errors():
-            try:
-                yield
-            except Damage as error:
-                raise DatasetDamaged(dataset, str(error)) from error
-            except FileNotFoundError as error:
-                message = "its Parquet file is missing"
-                raise DatasetDamaged(dataset, message) from error
-            except OSError as error:
-                if error.errno not in NO_FILE:
-                    raise
-                message = f"it cannot be read ({error.strerror})"
-                raise DatasetDamaged(dataset, message) from error
+            os.fsync(folder)
 
 
-def _remove_orphans(folder: int) -> None:
-    """Remove the files of datasets that have no document."""
-    found = [match for name in os.listdir(folder) if (match := FILE.fullmatch(name))]
-    there = {match[1] for match in found if match[2] == "json"}
-    for match in found:
-        if match[1] not in there:
+def _forget(unit: Unit, dataset: str) -> None:
+    using = select(jobs.c.id).where(jobs.c.dataset == dataset, jobs.c.state.in_(("queued", "running"))).limit(1)
+    for row in unit.connection.execute(using):
+        raise DatasetInUse(dataset, row.id)
+    if not unit.execute(delete(datasets).where(datasets.c.id == dataset)):
+        raise DatasetNotFound
+
+
+def _list(unit: Unit, dataset: Dataset) -> None:
+    if not unit.connection.execute(select(datasets).where(datasets.c.id == dataset.id)).all():
+        unit.execute(insert(datasets).values(id=dataset.id, created=dataset.document.created.timestamp()))
+
+
+def _remove_orphans(folder: int, listed: Container[str]) -> None:
+    """Remove the files of datasets that are not in the catalogue."""
+    for match in [match for name in os.listdir(folder) if (match := FILE.fullmatch(name))]:
+        if match[1] not in listed or match[2] == "models":  # which earlier releases wrote
             remove(match[0], within=folder)
-
-
-def _open(name: str, document: DatasetDocument, folder: int) -> BinaryIO:
-    """Open a Parquet file; raise Damage unless it is the one that the document speaks of."""
-    with opened(name, READ, within=folder) as file, ExitStack() as opening:
-        require_regular(file)
-        source = opening.enter_context(os.fdopen(os.dup(file), "rb"))
-        digest = hashlib.sha256()
-        while piece := source.read(PIECE):
-            digest.update(piece)
-        if digest.hexdigest() != document.parquet:
-            message = "the SHA-256 of its Parquet file does not match"
-            raise Damage(message)
-        source.seek(0)
-        opening.pop_all()
-        return source

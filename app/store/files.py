@@ -44,6 +44,18 @@ def opened(path: str | Path, flags: int = FOLDER, *, within: int | None = None) 
         os.close(descriptor)
 
 
+def sync(folder: Path) -> None:
+    """Make sure that what a folder lists is on disk."""
+    with opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:
+        os.fsync(descriptor)
+
+
+def rename(origin: Path, target: Path) -> None:
+    """Move a file between two folders of one disk, neither of which is a link to somewhere else."""
+    with opened(origin.parent) as source, opened(target.parent) as folder:
+        os.rename(origin.name, target.name, src_dir_fd=source, dst_dir_fd=folder)
+
+
 @contextmanager
 def locked(folder: int, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
     """Hold a folder's lock, which dies with the process that holds it."""
@@ -78,6 +90,19 @@ def written_aside(folder: int, data: bytes) -> Iterator[str]:
         yield name
 
 
+def kept_aside(folder: int, data: bytes, name: str = "") -> str:
+    """Write and sync a file under a name of its own, or the one that is given, and tell which; it is left there."""
+    name = name or secrets.token_hex(8)
+    try:
+        with opened(name, CREATE, within=folder) as descriptor:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+    except OSError:
+        remove(name, within=folder)
+        raise
+    return name
+
+
 def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     """Write all of it, however little the system takes at a time."""
     view = memoryview(data)
@@ -105,16 +130,17 @@ def empty(name: str, *, within: int) -> None:
         remove(aside, within=within)
 
 
-def sweep(folder: int) -> None:
-    """Remove the files that writers that died left behind, unless someone is writing right now."""
+def sweep(folder: int) -> bool:
+    """Remove the files that writers that died left behind, unless someone may be writing now; tell which."""
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return
+        return False
     with os.scandir(folder) as entries:
         for name in [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]:
             remove(name, within=folder)
     fcntl.flock(folder, fcntl.LOCK_UN)
+    return True
 
 
 def read(name: str, *, within: int, most: int) -> tuple[bytes, float]:

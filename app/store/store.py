@@ -1,25 +1,33 @@
-"""The folder of models: `<name>/<version>.safetensors`, versions counting up and never used twice."""
+"""Models: `<name>/<version>.safetensors` in the store's folder, versions counting up and never used twice.
+
+What the catalogue lists is there; a file that it does not list is not, until `netlet check --repair` takes it in.
+"""
 
 import errno
 import os
 import re
-from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fcntl import LOCK_SH, flock
 from pathlib import Path
+
+from sqlalchemy import delete, select
 
 from app.engine.model import Model
 from app.errors import ModelNotFound, SnapshotDamaged, SnapshotFormatNewer, VersionNotFound
 from app.store import snapshot
+from app.store.adoption import DELETED, SNAPSHOT, adopt
+from app.store.catalogue import Catalogue, Unit
 from app.store.document import FORMAT, Damage, Document
-from app.store.files import empty, locked, opened, read, remove, storage_errors, sweep, written_aside
+from app.store.files import FOLDER, empty, opened, read, remove, storage_errors, sweep, sync
 from app.store.references import Reference, is_name, require_name
+from app.store.saving import INCOMING, add_version, drop, save_aside, snapshot_file
+from app.store.schema import models, versions
 
-SNAPSHOT = re.compile(r"([1-9][0-9]{0,8})\.(safetensors|deleted)", re.ASCII)
-INCOMING = ".incoming"
-NO_FOLDER = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+PREFIX = re.compile(r"[a-z0-9._-]*", re.ASCII)
+AFTER_ALL = "~"  # comes after all that a name may have
 NO_FILE = {errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO}
-DELETED = "deleted"
 LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
@@ -46,22 +54,38 @@ class Listed:
 
 
 class ModelStore:
-    """Models on disk. Safe to use from many threads and processes at once; keeps nothing in memory.
+    """Models on disk, and in the catalogue. Safe to use from many threads and processes at once.
 
-    The highest version, deleted, leaves an empty `<version>.deleted`, so that no number is ever used twice.
+    The highest version, deleted, leaves an empty `<version>.deleted`, so that no number is ever used twice even if the
+    catalogue is lost.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, catalogue: Catalogue) -> None:
+        self.root, self.catalogue = root, catalogue
+        self.incoming: int | None = None
+        self.is_alone = False
+        """Whether nobody else had the store open when it was opened."""
 
     def open(self) -> None:
-        """Make the folders where they are missing and remove what interrupted writers left behind."""
+        """Make the folders where they are missing, and the catalogue of what is in them if there is none.
+
+        What interrupted writers left behind is removed, unless somebody else has the store open.
+        """
         with storage_errors():
             (self.root / INCOMING).mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.root, self.root.resolve().parent):
                 sync(folder)
-            with opened(self.root / INCOMING) as incoming:
-                sweep(incoming)
+            self.incoming = os.open(self.root / INCOMING, FOLDER)
+            self.is_alone = sweep(self.incoming)
+            flock(self.incoming, LOCK_SH)  # which ends when it is closed, or the process does
+        self.catalogue.open(lambda unit: adopt(self.root, unit))
+
+    def close(self) -> None:
+        """Let others sweep; the catalogue has done all that it was asked for."""
+        self.catalogue.close()
+        if self.incoming is not None:
+            os.close(self.incoming)
+            self.incoming = None
 
     def writable(self) -> bool:
         """Whether a model could be published now, as far as permissions tell."""
@@ -70,37 +94,19 @@ class ModelStore:
     def publish(self, name: str, model: Model) -> int:
         """Write a model as the next version of a name and return its number once it cannot be lost any more."""
         require_name(name)
-        data = snapshot.encode(model)
-        snapshot.decode(data)  # what cannot be read again is not written
-        with storage_errors(), opened(self.root / INCOMING) as incoming, written_aside(incoming, data) as aside:
-            (self.root / name).mkdir(mode=0o700, exist_ok=True)
-            with opened(self.root / name) as folder, locked(folder):
-                version = max(_numbers(folder), default=0) + 1
-                os.rename(aside, _file(version), src_dir_fd=incoming, dst_dir_fd=folder)
-                try:
-                    os.fsync(folder)
-                    if version == 1:  # the folder is new, and maybe not yet on disk itself
-                        sync(self.root)
-                except OSError:
-                    remove(_file(version), within=folder)  # what cannot be acknowledged is not to be seen either
-                    raise
-        return version
+        saved = save_aside(self.root, model)
+        try:
+            return self.catalogue.write(lambda unit: add_version(unit, self.root, name, saved)).result()
+        finally:
+            drop(self.root, saved)
 
     def names(self, *, prefix: str = "", after: str = "", limit: int) -> list[str]:
         """List models by name, those that begin with `prefix` and come after `after`."""
-        with storage_errors(), os.scandir(self.root) as entries:
-            folders = sorted(
-                entry.name
-                for entry in entries
-                if entry.name.startswith(prefix) and is_name(entry.name) and entry.is_dir(follow_symlinks=False)
-            )
-        found: list[str] = []
-        for name in folders[bisect_right(folders, after) :]:
-            if len(found) == limit:
-                break
-            if self._versions(name):
-                found.append(name)
-        return found
+        if not PREFIX.fullmatch(prefix):
+            return []
+        name = versions.c.name
+        chosen = select(name).distinct().where(name > after.replace("\0", ""), name.between(prefix, prefix + AFTER_ALL))
+        return [row.name for row in self.catalogue.read(chosen.order_by(name).limit(limit))]
 
     def versions(self, name: str) -> list[int]:
         """List the versions of a model, oldest first; raise ModelNotFound if there are none."""
@@ -111,10 +117,10 @@ class ModelStore:
 
     def resolve(self, reference: Reference) -> tuple[str, int]:
         """Find the version a reference means: a bare name means the newest."""
-        versions = self.versions(reference.name)
+        found = self.versions(reference.name)
         if reference.version is None:
-            return reference.name, versions[-1]
-        if reference.version not in versions:
+            return reference.name, found[-1]
+        if reference.version not in found:
             raise VersionNotFound(reference.name, reference.version)
         return reference.name, reference.version
 
@@ -147,34 +153,25 @@ class ModelStore:
     def delete(self, reference: Reference) -> None:
         """Remove one version, or all of a model; raise ModelNotFound or VersionNotFound if there is nothing.
 
-        A file that is renamed to `<version>.deleted` is gone for every reader at once, and needs no space on a full
-        disk. Then its space is given back; only the highest number leaves a mark.
+        It is gone for every reader with the transaction; then its space is given back. Only the highest number leaves
+        a mark.
         """
-        versions = self.versions(reference.name)
-        if reference.version is not None:
-            versions = [self.resolve(reference)[1]]
-        with storage_errors(), opened(self.root / reference.name) as folder, locked(folder):
-            numbers = _numbers(folder)
-            for version in versions:
-                if not numbers.get(version, True):
-                    os.rename(_file(version), _file(version, DELETED), src_dir_fd=folder, dst_dir_fd=folder)
-                    numbers[version] = True
-            os.fsync(folder)
-            highest = max(numbers)
-            for version in [version for version, deleted in numbers.items() if deleted]:
-                give_back = empty if version == highest else remove
-                give_back(_file(version, DELETED), within=folder)
+        gone, highest = self.catalogue.write(lambda unit: _forget(unit, reference)).result()
+        with storage_errors(), suppress(FileNotFoundError), opened(self.root / reference.name) as folder:
+            for version in gone:
+                if version == highest:
+                    file, mark = snapshot_file(version), snapshot_file(version, DELETED)
+                    os.rename(file, mark, src_dir_fd=folder, dst_dir_fd=folder)
+                    empty(mark, within=folder)
+                else:
+                    remove(snapshot_file(version), within=folder)
+            for mark in [mark for mark in os.listdir(folder) if _is_older_mark(mark, highest)]:  # noqa: PTH208 - a descriptor
+                remove(mark, within=folder)
             os.fsync(folder)
 
     def _versions(self, name: str) -> list[int]:
-        with storage_errors():
-            try:
-                with opened(self.root / name) as folder:
-                    return sorted(number for number, deleted in _numbers(folder).items() if not deleted)
-            except OSError as error:
-                if error.errno in NO_FOLDER:
-                    return []
-                raise
+        listed = select(versions.c.version).where(versions.c.name == name).order_by(versions.c.version)
+        return [row.version for row in self.catalogue.read(listed)]
 
     def _beginning(self, name: str, version: int) -> bytes:
         """Read a snapshot's header."""
@@ -185,9 +182,10 @@ class ModelStore:
         with storage_errors():
             try:
                 with opened(self.root / name) as folder:
-                    return read(_file(version), within=folder, most=most)
-            except FileNotFoundError:
-                raise VersionNotFound(name, version) from None
+                    return read(snapshot_file(version), within=folder, most=most)
+            except FileNotFoundError as error:
+                self.resolve(Reference(name, version))  # it may have been deleted meanwhile
+                raise self._damaged(name, version, "its file is missing") from error
             except OSError as error:
                 if error.errno in NO_FILE:
                     raise self._damaged(name, version, f"it cannot be read ({error.strerror})") from error
@@ -198,24 +196,23 @@ class ModelStore:
         return SnapshotDamaged(name, version, reason, previous=older[-1] if older else None)
 
 
-def _numbers(folder: int) -> dict[int, bool]:
-    """Map each version number that was ever used in a folder to whether it is deleted."""
-    numbers: dict[int, bool] = {}
-    for name in os.listdir(folder):
-        if match := SNAPSHOT.fullmatch(name):
-            number = int(match[1])
-            numbers[number] = numbers.get(number, False) or match[2] == DELETED
-    return numbers
+def _forget(unit: Unit, reference: Reference) -> tuple[list[int], int]:
+    """Take versions out of the catalogue; tell which, and the highest that was ever given out."""
+    own = versions.c.name == reference.name
+    there = set(unit.connection.scalars(select(versions.c.version).where(own)))
+    if not there:
+        raise ModelNotFound(reference.name)
+    if reference.version is not None and reference.version not in there:
+        raise VersionNotFound(reference.name, reference.version)
+    gone = sorted(there) if reference.version is None else [reference.version]
+    unit.execute(delete(versions).where(own, versions.c.version.in_(gone)))
+    highest = unit.connection.scalars(select(models.c.highest).where(models.c.name == reference.name)).one()
+    return gone, highest
 
 
-def _file(version: int, kind: str = "safetensors") -> str:
-    return f"{version}.{kind}"
-
-
-def sync(folder: Path) -> None:
-    """Make sure that what a folder lists is on disk."""
-    with opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:
-        os.fsync(descriptor)
+def _is_older_mark(file: str, highest: int) -> bool:
+    match = SNAPSHOT.fullmatch(file)
+    return match is not None and match[2] == DELETED and int(match[1]) < highest
 
 
 def _time(seconds: float) -> datetime:

@@ -1,29 +1,36 @@
 """Jobs: however a training ends, its job says so, and nothing else suffers."""
 
 import asyncio
-import gc
 import os
 import signal
-import weakref
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from sqlalchemy import update
 
 from app import errors
-from app.engine.training import Progress
+from app.jobs import orders
 from app.jobs.executors import ProcessExecutor
-from app.jobs.jobs import Jobs
-from app.jobs.progress import ProgressNote, ProgressWriter
-from app.jobs.work import Order, Workplace, train_and_publish
+from app.jobs.folder import JobFolder
+from app.jobs.job import State
+from app.jobs.jobs import Capacity, Jobs
+from app.jobs.ledger import Key, Request
+from app.jobs.orders import Order
+from app.jobs.progress import Note
+from app.jobs.work import Workplace, train_and_save
+from app.store.schema import jobs as jobs_table
 from app.store.store import ModelStore
 from tests.conftest import wait_until
 from tests.engine.tables import EXAM, recipe, wave
+from tests.store.conftest import store_in
+
+ORDER = Order(name="exam", rows=EXAM, recipe=recipe(epochs=3))
+LEASES_ENDED = update(jobs_table).values(lease=0.0)
 
 
 class Broken(Executor):
@@ -31,42 +38,45 @@ class Broken(Executor):
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+        self.calls = 0
 
     def submit(self, *_: Any, **__: Any) -> Future[Any]:
         """End at once."""
+        self.calls += 1
         future: Future[Any] = Future()
         future.set_exception(self.error)
         return future
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (TimeoutError(), errors.TrainingTooLong),
-        (MemoryError(), errors.OutOfMemory),
-        (ValueError("bug"), errors.Unforeseen),
-        (BrokenProcessPool("gone"), errors.WorkerLost),
-    ],
-)
-async def test_whatever_ends_a_training_becomes_its_jobs_error(
-    error: Exception, kind: type[errors.NetletError], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The job fails with a reason; what was not foreseen is logged with its traceback."""
-    jobs = Jobs(Broken(error), Workplace(tmp_path), at_once=1, most_waiting=1)
+class Held(Executor):
+    """An executor whose calls end when they are told to, or are cancelled."""
 
-    job = jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe()))
-    await jobs.wait(job, 10)
-    await jobs.close()
+    def __init__(self) -> None:
+        self.futures: list[Future[Any]] = []
 
-    assert job.status == "failed"
-    assert isinstance(job.error, kind)
-    assert ("ValueError: bug" in caplog.text) is isinstance(error, ValueError)
+    def submit(self, *_: Any, **__: Any) -> Future[Any]:
+        """Begin."""
+        self.futures.append(Future())
+        return self.futures[-1]
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    ModelStore(tmp_path).open()
-    return tmp_path
+def store(tmp_path: Path) -> Iterator[ModelStore]:
+    with closing(store_in(tmp_path)) as store:
+        store.open()
+        yield store
+
+
+@asynccontextmanager
+async def running(store: ModelStore, executor: Executor, **capacity: Any) -> AsyncIterator[Jobs]:
+    """Run jobs on an executor, one at a time unless told otherwise."""
+    terms = {"at_once": 1, "most_waiting": 10} | capacity
+    jobs = Jobs(executor, Workplace(store.root), store.catalogue, Capacity(**terms))
+    await jobs.open(alone=True)
+    try:
+        yield jobs
+    finally:
+        await jobs.close()
 
 
 @pytest.fixture
@@ -76,119 +86,210 @@ def processes() -> Iterator[ProcessExecutor]:
     executor.shutdown()
 
 
-async def test_a_job_ends_as_a_version(root: Path) -> None:
-    """Queued, running, succeeded; the version is in the store."""
-    jobs = Jobs(ThreadPoolExecutor(1), Workplace(root), at_once=1, most_waiting=1)
-
-    job = jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe(epochs=3)))
-    assert job.status == "queued"
-    await jobs.wait(job, 30)
-    await jobs.close()
-
-    assert (job.status, job.version, job.error) == ("succeeded", 1, None)
-    assert job.progress is not None
-    assert job.progress.epoch == 3
-    assert ModelStore(root).versions("exam") == [1]
+def files(store: ModelStore) -> list[str]:
+    return sorted(path.name for path in JobFolder(store.root).path.iterdir())
 
 
-def test_threads_change_no_byte_of_what_is_published(root: Path) -> None:
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TimeoutError(), errors.TrainingTooLong),
+        (MemoryError(), errors.OutOfMemory),
+        (ValueError("bug"), errors.Unforeseen),
+        (BrokenProcessPool("gone"), errors.WorkerLost),
+        (errors.BadTable("no", [errors.Fault("a number", row=3)]), errors.BadTable),
+    ],
+)
+async def test_whatever_ends_a_training_becomes_its_jobs_error(
+    error: Exception, kind: type[errors.NetletError], store: ModelStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The job fails with a reason, for ever; what was not foreseen is logged with its traceback."""
+    async with running(store, Broken(error)) as jobs:
+        job = await jobs.wait((await jobs.submit(ORDER)).job, 10)
+
+        assert job.state == State.FAILED
+        assert isinstance(job.error, kind)
+        assert ("ValueError: bug" in caplog.text) is isinstance(error, ValueError)
+        known = await jobs.get(job.id)
+        assert (type(known.error), str(known.error)) == (kind, str(job.error))
+        assert getattr(known.error, "faults", ()) == getattr(error, "faults", ())
+        assert files(store) == []
+
+
+async def test_a_job_ends_as_a_version(store: ModelStore) -> None:
+    """Running, succeeded; the version is in the store, and its progress stays to be read."""
+    async with running(store, ThreadPoolExecutor(1)) as jobs:
+        found = await jobs.submit(ORDER)
+        assert (found.job.state, found.is_new) == (State.RUNNING, True)
+        job = await jobs.wait(found.job, 30)
+
+        assert (job.state, job.version, job.error, job.attempt) == (State.SUCCEEDED, 1, None, 1)
+        assert [point.epoch for point in job.points] == [1, 2, 3]
+        assert await jobs.get(job.id) == job
+    assert store.versions("exam") == [1]
+    assert files(store) == []
+    assert list((store.root / ".incoming").iterdir()) == []
+
+
+async def test_a_long_order_is_a_file(store: ModelStore) -> None:
+    """Until the job is over."""
+    order = Order(name="exam", rows=wave(20_000), recipe=recipe(epochs=1))
+    async with running(store, ThreadPoolExecutor(1)) as jobs:
+        job = (await jobs.submit(order)).job
+        assert f"{job.id}.order" in files(store)
+
+        assert (await jobs.wait(job, 60)).state == State.SUCCEEDED
+        assert files(store) == []
+
+
+def test_threads_change_no_byte_of_what_is_saved(store: ModelStore) -> None:
     """A batch that three threads share out gives the snapshot that one gives."""
     order = Order(name="exam", rows=wave(3000), recipe=recipe(epochs=2, batch_size=3000, optimizer="adam"))
-    for threads in (1, 3):
-        train_and_publish(order, Workplace(root, threads=threads), ProgressNote(root / ".incoming" / "note"))
+    note = Note(store.root / "note")
+    saved = [
+        train_and_save(orders.encode(order), Workplace(store.root, threads=threads), note).sha256 for threads in (1, 3)
+    ]
 
-    one, three = [(root / "exam" / f"{version}.safetensors").read_bytes() for version in (1, 2)]
-    assert one == three
+    assert saved[0] == saved[1]
 
 
-def test_a_training_computes_where_it_was_told_to(root: Path) -> None:
+def test_a_training_computes_where_it_was_told_to(store: ModelStore) -> None:
     """The workplace's device is asked for, not another."""
-    order = Order(name="exam", rows=EXAM, recipe=recipe(epochs=1))
-
     with pytest.raises(KeyError, match="abacus"):
-        train_and_publish(order, Workplace(root, device="abacus"), ProgressNote(root / ".incoming" / "note"))
+        train_and_save(orders.encode(ORDER), Workplace(store.root, device="abacus"), Note(store.root / "note"))
 
 
-async def test_only_so_many_run_and_wait(root: Path) -> None:
-    """One running, none waiting allowed: the second is refused until the first has ended."""
-    jobs = Jobs(ThreadPoolExecutor(1), Workplace(root), at_once=1, most_waiting=0)
-    order = Order(name="exam", rows=EXAM, recipe=recipe(epochs=3))
+async def test_only_so_many_run_and_wait(store: ModelStore) -> None:
+    """One running, one waiting allowed: the third is refused until there is a place again."""
+    executor = Held()
+    async with running(store, executor, most_waiting=1) as jobs:
+        first, second = [(await jobs.submit(ORDER)).job for _ in range(2)]
+        assert (first.state, second.state) == (State.RUNNING, State.QUEUED)
+        with pytest.raises(errors.Busy):
+            await jobs.submit(ORDER)
 
-    first = jobs.submit(order)
-    with pytest.raises(errors.Busy):
-        jobs.submit(order)
-    await jobs.wait(first, 30)
-    await asyncio.sleep(0)
-    second = jobs.submit(order)
-    await jobs.wait(second, 30)
-    await jobs.close()
-
-    assert (first.version, second.version) == (1, 2)
-
-
-async def test_only_so_many_are_remembered(root: Path) -> None:
-    """The oldest that have ended are forgotten."""
-    jobs = Jobs(ThreadPoolExecutor(1), Workplace(root), at_once=1, most_waiting=1, remembered=2)
-    made = []
-    for _ in range(4):
-        made.append(jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe(epochs=1))))
-        await jobs.wait(made[-1], 30)
-    await jobs.close()
-
-    assert [job.version for job in jobs.newest(10)] == [4, 3]
-    with pytest.raises(errors.JobNotFound):
-        jobs.get(made[0].id)
+        executor.futures[0].set_exception(errors.OutOfMemory())
+        await jobs.wait(first, 10)
+        while len(executor.futures) < 2:
+            await asyncio.sleep(0.01)
+        third = (await jobs.submit(ORDER)).job
+        assert (await jobs.get(second.id)).state == State.RUNNING
+        assert third.state == State.QUEUED
 
 
-async def test_stopping_ends_every_job_at_once(root: Path) -> None:
-    """Those that wait are told; new ones are refused."""
-    jobs = Jobs(ThreadPoolExecutor(1), Workplace(root), at_once=1, most_waiting=5)
-    running, waiting = [jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe(epochs=2000))) for _ in range(2)]
+async def test_the_queue_is_fair_to_callers_and_heeds_priority(store: ModelStore) -> None:
+    """A caller who asked for many waits behind one who was served longer ago; higher priorities go first of all."""
+    executor = Held()
+    async with running(store, executor) as jobs:
+        asked = [("many", 0), ("many", 0), ("many", 0), ("one", 0), ("many", 1)]
+        made = [(await jobs.submit(ORDER, Request(caller=who, priority=level))).job for who, level in asked]
+        order = []
+        for turn in range(5):
+            order.append(next(iter(jobs.running)))
+            executor.futures[turn].set_exception(errors.OutOfMemory())
+            await asyncio.sleep(0.1)
 
-    await asyncio.sleep(0.01)
-    jobs.stop()
-    for job in (running, waiting):
-        await jobs.wait(job, 10)
-
-    assert all(isinstance(job.error, errors.ShuttingDown) for job in (running, waiting))
-    with pytest.raises(errors.ShuttingDown):
-        jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe()))
-    await jobs.close()
-
-
-async def test_a_failed_job_does_not_keep_its_rows(root: Path) -> None:
-    """A job is remembered for long; the table that it could not learn is not."""
-    jobs = Jobs(ThreadPoolExecutor(1), Workplace(root), at_once=1, most_waiting=1)
-    wild = recipe(optimizer="gradient_descent", learning_rate=1e6, hidden=())
-    rows = replace(EXAM, X=EXAM.X.copy())
-    kept = weakref.ref(rows.X)
-
-    job = jobs.submit(Order(name="exam", rows=rows, recipe=wild))
-    del rows
-    await jobs.wait(job, 30)
-    await jobs.close()
-    gc.collect()
-
-    assert isinstance(job.error, errors.Diverged)
-    assert kept() is None
+    assert [[job.id for job in made].index(job_id) for job_id in order] == [0, 4, 3, 1, 2]
 
 
-async def test_a_call_whose_process_had_died_is_given_to_another(root: Path) -> None:
-    """The first attempt never began, so that the second is the only one."""
+async def test_a_key_stands_for_one_job(store: ModelStore) -> None:
+    """However often it is sent, from however many at once, and later; another request under it is refused."""
+    key = Key("a key", "digest")
+    async with running(store, ThreadPoolExecutor(1), at_once=4) as jobs:
+        found = await asyncio.gather(*[jobs.submit(ORDER, Request(key=key)) for _ in range(50)])
+        assert len({submitted.job.id for submitted in found}) == 1
+        assert sum(submitted.is_new for submitted in found) == 1
+        job = await jobs.wait(found[0].job, 30)
+        assert await jobs.find(key) == job
+        with pytest.raises(errors.KeyReused):
+            await jobs.submit(ORDER, Request(key=key._replace(digest="another")))
+        await jobs.submit(ORDER)  # without a key, there are as many as were sent
 
-    class OnceBroken(ThreadPoolExecutor):
-        attempts = 0
+    async with running(store, ThreadPoolExecutor(1)) as jobs:
+        assert (await jobs.submit(ORDER, Request(key=key))).job == job
 
-        def submit(self, *call: Any, **named: Any) -> Future[Any]:
-            self.attempts += 1
-            return Broken(BrokenProcessPool()).submit() if self.attempts == 1 else super().submit(*call, **named)
 
-    jobs = Jobs(OnceBroken(1), Workplace(root), at_once=1, most_waiting=1)
-    job = jobs.submit(Order(name="exam", rows=EXAM, recipe=recipe(epochs=1)))
-    await jobs.wait(job, 30)
-    await jobs.close()
+async def test_stopping_leaves_every_job_to_whoever_comes_next(store: ModelStore) -> None:
+    """Those that wait are told at once; new ones are refused; the next process runs them all, each once."""
+    executor = Held()
+    async with running(store, executor) as jobs:
+        first, second = [(await jobs.submit(ORDER)).job for _ in range(2)]
+        waiting = asyncio.create_task(jobs.wait(first, 60))
+        await asyncio.sleep(0.05)
+        jobs.stop()
+        assert (await waiting).state == State.RUNNING
+        with pytest.raises(errors.ShuttingDown):
+            await jobs.submit(ORDER)
 
-    assert (job.status, job.version) == ("succeeded", 1)
+    async with running(store, ThreadPoolExecutor(1)) as jobs:
+        ended = [await jobs.wait(job, 30) for job in (first, second)]
+    assert [(job.state, job.version, job.attempt) for job in ended] == [
+        (State.SUCCEEDED, 1, 1),
+        (State.SUCCEEDED, 2, 1),
+    ]
+
+
+async def test_a_job_whose_owner_died_is_taken_over(store: ModelStore) -> None:
+    """Once its lease has ended; whoever had it cannot write about it any more, even if he was only slow."""
+    slow = Held()
+    async with running(store, slow, lease=0.5) as dead:
+        job = (await dead.submit(ORDER)).job
+        for task in dead.tasks:
+            if "_tend" in repr(task):
+                task.cancel()
+
+        async with running(store, ThreadPoolExecutor(1), lease=0.5) as alive:
+            ended = await alive.wait(job, 30)
+            assert (ended.state, ended.version, ended.attempt) == (State.SUCCEEDED, 1, 2)
+            slow.futures[0].set_exception(errors.OutOfMemory())
+            await asyncio.sleep(0.1)
+            assert await alive.get(job.id) == ended
+
+
+async def test_a_job_is_not_tried_for_ever(store: ModelStore) -> None:
+    """Its process is lost each time: after so many attempts it fails."""
+    executor = Broken(BrokenProcessPool("gone"))
+    async with running(store, executor, most_attempts=4) as jobs:
+        job = await jobs.wait((await jobs.submit(ORDER)).job, 10)
+
+    assert (job.state, job.attempt, executor.calls) == (State.FAILED, 4, 4)
+    assert isinstance(job.error, errors.WorkerLost)
+
+
+async def test_a_job_whose_owners_all_died_fails(store: ModelStore) -> None:
+    """Nobody tries a job for ever that takes its server with it."""
+    async with running(store, Held(), most_attempts=1) as jobs:
+        job = (await jobs.submit(ORDER)).job
+        store.catalogue.write(lambda unit: unit.execute(LEASES_ENDED)).result()
+        async with running(store, Held(), most_attempts=1) as other:
+            ended = await other.wait(job, 10)
+            assert isinstance(ended.error, errors.WorkerLost)
+
+
+async def test_cancelling_is_the_end_of_a_job(store: ModelStore) -> None:
+    """Of one that waits at once, of one that runs when its process is gone; cancelling again changes nothing."""
+    executor = Held()
+    async with running(store, executor) as jobs:
+        first, second = [(await jobs.submit(ORDER)).job for _ in range(2)]
+        assert (await jobs.cancel(second.id, keep_best=False)).state == State.CANCELLED
+        asked = await jobs.cancel(first.id, keep_best=False)
+        assert asked.state in {State.RUNNING, State.CANCELLED}
+        ended = await jobs.wait(first, 10)
+
+        assert ended.state == State.CANCELLED
+        assert executor.futures[0].cancelled()
+        assert await jobs.cancel(first.id, keep_best=False) == ended
+        with pytest.raises(errors.JobNotFound):
+            await jobs.cancel("nothing", keep_best=False)
+    assert files(store) == []
+
+
+async def test_a_training_that_takes_too_long_fails(store: ModelStore) -> None:
+    """Its own limit counts, where it is tighter than that of the service."""
+    async with running(store, Held()) as jobs:
+        job = await jobs.wait((await jobs.submit(ORDER, Request(seconds=0.1))).job, 10)
+
+    assert isinstance(job.error, errors.TrainingTooLong)
 
 
 def test_processes_are_niced_and_their_own(processes: ProcessExecutor) -> None:
@@ -204,36 +305,3 @@ def test_a_process_killed_while_idle_is_replaced(processes: ProcessExecutor) -> 
         wait_until(lambda: not all(pool.active for pool in processes.pools))
 
         assert processes.submit(abs, -1).result() == 1
-
-
-def test_progress_comes_through_a_file(tmp_path: Path) -> None:
-    """Nothing before the first epoch; then the numbers, at the latest when the writer is closed."""
-    note = ProgressNote(tmp_path / "gone" / "note")
-    assert note.read() is None
-
-    writer = ProgressWriter(note)
-    assert note.read() is None
-    told = [Progress(1, 9, 0.5, None), Progress(2, 9, 0.25, 0.125)]
-    for progress in told:
-        writer(progress)
-    assert note.read() == told[0]
-    writer.close()
-
-    assert note.read() == told[1]
-    note.remove()
-    assert note.read() is None
-    assert np.isfinite(told[1].loss)
-
-
-def test_a_training_goes_on_where_progress_cannot_be_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A file where the folder should be, or a full disk: one line in the log, and no more notes."""
-    (tmp_path / "file").write_text("in the way")
-    nowhere = ProgressWriter(ProgressNote(tmp_path / "file" / "note"))
-    full = ProgressWriter(ProgressNote(Path("/dev/full")))
-
-    for writer in (nowhere, full):
-        writer(Progress(1, 9, 0.5, None))
-        writer(Progress(2, 9, 0.5, None))
-        writer.close()
-
-    assert caplog.text.count("progress cannot be told") == 2

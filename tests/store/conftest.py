@@ -1,5 +1,7 @@
 """A store in a folder of its own, and a model to put in it."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from app.engine.config import TrainingConfig
 from app.engine.learning import learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
+from app.store.catalogue import Catalogue
 from app.store.store import ModelStore
 from tests.engine.tables import EXAM
 
@@ -20,7 +23,11 @@ def model() -> Model:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    store = ModelStore(tmp_path / "models")
-    store.open()
-    return store
+def store(tmp_path: Path) -> Iterator[ModelStore]:
+    with closing(store_in(tmp_path / "models")) as store:
+        store.open()
+        yield store
+
+
+def store_in(root: Path) -> ModelStore:
+    return ModelStore(root, Catalogue(root))

@@ -1,12 +1,12 @@
 """Datasets on disk: whole or not there, whatever happens while they are written."""
 
 import gc
-import os
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -14,9 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from app.engine.model import Model
 from app.errors import DatasetDamaged, DatasetNotFound, ShuttingDown, StorageError, StorageFull
 from app.store.datasets import DatasetStore
-from app.store.learnt_from import models_of, note_model
+from app.store.learnt_from import models_of
+from app.store.references import Reference
 from app.store.store import ModelStore
 from app.tables import parquet_files
 from app.tables.columns import MOST_LEVELS
@@ -31,7 +33,7 @@ ID = "0123456789abcdef" * 2
 
 @pytest.fixture
 def datasets(store: ModelStore) -> DatasetStore:
-    datasets = DatasetStore(store.root)
+    datasets = DatasetStore(store.root, store.catalogue)
     datasets.open()
     return datasets
 
@@ -60,25 +62,30 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 def test_a_dataset_is_synced_before_it_is_seen(datasets: DatasetStore) -> None:
-    """Both files are written and synced aside; the Parquet file is renamed and safe before its document is there."""
+    """Both files are written and synced aside, and renamed, and safe in their folder before the catalogue lists it."""
     with watched() as calls:
         datasets.publish(ID, batches())
 
     assert calls == [
         *("flock", "write", "fsync", "flock", "write", "fsync"),
-        *("flock", "rename", "fsync", "rename", "fsync", "flock"),
+        *("flock", "rename", "rename", "fsync", "flock"),
         *("unlink", "flock", "unlink", "flock"),
     ]
 
 
-def test_a_deletion_begins_with_the_document(datasets: DatasetStore) -> None:
-    """Without it the rest is no dataset, even if the power fails before the rest is gone."""
+def test_a_deletion_begins_with_the_catalogue(datasets: DatasetStore) -> None:
+    """What is left of it is no dataset if the power fails before all is gone, and is swept at the next start."""
     datasets.publish(ID, batches())
 
     with watched() as calls:
         datasets.delete(ID)
 
-    assert calls == ["flock", "unlink", "fsync", "unlink", "fsync", "unlink", "fsync", "flock"]
+    assert calls == ["flock", "unlink", "unlink", "fsync", "flock"]
+    assert files(datasets) == []
+    (datasets.folder / f"{ID}.json").write_text("left by a crash")
+    with pytest.raises(DatasetNotFound):
+        datasets.find(ID)
+    datasets.open()
     assert files(datasets) == []
 
 
@@ -226,37 +233,16 @@ def test_words_that_are_no_id_never_reach_the_file_system(name: str, datasets: D
             use(name)
 
 
-def test_models_are_noted_only_beside_a_dataset_that_is_there(datasets: DatasetStore, store: ModelStore) -> None:
-    """A training may end after its dataset was deleted by another process; what is listed but gone is left out."""
-    note_model(store.root, ID, "exam/1")
-    assert files(datasets) == []
-    datasets.publish(ID, batches())
-    note_model(store.root, ID, "exam/1")
+def test_models_of_a_dataset_are_those_that_are_still_there(store: ModelStore, model: Model) -> None:
+    """Oldest first; what was deleted is not among them."""
+    for name in ("exam", "other", "exam"):
+        store.publish(name, replace(model, dataset=ID))
+    store.publish("exam", model)
+    assert models_of(store.catalogue, ID) == ["exam/1", "other/1", "exam/2"]
 
-    assert models_of(store, ID) == []
-    assert (datasets.folder / f"{ID}.models").stat().st_mode & 0o777 == 0o600
+    store.delete(Reference.parse("exam/1"))
 
-
-@pytest.mark.parametrize("plant", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("elsewhere")])
-def test_models_cannot_be_noted_in_what_is_planted_but_nothing_waits(
-    plant: Callable[[Path], None], datasets: DatasetStore, store: ModelStore, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A folder, a FIFO without a reader, a link in the place of their file: none is listed, and the log says why."""
-    datasets.publish(ID, batches())
-    plant(datasets.folder / f"{ID}.models")
-
-    note_model(store.root, ID, "exam/1")
-
-    assert models_of(store, ID) == []
-    assert ["noted" in record.message for record in caplog.records] == [True, False]
-
-
-def test_a_dataset_that_cannot_be_removed_is_not_said_to_be_gone(datasets: DatasetStore) -> None:
-    """A folder in the place of its document."""
-    (datasets.folder / f"{ID}.json").mkdir()
-
-    with pytest.raises(StorageError):
-        datasets.delete(ID)
+    assert models_of(store.catalogue, ID) == ["other/1", "exam/2"]
 
 
 def test_a_sample_is_uniform_and_in_the_order_of_the_rows() -> None:

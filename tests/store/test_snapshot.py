@@ -300,7 +300,8 @@ def test_bins_as_wide_as_numbers_go_are_read(members: bytes) -> None:
 
 def test_a_huge_file_that_is_no_snapshot_is_not_read(store: ModelStore, model: Model) -> None:
     """The header tells; a file longer than it says is damaged."""
-    store.publish("exam", model)
+    for _ in range(2):
+        store.publish("exam", model)
     with (store.root / "exam" / "2.safetensors").open("wb") as file:
         file.truncate(2**40)
     with (store.root / "exam" / "1.safetensors").open("ab") as file:

@@ -33,7 +33,7 @@ async def upload(parts: PartsOf, request: Request) -> Response:
     Answers 201, or 200 if the same bytes, read the same way, are kept already.
     """
     dataset, is_new = await keep(request, parts)
-    models = await asyncio.to_thread(models_of, parts.store, dataset.id)
+    models = await asyncio.to_thread(models_of, parts.store.catalogue, dataset.id)
     return as_json(dataset_detail(dataset, models), 201 if is_new else 200, f"/datasets/{dataset.id}")
 
 
@@ -70,11 +70,10 @@ async def dataset(parts: PartsOf, dataset: DatasetInPath) -> Response:
 
 
 def _described(parts: Parts, dataset: str) -> Response:
-    return as_json(dataset_detail(parts.datasets.find(dataset), models_of(parts.store, dataset)))
+    return as_json(dataset_detail(parts.datasets.find(dataset), models_of(parts.store.catalogue, dataset)))
 
 
 @router.delete("/{dataset}", status_code=204, responses=documented(403, 404, 409, 503))
 async def delete_dataset(parts: PartsOf, dataset: DatasetInPath) -> None:
     """Delete a dataset for good, unless a training needs it; models that were trained on it stay."""
-    parts.jobs.require_unused(dataset)
     await asyncio.to_thread(parts.datasets.delete, dataset)

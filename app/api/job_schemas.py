@@ -1,0 +1,87 @@
+"""What is asked of a training beside its settings, and what is told of a job."""
+
+from datetime import datetime
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, ConfigDict
+
+from app.jobs.job import State
+
+LOOSE = ConfigDict(use_attribute_docstrings=True)
+
+
+class Asked(BaseModel):
+    """How a training is run and waited for, in the address."""
+
+    model_config = LOOSE
+
+    wait: Annotated[float, Ge(0), Le(3600)] = 30
+    """Seconds to wait for the model before the job is answered instead."""
+    priority: Annotated[int, Ge(-100), Le(100)] = 0
+    """Jobs of a higher one run first; among equals, those of the caller who was served longest ago."""
+    timeout_seconds: Annotated[float, Gt(0)] | None = None
+    """The longest that the training may take, if the service allows as much."""
+    cancel_on_disconnect: bool = False
+    """Whether the training is cancelled if the caller goes away while it waits."""
+
+
+class Curves(BaseModel):
+    """The losses after some epochs, as far as the training is."""
+
+    model_config = LOOSE
+
+    epochs: list[int]
+    loss: list[float]
+    validation_loss: list[float] | None
+
+
+class JobDetail(BaseModel):
+    """A training: `queued` or `running`, then `succeeded`, `failed` or `cancelled` for ever."""
+
+    model_config = LOOSE
+
+    job: str
+    status: State
+    model: str
+    version: int | None
+    """Once it succeeded, or was cancelled with `keep_best`."""
+    partial: bool
+    """Whether that version is what there was when it was cancelled."""
+    priority: int
+    attempt: int
+    """Counts the processes that were at it: more than 1 where one was lost."""
+    epoch: int | None
+    epochs: int | None
+    """The most there will be."""
+    loss: float | None
+    validation_loss: float | None
+    rows_per_second: float | None
+    eta_seconds: float | None
+    """How long the remaining epochs would take; fewer may be needed."""
+    history: Curves | None = None
+    """In the answer for one job."""
+    error: str | None
+    """Why it failed."""
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+
+
+class JobList(BaseModel):
+    """The newest jobs."""
+
+    jobs: list[JobDetail]
+
+
+class ProgressEvent(BaseModel):
+    """Where a training stands after an epoch."""
+
+    model_config = LOOSE
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_loss: float | None
+    rows_per_second: float | None
+    eta_seconds: float | None

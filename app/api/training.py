@@ -1,0 +1,62 @@
+"""A request to train, from its body to the job that stands for it, waited for as long as was asked."""
+
+import hashlib
+from time import monotonic
+from typing import Annotated
+
+from fastapi import Header, Request
+
+from app.api.bodies import Body
+from app.api.job_schemas import Asked
+from app.api.orders import read_order
+from app.api.parsing import names_dataset
+from app.api.parts import FELT, Parts
+from app.jobs import ledger
+from app.jobs.job import Job
+
+LOOK_SECONDS = 0.2
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{1,255}$",
+        description="Names the request: however often it is sent, even after a restart, one job comes of it.",
+    ),
+]
+
+
+async def trained(parts: Parts, body: Body, asked: Asked, key: str | None, request: Request) -> Job:
+    """Give the job of a request, new or known by its key, as it is when it is over or the wait is.
+
+    Raises InputError for what cannot be trained, Busy, KeyReused, ShuttingDown.
+    """
+    named = None if key is None else ledger.Key(key, _digest(body))
+    job = None if named is None else await parts.jobs.find(named)
+    if job is None:
+        order = await parts.read_table(_size(body), read_order, body, parts.limits, parts.datasets)
+        caller = request.client.host if request.client else ""
+        terms = ledger.Request(caller=caller, priority=asked.priority, seconds=asked.timeout_seconds, key=named)
+        job = (await parts.jobs.submit(order, terms)).job
+    return await _waited(parts, body, asked, job)
+
+
+async def _waited(parts: Parts, body: Body, asked: Asked, job: Job) -> Job:
+    if not asked.cancel_on_disconnect:
+        return await parts.jobs.wait(job, asked.wait)
+    deadline = monotonic() + asked.wait
+    while not job.is_over and not parts.jobs.stopping and (left := deadline - monotonic()) > 0:
+        job = await parts.jobs.wait(job, min(left, LOOK_SECONDS))
+        if await body.is_left():
+            return await parts.jobs.cancel(job.id, keep_best=False)
+    return job
+
+
+def _digest(body: Body) -> str:
+    """Tell requests apart by all that says what is to be trained."""
+    told = [pair for pair in sorted(body.query) if pair[0] not in {"wait", "cancel_on_disconnect"}]
+    return hashlib.sha256(repr((body.media_type, told)).encode() + b"\0" + body.data).hexdigest()
+
+
+def _size(body: Body) -> int:
+    """Tell how much is to be read: a dataset is more than the event loop has time for, however short its name."""
+    return FELT if len(body.data) < FELT and names_dataset(body) else len(body.data)

@@ -1,0 +1,63 @@
+"""The folder of jobs that are not over: `.jobs/<id>.order`, `<id>-<attempt>.note` and `.wish`."""
+
+import os
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+
+from app.jobs.job import Job, Point
+from app.jobs.progress import Note
+from app.store.files import kept_aside, opened, remove, storage_errors, sync
+
+FOLDER = ".jobs"  # no model can be called this
+
+
+class JobFolder:
+    """What there is of jobs beside the catalogue."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / FOLDER
+
+    def open(self) -> None:
+        """Make the folder where it is missing."""
+        with storage_errors():
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync(self.path.parent)
+
+    def keep_order(self, job_id: str, data: bytes) -> None:
+        """Write down an order that is too long for the catalogue."""
+        with storage_errors(), opened(self.path) as folder:
+            aside = kept_aside(folder, data, f"{job_id}.new")
+            os.rename(aside, self.order(job_id).name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+
+    def order(self, job_id: str) -> Path:
+        """Tell where an order is that is too long for the catalogue."""
+        return self.path / f"{job_id}.order"
+
+    def note(self, job: Job) -> Note:
+        """Give the note of a job's current attempt."""
+        return Note(self.path / f"{job.id}-{job.attempt}.note")
+
+    def points(self, job: Job) -> tuple[Point, ...]:
+        """Read how far a job is; a later attempt tells the epochs that it repeats anew."""
+        told: list[Point] = []
+        for attempt in range(1, job.attempt + 1):
+            points = Note(self.path / f"{job.id}-{attempt}.note").read()
+            if points:
+                told = [point for point in told if point.epoch < points[0].epoch] + points
+        return tuple(told)
+
+    def clear(self, job: str) -> None:
+        """Remove all files of a job."""
+        self._remove(lambda own: own == job)
+
+    def sweep(self, unfinished: Collection[str]) -> None:
+        """Remove all files of jobs that are over, or that nobody knows."""
+        self._remove(lambda own: own not in unfinished)
+
+    def _remove(self, chosen: Callable[[str], bool]) -> None:
+        with suppress(FileNotFoundError), opened(self.path) as folder:
+            for name in os.listdir(folder):  # noqa: PTH208 - a descriptor
+                if chosen(name.partition(".")[0].partition("-")[0]):
+                    remove(name, within=folder)

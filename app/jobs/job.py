@@ -1,0 +1,105 @@
+"""A job: one training as the catalogue knows it, and the states that it goes through.
+
+queued ──→ running ──→ succeeded
+   │          ├──────→ failed
+   └──────────┴──────→ cancelled
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
+
+from app import errors
+from app.errors import Fault, NetletError, Unforeseen, rebuild
+
+PLAIN = (str, int, float, bool, type(None))
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+BEFORE: dict[State, tuple[State, ...]] = {
+    State.RUNNING: (State.QUEUED, State.RUNNING),  # the latter where its owner died
+    State.SUCCEEDED: (State.RUNNING,),
+    State.FAILED: (State.RUNNING,),
+    State.CANCELLED: (State.QUEUED, State.RUNNING),
+}
+"""From where a job can come to a state."""
+ENDS = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+
+
+class Point(NamedTuple):
+    """Where a training stood after an epoch, so many seconds after it began."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_loss: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training, as it stood when the catalogue was read. Times are seconds since 1970."""
+
+    id: str
+    name: str
+    state: State
+    priority: int
+    caller: str
+    dataset: str | None
+    created: float
+    started: float | None
+    ended: float | None
+    owner: str | None
+    attempt: int
+    rows: int
+    wish: str | None
+    seconds: float | None
+    version: int | None
+    partial: bool
+    error: NetletError | None
+    points: tuple[Point, ...]
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "Job":
+        """Read a row of the catalogue."""
+        data = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+        return cls(
+            **{name: data[name] for name in cls.__annotations__ if name in data}
+            | {
+                "state": State(row.state),
+                "error": row.error and error_from(row.error),
+                "points": tuple(Point(*point) for point in row.points or ()),
+            }
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in ENDS
+
+
+def error_to(error: NetletError) -> dict[str, Any]:
+    """Write an error as JSON."""
+    data = {name: value for name, value in vars(error).items() if isinstance(value, PLAIN)}
+    faults = [asdict(fault) for fault in getattr(error, "faults", ())]
+    return {"kind": type(error).__name__, "message": str(error), "faults": faults, "data": data}
+
+
+def error_from(written: Mapping[str, Any]) -> NetletError:
+    """Read what `error_to` wrote."""
+    kind = getattr(errors, written["kind"], Unforeseen)
+    return rebuild(
+        kind, (written["message"],), written["data"] | {"faults": tuple(Fault(**fault) for fault in written["faults"])}
+    )

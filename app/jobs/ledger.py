@@ -1,0 +1,224 @@
+"""The ledger: every move of every job, each one transaction of the catalogue."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import time
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, bindparam, case, delete, func, insert, select, update
+
+from app.errors import Busy, DatasetNotFound, JobNotFound, KeyReused, LeaseLost, WorkerLost
+from app.jobs.job import BEFORE, Job, State, error_to
+from app.store.catalogue import Catalogue, Unit
+from app.store.schema import datasets, jobs, keys, orders
+
+served = jobs.alias("served")
+_DATASET = select(datasets.c.id).where(datasets.c.id == bindparam("id"))
+_QUEUED = select(func.count()).select_from(jobs).where(jobs.c.state == State.QUEUED)
+UNFINISHED = (State.QUEUED, State.RUNNING)
+
+
+class Key(NamedTuple):
+    """What a client named its request by, so that it is done once however often it is sent."""
+
+    text: str
+    digest: str
+    """Of the request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for beside the order itself."""
+
+    caller: str = ""
+    """Whom the queue is fair to."""
+    priority: int = 0
+    seconds: float | None = None
+    """The longest it may take."""
+    key: Key | None = None
+
+
+class Entry(NamedTuple):
+    """A new job, as it is written down."""
+
+    name: str
+    dataset: str | None
+    rows: int
+    data: bytes | None
+    """The order; None where it is a file already."""
+
+
+class Submitted(NamedTuple):
+    """A job, and whether it was not there before."""
+
+    job: Job
+    is_new: bool
+
+
+class Ledger:
+    """Writes for one owner: a process that runs jobs, and is taken to be alive until its lease ends.
+
+    Whoever runs a job writes under the number of its attempt: nothing is written for one that was taken over.
+    """
+
+    def __init__(self, catalogue: Catalogue, *, lease: float, most_attempts: int) -> None:
+        self.catalogue = catalogue
+        self.owner = secrets.token_hex(8)
+        self.lease, self.most_attempts = lease, most_attempts
+
+    def submit(
+        self, unit: Unit, job_id: str, entry: Entry, request: Request, *, runs: bool, most_queued: int
+    ) -> Submitted:
+        """Write a job down, as running or as queued; give the one that the key stands for if there is one.
+
+        Raises KeyReused where the key stands for another request, Busy where too many are queued, DatasetNotFound where
+        what it should learn from is gone.
+        """
+        if request.key is not None:
+            found = unit.connection.execute(_STANDS_FOR.where(keys.c.key == request.key.text)).all()
+            if known := _of_key(found, request.key):
+                return Submitted(known, is_new=False)
+        if not runs and unit.connection.scalars(_QUEUED).one() >= most_queued:
+            raise Busy(most_queued)
+        if entry.dataset is not None and not unit.connection.execute(_DATASET, {"id": entry.dataset}).all():
+            raise DatasetNotFound
+        now = time()
+        values: dict[str, Any] = {
+            "id": job_id,
+            "name": entry.name,
+            "state": State.QUEUED,
+            "priority": request.priority,
+            "caller": request.caller,
+            "dataset": entry.dataset,
+            "created": now,
+            "attempt": 0,
+            "rows": entry.rows,
+            "seconds": request.seconds,
+            "partial": False,
+        }
+        if runs:
+            values |= self._own(now) | {"state": State.RUNNING}
+        unit.execute(insert(jobs).values(values))
+        unit.execute(insert(orders).values(job=job_id, data=entry.data))
+        if request.key is not None:
+            unit.execute(insert(keys).values(key=request.key.text, digest=request.key.digest, job=job_id))
+        return Submitted(_read(unit, job_id), is_new=True)
+
+    def find(self, key: Key) -> Job | None:
+        """Find the job that a key stands for; raise KeyReused where it is that of another request."""
+        return _of_key(self.catalogue.read(_STANDS_FOR.where(keys.c.key == key.text)), key)
+
+    def claim(self, unit: Unit) -> Job | None:
+        """Take over the next job: one whose owner died, else of the highest priority, of who was served longest ago.
+
+        Jobs that were tried too often fail.
+        """
+        now = time()
+        lost = (jobs.c.state == State.RUNNING) & (jobs.c.lease < now)
+        for row in unit.connection.execute(select(jobs).where(lost, jobs.c.attempt >= self.most_attempts)).all():
+            self.move(unit, Job.of(row), State.FAILED, error=error_to(WorkerLost()))
+        last = select(func.max(served.c.started)).where(served.c.caller == jobs.c.caller).scalar_subquery()
+        order = case((lost, 0), else_=1), jobs.c.priority.desc(), func.coalesce(last, 0.0), jobs.c.created
+        ready = (jobs.c.state == State.QUEUED) | lost
+        found = unit.connection.execute(select(jobs).where(ready).order_by(*order).limit(1)).all()
+        if not found:
+            return None
+        row = found[0]
+        attempt = row.attempt + (row.owner is not None or row.state == State.QUEUED)
+        own = self._own(now) | {"attempt": attempt, "started": row.started or now}
+        return self.move(unit, Job.of(row), State.RUNNING, **own)
+
+    def has_claims(self) -> bool:
+        """Whether there is anything to claim, as far as can be told without keeping others from writing."""
+        ready = (jobs.c.state == State.QUEUED) | ((jobs.c.state == State.RUNNING) & (jobs.c.lease < time()))
+        return bool(self.catalogue.read(select(jobs.c.id).where(ready).limit(1)))
+
+    def move(self, unit: Unit, job: Job, state: State, **values: Any) -> Job:  # noqa: ANN401 - columns
+        """Bring a job to a state, and write columns with it; raise LeaseLost if it has moved on meanwhile."""
+        if state not in UNFINISHED:
+            values |= {"ended": time(), "lease": None}
+            unit.execute(delete(orders).where(orders.c.job == job.id))
+        still = (
+            jobs.c.state.in_(BEFORE[state]),
+            jobs.c.attempt == job.attempt,
+            jobs.c.owner.is_not_distinct_from(job.owner),
+        )
+        if not unit.execute(update(jobs).where(jobs.c.id == job.id, *still).values(state=state, **values)):
+            raise LeaseLost
+        return _read(unit, job.id)
+
+    def retry(self, unit: Unit, job: Job) -> Job:
+        """Begin another attempt at a job whose process was lost; fail it if there were too many."""
+        if job.attempt >= self.most_attempts:
+            return self.move(unit, job, State.FAILED, error=error_to(WorkerLost()))
+        return self.move(unit, job, State.RUNNING, attempt=job.attempt + 1, lease=time() + self.lease)
+
+    def beat(self, unit: Unit, running: Sequence[str]) -> dict[str, str | None]:
+        """Tell that jobs are still being run; give what is wished of those that this owner still has."""
+        own = jobs.c.owner == self.owner, jobs.c.state == State.RUNNING, jobs.c.id.in_(running)
+        unit.execute(update(jobs).where(*own).values(lease=time() + self.lease))
+        return {row.id: row.wish for row in unit.connection.execute(select(jobs.c.id, jobs.c.wish).where(*own))}
+
+    def note_version(self, unit: Unit, job_id: str, version: int) -> Job:
+        """Write down what became of a job that succeeded."""
+        unit.execute(update(jobs).where(jobs.c.id == job_id).values(version=version))
+        return _read(unit, job_id)
+
+    def release(self, unit: Unit) -> None:
+        """Leave the jobs of this owner to others, to go on with at once."""
+        own = jobs.c.owner == self.owner, jobs.c.state == State.RUNNING
+        unit.execute(update(jobs).where(*own).values(owner=None, lease=0.0))
+
+    def ask(self, unit: Unit, job_id: str, wish: str) -> Job:
+        """Cancel a job that waits; let the owner of a running one know that it should end. Raises JobNotFound."""
+        job = _read(unit, job_id)
+        if job.state == State.QUEUED:
+            return self.move(unit, job, State.CANCELLED)
+        if job.state == State.RUNNING and job.wish is None:
+            unit.execute(update(jobs).where(jobs.c.id == job_id).values(wish=wish))
+        return _read(unit, job_id)
+
+    def unfinished(self) -> set[str]:
+        """List the jobs that are not over."""
+        return {row.id for row in self.catalogue.read(select(jobs.c.id).where(jobs.c.state.in_(UNFINISHED)))}
+
+    def get(self, job_id: str) -> Job:
+        """Read a job; raise JobNotFound."""
+        rows = self.catalogue.read(select(jobs).where(jobs.c.id == job_id.replace("\0", "")))
+        if not rows:
+            raise JobNotFound(job_id)
+        return Job.of(rows[0])
+
+    def newest(self, limit: int, state: State | None = None) -> list[Job]:
+        """List jobs, the newest first, all or those in a state."""
+        chosen = select(jobs).order_by(jobs.c.created.desc(), jobs.c.id).limit(limit)
+        if state is not None:
+            chosen = chosen.where(jobs.c.state == state)
+        return [Job.of(row) for row in self.catalogue.read(chosen)]
+
+    def order(self, job_id: str) -> bytes | None:
+        """Read the order of a job that is not over; None where it is a file."""
+        rows = self.catalogue.read(select(orders.c.data).where(orders.c.job == job_id))
+        return rows[0].data if rows else None
+
+    def _own(self, now: float) -> dict[str, object]:
+        return {"owner": self.owner, "lease": now + self.lease, "started": now, "attempt": 1}
+
+
+_STANDS_FOR = select(jobs, keys.c.digest.label("digest")).join(keys, keys.c.job == jobs.c.id)
+
+
+def _of_key(found: Sequence[Row[Any]], key: Key) -> Job | None:
+    for row in found:
+        if row.digest != key.digest:
+            raise KeyReused
+        return Job.of(row)
+    return None
+
+
+def _read(unit: Unit, job_id: str) -> Job:
+    row = unit.connection.execute(select(jobs).where(jobs.c.id == job_id.replace("\0", ""))).first()
+    if row is None:
+        raise JobNotFound(job_id)
+    return Job.of(row)

@@ -1,0 +1,122 @@
+"""Orders: what a training was asked for, as plain data, so that it outlives the process that was asked.
+
+A safetensors file, too: the arrays of the rows are its tensors, all else is JSON in its metadata.
+"""
+
+import json
+import threading
+from dataclasses import dataclass, field
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
+
+import numpy as np
+import numpy.typing as npt
+from cattrs.preconf.json import JsonConverter, make_converter
+from jaxtyping import AbstractArray
+from safetensors.numpy import load, save
+
+from app.engine.recipe import Recipe
+from app.engine.table import TrainingRows
+from app.tables.blocks import Plan
+
+KEY = "order"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One training that was asked for."""
+
+    name: str
+    rows: TrainingRows
+    recipe: Recipe
+    tags: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+    dataset: str | None = None
+    """Where the rows are from, if they were kept."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of the rows, with the warnings of the report."""
+    plan: Plan | None = None
+    """What else of the dataset is learnt, where it does not fit into memory."""
+
+    @property
+    def count(self) -> int:
+        """How many rows are learnt from in an epoch, or drawn to be."""
+        return len(self.rows.X) if self.plan is None else self.plan.drawn.rows - self.plan.at_hand.rows
+
+
+class _Arrays(threading.local):
+    """The arrays of the order that a thread is writing or reading, by the names that stand for them in its JSON."""
+
+    def __init__(self) -> None:
+        self.named: dict[str, npt.NDArray[Any]] = {}
+
+
+def encode(order: Order) -> bytes:
+    """Write an order; equal orders give equal bytes."""
+    ARRAYS.named = {}
+    document = json.dumps(CONVERTER.unstructure(order, Order), sort_keys=True)
+    named, ARRAYS.named = ARRAYS.named, {}
+    return save({name: np.ascontiguousarray(array) for name, array in named.items()}, metadata={KEY: document})
+
+
+def decode(data: bytes) -> Order:
+    """Read what `encode` wrote."""
+    length = int.from_bytes(data[:8], "little")
+    document = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
+    ARRAYS.named = load(data)
+    order = CONVERTER.structure(document, Order)
+    ARRAYS.named = {}
+    return order
+
+
+def _put(array: npt.NDArray[Any]) -> str:
+    """Name an array, each once: the rows of a plan are those of its order."""
+    named = ARRAYS.named
+    for name, other in named.items():
+        if other is array:
+            return name
+    named[str(len(named))] = array
+    return str(len(named) - 1)
+
+
+def _find(name: str, _type: object) -> npt.NDArray[Any]:
+    return ARRAYS.named[name]
+
+
+def _put_if_array(value: object) -> object:
+    return {"array": _put(value)} if isinstance(value, np.ndarray) else value
+
+
+def _find_if_array(value: Any, _type: object) -> object:  # noqa: ANN401 - JSON
+    return ARRAYS.named[value["array"]] if isinstance(value, dict) else value and tuple(value)
+
+
+def _as_it_is(value: Any, _type: object) -> Any:  # noqa: ANN401 - JSON
+    return value
+
+
+def _is_array(type_: object) -> bool:
+    return type_ is np.ndarray or (isinstance(type_, type) and issubclass(type_, AbstractArray))
+
+
+def _may_be_array(type_: object) -> bool:
+    """Whether an array is one of several things that a value may be: labels, or nothing, are the others."""
+    return get_origin(type_) in {Union, UnionType} and any(map(_is_array, get_args(type_)))
+
+
+def _is_plain(type_: object) -> bool:
+    """Whether a value may be one of several things, and each is the same in JSON."""
+    return get_origin(type_) in {Union, UnionType} and set(get_args(type_)) <= {str, bool, int, float, NoneType}
+
+
+def _converter() -> JsonConverter:
+    converter = make_converter()
+    converter.register_unstructure_hook_func(_is_array, _put)
+    converter.register_structure_hook_func(_is_array, _find)
+    converter.register_unstructure_hook_func(_may_be_array, _put_if_array)
+    converter.register_structure_hook_func(_may_be_array, _find_if_array)
+    converter.register_structure_hook_func(_is_plain, _as_it_is)
+    return converter
+
+
+ARRAYS, CONVERTER = _Arrays(), _converter()

@@ -1,0 +1,69 @@
+"""Checking: whether files and catalogue agree, to the last bit, and what can be done where they do not."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from time import time_ns
+
+from sqlalchemy import select
+
+from app.errors import NetletError, SnapshotDamaged, StorageError
+from app.store.adoption import adopt, snapshots_of
+from app.store.catalogue import FILE, Catalogue, Unit
+from app.store.schema import versions
+from app.store.store import ModelStore
+
+LEFT = re.compile(r"[1-9][0-9]{0,8}\.(safetensors\.orphan-[0-9a-f]+|deleted\.new)", re.ASCII)
+
+
+def open_anyhow(root: Path, url: str | None) -> tuple[ModelStore, str]:
+    """Open a store; put a catalogue in SQLite that cannot be read aside, and make it anew. Tells what was done."""
+    try:
+        store = ModelStore(root, Catalogue(root, url))
+        store.open()
+    except StorageError:
+        with closing(store):
+            if url is not None:
+                raise
+        aside = f"{FILE}.damaged-{time_ns()}"
+        for end in ("", "-wal", "-shm"):
+            if (root / (FILE + end)).exists():
+                (root / (FILE + end)).rename(root / (aside + end))
+        store = ModelStore(root, Catalogue(root))
+        store.open()
+        return store, f"The catalogue could not be read. It was put aside as {aside}, and made anew from the files."
+    return store, ""
+
+
+def damaged(store: ModelStore) -> Iterator[str]:
+    """Verify every bit of every version that is listed; say what is wrong."""
+    for row in store.catalogue.read(select(versions).order_by(versions.c.name, versions.c.version)):
+        try:
+            found = store.load(row.name, row.version).sha256
+            if found != row.sha256:
+                reason = "it is not the file that was saved as this version"
+                raise SnapshotDamaged(row.name, row.version, reason)
+        except NetletError as error:
+            yield str(error)
+
+
+def unknown(store: ModelStore) -> list[str]:
+    """List the snapshots that lie in the store's folder, but not in the catalogue."""
+    listed = {(row.name, row.version) for row in store.catalogue.read(select(versions.c.name, versions.c.version))}
+    found = snapshots_of(store.root)
+    return [f"{name}/{version}" for name, version in found if (name, version) not in listed]
+
+
+def take_in(store: ModelStore) -> list[str]:
+    """List them in the catalogue, and tell which."""
+
+    def do(unit: Unit) -> list[str]:
+        return adopt(store.root, unit)
+
+    return store.catalogue.write(do).result()
+
+
+def left_behind(store: ModelStore) -> list[Path]:
+    """Find the files that writers which died have left beside snapshots."""
+    return sorted(path for path in store.root.glob("*/*") if LEFT.fullmatch(path.name))

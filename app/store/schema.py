@@ -1,0 +1,117 @@
+"""The tables of the catalogue: what there is in the store, what was asked for, and what became of it.
+
+Times are seconds since 1970, UTC. Names sort by their bytes, in every database.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+CONVENTION = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(referred_table_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+metadata = MetaData(naming_convention=CONVENTION)
+
+
+def _word(length: int) -> String:
+    """Give a type for words that are compared byte by byte."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", _word(63), primary_key=True),
+    Column("highest", Integer, nullable=False),  # version that was ever given out: none is given out twice
+)
+versions = Table(
+    "versions",
+    metadata,
+    Column("name", _word(63), ForeignKey("models.name"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("dataset", String(32), index=True),  # which may be deleted meanwhile
+)
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("name", _word(63), primary_key=True),
+    Column("alias", _word(63), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),  # counts its moves
+    ForeignKeyConstraint(["name", "version"], ["versions.name", "versions.version"]),
+)
+moves = Table(
+    "moves",
+    metadata,
+    Column("name", _word(63), primary_key=True),
+    Column("alias", _word(63), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("origin", Integer),  # the version before, None if there was no such alias
+    Column("version", Integer),  # None where the alias was deleted
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", _word(63), nullable=False),
+    Column("state", String(9), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("dataset", String(32)),
+    Column("created", Double, nullable=False),
+    Column("started", Double),
+    Column("ended", Double),
+    Column("owner", String(16)),  # the process that runs it
+    Column("lease", Double),  # until when it is taken to be alive
+    Column("attempt", Integer, nullable=False),
+    Column("rows", BigInteger, nullable=False),  # that it learns from in an epoch
+    Column("wish", String(6)),  # cancel or keep, once somebody has asked for it
+    Column("seconds", Double),  # the most it may take
+    Column("version", Integer),
+    Column("partial", Boolean, nullable=False),
+    Column("error", JSON),
+    Column("points", JSON),  # its progress, as its events tell it
+    Index(None, "state", "created"),
+    Index(None, "created"),
+    Index(None, "caller", "started"),
+)
+orders = Table(
+    "orders",
+    metadata,
+    Column("job", String(16), ForeignKey("jobs.id"), primary_key=True),
+    Column("data", LargeBinary),  # None where it is a file
+)
+keys = Table(
+    "keys",
+    metadata,
+    Column("key", _word(255), primary_key=True),
+    Column("digest", String(64), nullable=False),  # of the request that it stands for
+    Column("job", String(16), ForeignKey("jobs.id"), nullable=False),
+)
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("created", Double, nullable=False),
+)
