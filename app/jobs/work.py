@@ -13,6 +13,7 @@ from app.store.datasets import DatasetStore
 from app.store.learnt_from import note_model
 from app.store.store import ModelStore
 from app.tables.blocks import Blocks, Plan, widened
+from app.tables.ends import Ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Order:
     dataset: str | None = None
     """Where the rows are from, if they were kept."""
     notes: tuple[str, ...] = ()
-    """What is to be said of the rows, with the warnings of the report."""
+    """What is to be said of the rows, before the warnings of the report."""
     plan: Plan | None = None
     """What else of the dataset is learnt, where it does not fit into memory."""
 
@@ -49,10 +50,11 @@ def train_and_publish(order: Order, workplace: Workplace, note: ProgressNote) ->
             datasets = DatasetStore(workplace.root)
             more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
         model = learn(order.rows, order.recipe, on_epoch=writer, device=workplace.device, threads=threads, more=more)
-    notes = order.notes
     if more is not None:
-        model, notes = widened(model), (*notes, *more.notes)
-    report = replace(model.report, warnings=(*notes, *model.report.warnings))
+        model, warnings = widened(model), more.notes
+    else:
+        warnings = tuple(Ends(order.rows).warnings())
+    report = replace(model.report, warnings=order.notes + warnings)
     told = replace(model, report=report, tags=order.tags, description=order.description, dataset=order.dataset)
     version = ModelStore(workplace.root).publish(order.name, told)
     if order.dataset is not None:

@@ -13,6 +13,7 @@ from app.engine.table import Source, TrainingRows
 from app.errors import UnsuitableTarget
 from app.tables.cells import Faults, count
 from app.tables.draws import DatasetFile, Draw
+from app.tables.ends import Ends
 from app.tables.reading import UNFIT, Likeness
 from app.tables.table import Table
 from app.tables.texts import Arrow
@@ -44,6 +45,7 @@ class Blocks:
         at_hand = plan.likeness.at_hand
         self.never_missing = ~np.isnan(at_hand.X).any(axis=0)
         self.labels = frozenset(at_hand.y) if isinstance(at_hand.y, tuple) else None
+        self.ends = Ends(at_hand)
         self.count = self.left_out = 0
         faults, start = Faults(), 0
         for group, size in enumerate(self.file.sizes):
@@ -51,6 +53,7 @@ class Blocks:
             rows = self._read(table, found)
             if found.total:
                 faults.add_those(found, (start + plan.drawn.places(group, plan.at_hand)).tolist())
+            self.ends.add(rows)
             self.count += len(rows.X)
             self.left_out += table.num_rows - len(rows.X)
             start += size
@@ -61,8 +64,9 @@ class Blocks:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Say how many rows cannot be learnt, if there are some."""
-        return (f"{count(self.left_out, 'row')} left out: {WHY_LEFT_OUT}.",) if self.left_out else ()
+        """Say how many rows cannot be learnt, and warn of what has one value in all others and those at hand."""
+        left_out = (f"{count(self.left_out, 'row')} left out: {WHY_LEFT_OUT}.",) if self.left_out else ()
+        return *left_out, *self.ends.warnings()
 
     def blocks(self, rng: Randomness) -> Iterator[TrainingRows]:
         """Put some row groups together at a time, drawn anew from all."""

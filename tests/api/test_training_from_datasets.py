@@ -137,6 +137,25 @@ async def test_what_is_too_large_for_memory_is_learnt_block_by_block(settings: S
     assert found == again
 
 
+async def test_what_has_one_value_is_told_also_where_it_is_not_all_in_memory(settings: Settings) -> None:
+    """Column or target, or a column without any value; the same words as for a table that is in memory."""
+    content = b"a,b,c,y\n" + b"".join(b"%d,5,,7\n" % row for row in range(4000))
+    reports = []
+    for most_cells in (16_000_000, 400):
+        async with client_of(settings.model_copy(update={"most_cells": most_cells})) as client:
+            dataset = (await uploaded(client, content))["dataset"]
+            reports.append((await trained(client, dataset=dataset, target="y"))["report"])
+
+    whole, streamed = reports
+    assert (whole["rows"], streamed["rows"], streamed["rows_held_out"]) == (4000, 4000, 100)
+    assert whole["warnings"] == streamed["warnings"]
+    assert [warning.split()[:3] for warning in whole["warnings"]] == [
+        ["Column", "b", "has"],
+        ["Column", "c", "is"],
+        ["Target", "y", "has"],
+    ]
+
+
 async def test_a_slip_anywhere_is_named_by_its_row(settings: Settings) -> None:
     """Before anything is learnt, though only a part of the rows is in memory at a time; the job's fault is a 422."""
     async with client_of(settings.model_copy(update={"most_cells": 300})) as client:

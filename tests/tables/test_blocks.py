@@ -14,6 +14,7 @@ from app.tables.draws import DatasetFile, Draw
 from app.tables.reading import Likeness, Sent
 
 ROWS, GROUP = 2000, 300
+NOTHING = "nothing can be learnt from it"
 COLUMNS: dict[str, list[Any]] = {
     "number": list(range(ROWS)),
     "kind": ["ab"[row % 2] for row in range(ROWS)],
@@ -58,7 +59,27 @@ def test_each_row_that_is_not_at_hand_is_given_once(drawn: int) -> None:
             assert (part.y[:, 0] == number / 2).all()
 
     assert orders[0] != orders[1]
-    assert blocks.notes == ()
+    assert blocks.notes == tuple(f"Column day.{part} has one value only: {NOTHING}." for part in ("year", "month"))
+
+
+def test_what_has_one_value_in_all_rows_is_told() -> None:
+    """Not what has one at hand only, nor what has another at hand only; of a date it is told by its parts."""
+    first: dict[str, list[Any]] = {"number": [0] * ROWS, "day": ["2024-01-01"] * ROWS, "y": [7.5] * ROWS}
+    whole = Draw.all_of(DatasetFile(BytesIO(_written(COLUMNS))), 0)
+    at_hand = whole.few(100).place(0)
+    elsewhere = next(row for row in range(ROWS) if row not in {whole.few(100).place(at) for at in range(100)})
+
+    alike, here, there = (
+        blocks_of(COLUMNS | first | {"number": [int(row == other) for row in range(ROWS)]}).notes
+        for other in (None, at_hand, elsewhere)
+    )
+
+    assert alike == (f"Column number has one value only: {NOTHING}.", *here)
+    assert here == there
+    assert [note.split(" has one value only")[0] for note in here] == [
+        *(f"Column day.{part}" for part in ("year", "month", "day", "weekday")),
+        "Target y",
+    ]
 
 
 def test_a_block_has_as_many_groups_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +161,6 @@ def test_what_the_rows_at_hand_say_nothing_of_is_left_out(changed: dict[str, lis
     """It is said how many rows that were."""
     blocks = blocks_of(COLUMNS | changed, target=target)
 
-    (note,) = blocks.notes
+    note, *_ = blocks.notes
     assert note.startswith("2 rows left out")
     assert sum(len(part.X) for part in blocks.blocks(np.random.default_rng(0))) == blocks.count == ROWS - 102
