@@ -120,6 +120,17 @@ def test_groups_in_which_no_row_counts_are_learnt_too() -> None:
     assert sum(float(part.sum()) for part in weights if part is not None) > 900
 
 
+def test_a_table_is_refused_if_only_rows_at_hand_count() -> None:
+    """The column of the weights is named, and no row, for none is to blame."""
+    whole = Draw.all_of(DatasetFile(BytesIO(_written(COLUMNS))), 0)
+    at_hand = whole.few(100).place(7)
+
+    with pytest.raises(BadTable, match="All rows that would be learnt weigh 0") as error:
+        blocks_of(COLUMNS | {"weight": [int(row == at_hand) for row in range(ROWS)]})
+
+    assert [(fault.row, fault.column) for fault in error.value.faults] == [(None, "weight")]
+
+
 def test_a_table_without_a_row_to_learn_is_refused() -> None:
     """Each has a class of its own."""
     with pytest.raises(UnsuitableTarget, match="No row can be learnt"):
