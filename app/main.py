@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        store = ModelStore(settings.models)
+        store = ModelStore(settings.models, settings.reserve_bytes)
         datasets = DatasetStore(settings.models)
         for folder in (store, datasets):
             folder.open()

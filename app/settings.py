@@ -28,6 +28,8 @@ class Settings(BaseSettings):
 
     models: Path = Path("models")
     """Folder of the snapshots; made if it is missing."""
+    reserve_bytes: Annotated[int, Ge(0)] = 16 * 2**20
+    """Fewest bytes that are free on the disk of that folder while the service is ready."""
     host: str = "127.0.0.1"
     """Address to listen on. Anyone who reaches it can train and delete models."""
     port: Annotated[int, Ge(0), Le(65535)] = 8000

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.engine.model import Model
-from app.errors import ModelNotFound, SnapshotDamaged, SnapshotFormatNewer, VersionNotFound
+from app.errors import ModelNotFound, SnapshotDamaged, SnapshotFormatNewer, StorageError, VersionNotFound
 from app.store import snapshot
 from app.store.document import FORMAT, Damage, Document
-from app.store.files import empty, locked, opened, read, remove, storage_errors, sweep, written_aside
+from app.store.files import MORE_SPACE, empty, locked, opened, read, remove, storage_errors, sweep, written_aside
 from app.store.references import Reference, is_name, require_name
 
 SNAPSHOT = re.compile(r"([1-9][0-9]{0,8})\.(safetensors|deleted)", re.ASCII)
@@ -51,8 +51,9 @@ class ModelStore:
     The highest version, deleted, leaves an empty `<version>.deleted`, so that no number is ever used twice.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, reserve: int = 0) -> None:
+        """Take a folder as the store, whose disk counts as full where fewer bytes than the reserve are free."""
+        self.root, self.reserve = root, reserve
 
     def open(self) -> None:
         """Make the folders where they are missing and remove what interrupted writers left behind."""
@@ -63,9 +64,17 @@ class ModelStore:
             with opened(self.root / INCOMING) as incoming:
                 sweep(incoming)
 
-    def writable(self) -> bool:
-        """Whether a model could be published now, as far as permissions tell."""
-        return os.access(self.root / INCOMING, os.W_OK | os.X_OK)
+    def require_writable(self) -> None:
+        """Raise StorageError unless a model could be published now, as far as permissions and free space tell."""
+        incoming = self.root / INCOMING
+        if not os.access(incoming, os.W_OK | os.X_OK):
+            message = "The store cannot be written."
+            raise StorageError(message)
+        with storage_errors():
+            disk = os.statvfs(incoming)
+        if disk.f_bavail * disk.f_frsize < self.reserve:
+            message = f"The store's disk has less than {self.reserve} bytes free. {MORE_SPACE}"
+            raise StorageError(message)
 
     def publish(self, name: str, model: Model) -> int:
         """Write a model as the next version of a name and return its number once it cannot be lost any more."""

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from app.engine.activations import ACTIVATIONS
 from app.settings import Settings
+from tests.api.problem import problem
 from tests.conftest import ROWS, TUTORIAL, client_of
 
 QUICK: dict[str, Any] = {"X": [[1], [2]], "y": [1, 2], "training": {"epochs": 1}}
@@ -216,6 +217,17 @@ async def test_health(client: httpx.AsyncClient, settings: Settings) -> None:
 
     assert (await client.get("/livez")).status_code == 200
     assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_a_service_without_room_for_models_is_not_ready(settings: Settings) -> None:
+    """503 with what to do, while it lives; a reserve that no disk has stands for a full one."""
+    async with client_of(settings.model_copy(update={"reserve_bytes": 2**80})) as client:
+        answer = await problem(client, "/readyz", b"", "GET")
+
+        assert (await client.get("/livez")).status_code == 200
+
+    assert (answer["status"], answer["type"]) == (503, "/problems/storage")
+    assert "bytes free. Delete models or datasets" in answer["detail"]
 
 
 async def test_a_store_that_vanished_is_a_503(client: httpx.AsyncClient, settings: Settings) -> None:
