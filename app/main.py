@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def store_of(settings: Settings) -> ModelStore:
     """Give the store that the settings name, to be opened."""
-    return ModelStore(settings.models, Catalogue(settings.models, url_of(settings)))
+    return ModelStore(settings.models, Catalogue(settings.models, url_of(settings)), settings.reserve_bytes)
 
 
 def url_of(settings: Settings) -> str | None:

@@ -28,6 +28,8 @@ class Settings(BaseSettings):
 
     models: Path = Path("models")
     """Folder of the snapshots; made if it is missing."""
+    reserve_bytes: Annotated[int, Ge(0)] = 16 * 2**20
+    """Fewest bytes that are free on the disk of that folder while the service is ready."""
     database_url: str | None = None
     """The catalogue, `postgresql://user:password@host/database`; SQLite inside the store where it is not given."""
     host: str = "127.0.0.1"

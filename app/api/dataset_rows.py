@@ -14,7 +14,7 @@ from app.store.datasets import DatasetStore
 from app.tables.blocks import Plan
 from app.tables.cells import rows_at
 from app.tables.draws import DatasetFile, Draw
-from app.tables.reading import Likeness, Sent
+from app.tables.reading import Likeness, Sent, training_rows
 from app.tables.summaries import ColumnSummary
 
 GLANCED_CELLS = 2**16  # to tell how much can be learnt
@@ -41,16 +41,16 @@ def choose(sent: Sent, dataset: str, recipe: Recipe, limits: Limits, datasets: D
         most = max(1, limits.bounds.cells // file.width)
         glanced = everything.few(min(most, max(1, GLANCED_CELLS // file.width)))
         if glanced.rows == everything.rows:
-            return Chosen(_Reading(file, sent, recipe).of(everything).at_hand)
+            return Chosen(_Reading(file, sent, recipe).all_of(everything))
         columns = datasets.find(dataset).document.columns
         reading = _Reading(file, _of_kinds(sent, columns), recipe)
         rows, budget = reading.shape(glanced, columns), within(limits.training, limits.training_seconds)
         fits = most_rows(rows, recipe, budget, min(everything.rows, most))
         if fits == everything.rows:
-            return Chosen(_Reading(file, sent, recipe).of(everything).at_hand)
+            return Chosen(_Reading(file, sent, recipe).all_of(everything))
         drawn, at_hand = _streamed(everything, fits, most_streamed(rows, recipe, budget, everything.rows), file.width)
         is_sample = at_hand is drawn
-        at_hand, likeness = reading.with_each_class(at_hand)
+        at_hand, likeness = reading.with_what_is_rare(at_hand)
     few = f"Learnt from a random {drawn.rows} of {everything.rows} rows, as many as one training may take."
     notes = (few,) if drawn.rows < everything.rows else ()
     if is_sample:
@@ -85,6 +85,11 @@ class _Reading:
     sent: Sent
     recipe: Recipe
 
+    def all_of(self, everything: Draw) -> TrainingRows:
+        """Read all rows."""
+        sent = replace(self.sent, table=self.file.read(everything))
+        return training_rows(sent, task=self.recipe.task, wants_labels=self.recipe.wants_labels)
+
     def of(self, draw: Draw) -> Likeness:
         """Read the rows of a draw; what does not fit is told by its place in the dataset."""
         with _saying_of_how_many(draw), rows_at(draw.place):
@@ -99,8 +104,8 @@ class _Reading:
         counted = next(column.level_count for column in columns if column.name == rows.targets[0])
         return replace(rows, y=tuple(range(max(2, counted or 0, len(set(rows.y))))))
 
-    def with_each_class(self, draw: Draw) -> tuple[Draw, Likeness]:
-        """Read the rows of a draw, and some of each class that it lacks; give all that was read."""
+    def with_what_is_rare(self, draw: Draw) -> tuple[Draw, Likeness]:
+        """Read the rows of a draw, and some of each class, or of the weight, that it lacks; give all that was read."""
         likeness = self.of(draw)
         others = likeness.others(self.file)
         if not others:

@@ -1,6 +1,6 @@
 """Learning: from rows and a recipe to a model."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
@@ -184,7 +184,6 @@ def _report(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, ch
         loss=trained.loss,
         metrics=metrics,
         confusion_matrix=confusion_matrix(answers, judged) if model.labels else None,
-        warnings=tuple(_warnings(rows)),
     )
 
 
@@ -193,17 +192,5 @@ def _of_all(model: Model, more: MoreRows) -> Model:
     report, rows = model.report, model.report.rows + more.count
     training = replace(model.recipe.training, validation=report.rows / rows)
     judgement = {"validation": report.metrics["validation"]}
-    report = replace(report, rows=rows, parameters_per_row=model.network.size / rows, metrics=judgement, warnings=())
+    report = replace(report, rows=rows, parameters_per_row=model.network.size / rows, metrics=judgement)
     return replace(model, recipe=replace(model.recipe, training=training), report=report)
-
-
-def _warnings(rows: TrainingRows) -> Iterator[str]:
-    for column, values in zip(rows.columns, rows.X.T, strict=True):
-        there = values[~np.isnan(values)]
-        if not len(there):
-            yield f"Column {column.name} is missing in all rows: nothing can be learnt from it."
-        elif np.ptp(there) == 0:
-            yield f"Column {column.name} has one value only: nothing can be learnt from it."
-    if not isinstance(rows.y, tuple):
-        for name in (name for name, spread in zip(rows.targets, np.ptp(rows.y, axis=0), strict=True) if spread == 0):
-            yield f"Target {name} has one value only: the answer will be about that value."

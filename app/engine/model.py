@@ -41,6 +41,7 @@ class Report:
     confusion_matrix: tuple[tuple[int, ...], ...] | None = None
     """Rows by true label and answered label, in the order of the labels: of the rows held out, or else of all."""
     warnings: tuple[str, ...] = ()
+    """Of the rows, by whoever read them."""
 
 
 UNKNOWN = Report(

@@ -12,6 +12,7 @@ from app.jobs.progress import Note, NoteWriter
 from app.store.dataset_files import DatasetFiles
 from app.store.saving import Saved, save_aside
 from app.tables.blocks import Blocks, widened
+from app.tables.ends import Ends
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,10 @@ def train(order: Order, workplace: Workplace, note: Note) -> Saved:
             datasets = DatasetFiles(workplace.root)
             more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
         model = learn(order.rows, order.recipe, on_epoch=writer, device=workplace.device, threads=threads, more=more)
-    notes = order.notes
     if more is not None:
-        model, notes = widened(model), (*notes, *more.notes)
-    report = replace(model.report, warnings=(*notes, *model.report.warnings))
+        model, warnings = widened(model), more.notes
+    else:
+        warnings = tuple(Ends(order.rows).warnings())
+    report = replace(model.report, warnings=order.notes + warnings)
     told = replace(model, report=report, tags=order.tags, description=order.description, dataset=order.dataset)
     return save_aside(workplace.root, told)

@@ -15,12 +15,12 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from app.engine.model import Model
-from app.errors import ModelNotFound, SnapshotDamaged, SnapshotFormatNewer, VersionNotFound
+from app.errors import ModelNotFound, SnapshotDamaged, SnapshotFormatNewer, StorageError, VersionNotFound
 from app.store import snapshot
 from app.store.adoption import DELETED, SNAPSHOT, adopt
 from app.store.catalogue import Catalogue, Unit
 from app.store.document import FORMAT, Damage, Document
-from app.store.files import FOLDER, empty, opened, read, remove, storage_errors, sweep, sync
+from app.store.files import FOLDER, MORE_SPACE, empty, opened, read, remove, storage_errors, sweep, sync
 from app.store.references import Reference, is_name, require_name
 from app.store.saving import INCOMING, add_version, drop, save_aside, snapshot_file
 from app.store.schema import models, versions
@@ -60,8 +60,9 @@ class ModelStore:
     catalogue is lost.
     """
 
-    def __init__(self, root: Path, catalogue: Catalogue) -> None:
-        self.root, self.catalogue = root, catalogue
+    def __init__(self, root: Path, catalogue: Catalogue, reserve: int = 0) -> None:
+        """Take a folder as the store, whose disk counts as full where fewer bytes than the reserve are free."""
+        self.root, self.catalogue, self.reserve = root, catalogue, reserve
         self.incoming: int | None = None
         self.is_alone = False
         """Whether nobody else had the store open when it was opened."""
@@ -87,9 +88,17 @@ class ModelStore:
             os.close(self.incoming)
             self.incoming = None
 
-    def writable(self) -> bool:
-        """Whether a model could be published now, as far as permissions tell."""
-        return os.access(self.root / INCOMING, os.W_OK | os.X_OK)
+    def require_writable(self) -> None:
+        """Raise StorageError unless a model could be published now, as far as permissions and free space tell."""
+        incoming = self.root / INCOMING
+        if not os.access(incoming, os.W_OK | os.X_OK):
+            message = "The store cannot be written."
+            raise StorageError(message)
+        with storage_errors():
+            disk = os.statvfs(incoming)
+        if disk.f_bavail * disk.f_frsize < self.reserve:
+            message = f"The store's disk has less than {self.reserve} bytes free. {MORE_SPACE}"
+            raise StorageError(message)
 
     def publish(self, name: str, model: Model) -> int:
         """Write a model as the next version of a name and return its number once it cannot be lost any more."""

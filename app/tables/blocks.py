@@ -10,15 +10,20 @@ import pyarrow as pa
 from app.engine.arrays import Randomness
 from app.engine.model import Model
 from app.engine.table import Source, TrainingRows
-from app.errors import UnsuitableTarget
+from app.errors import BadTable, Fault, UnsuitableTarget
 from app.tables.cells import Faults, count
 from app.tables.draws import DatasetFile, Draw
+from app.tables.ends import Ends
 from app.tables.reading import UNFIT, Likeness
 from app.tables.table import Table
 from app.tables.texts import Arrow
 
 BLOCK_CELLS, BLOCK_BYTES = 2**22, 2**26
 WHY_LEFT_OUT = "they have a class, or miss a value, that none of the rows has by which the model is judged"
+NO_WEIGHT = (
+    "All rows that would be learnt weigh 0, unlike some of those held back to judge by. "
+    "Leave rows of weight 0 out of the dataset."
+)
 PART_RANGES = {"month": (1.0, 12.0), "day": (1.0, 31.0), "weekday": (0.0, 6.0), "hour": (0.0, 24.0)}
 
 
@@ -44,13 +49,16 @@ class Blocks:
         at_hand = plan.likeness.at_hand
         self.never_missing = ~np.isnan(at_hand.X).any(axis=0)
         self.labels = frozenset(at_hand.y) if isinstance(at_hand.y, tuple) else None
+        self.ends = Ends(at_hand)
         self.count = self.left_out = 0
-        faults, start = Faults(), 0
+        faults, start, weigh = Faults(), 0, False
         for group, size in enumerate(self.file.sizes):
             found, table = Faults(), self._table(group)
             rows = self._read(table, found)
             if found.total:
                 faults.add_those(found, (start + plan.drawn.places(group, plan.at_hand)).tolist())
+            self.ends.add(rows)
+            weigh = weigh or rows.weights is None or bool(rows.weights.any())
             self.count += len(rows.X)
             self.left_out += table.num_rows - len(rows.X)
             start += size
@@ -58,11 +66,14 @@ class Blocks:
         if not self.count:
             message = f"No row can be learnt: {WHY_LEFT_OUT}."
             raise UnsuitableTarget(message)
+        if not weigh:
+            raise BadTable(NO_WEIGHT, [Fault("more numbers above 0", column=plan.likeness.sent.weight)])
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Say how many rows cannot be learnt, if there are some."""
-        return (f"{count(self.left_out, 'row')} left out: {WHY_LEFT_OUT}.",) if self.left_out else ()
+        """Say how many rows cannot be learnt, and warn of what has one value in all others and those at hand."""
+        left_out = (f"{count(self.left_out, 'row')} left out: {WHY_LEFT_OUT}.",) if self.left_out else ()
+        return *left_out, *self.ends.warnings()
 
     def blocks(self, rng: Randomness) -> Iterator[TrainingRows]:
         """Put some row groups together at a time, drawn anew from all."""

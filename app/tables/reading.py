@@ -21,7 +21,7 @@ from app.tables.summaries import ColumnSummary
 from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
 from app.tables.targets import read_targets, require_few_classes
 
-EACH_CLASS = 20  # rows of a rare class, the half of them at most, to judge by
+FEW = 20  # rows of a rare class, or that weigh where few do: the half of them at most, to judge by
 UNFIT = "Some cells are not what their column needs."
 
 
@@ -50,12 +50,19 @@ class Sent:
 def training_rows(sent: Sent, *, task: str | None, wants_labels: bool | None) -> TrainingRows:
     """Read the rows to learn from; the target holds classes if it is all text or all true/false, or as told.
 
-    Raises InvalidRequest where parts are missing, BadTable where the cells do not fit.
+    Raises InvalidRequest where parts are missing, BadTable where the cells do not fit, or all rows weigh 0.
     """
+    rows = _rows(sent, task, wants_labels)
+    if rows.weights is not None and not rows.weights.any():
+        raise _no_row_counts(sent.weight or "weights")
+    return rows
+
+
+def _rows(sent: Sent, task: str | None, wants_labels: bool | None) -> TrainingRows:  # noqa: FBT001 - as a recipe has it
+    """Read rows, whatever they weigh."""
     table, targets = _labelled_table(sent)
     faults = Faults()
     weights, table = _weights(sent, table, targets, faults)
-    _require_some_weight(weights, sent.weight or "weights", faults)
     features = table.without(targets)
     require_names(features.columns)
     require_known(sent.kinds, (*features.columns, *targets))
@@ -87,8 +94,8 @@ class Likeness:
 
     @classmethod
     def of(cls, sent: Sent, task: str | None, wants_labels: bool | None) -> "Likeness":  # noqa: FBT001 - as a recipe has it
-        """Read the rows at hand; raise as `training_rows` does."""
-        at_hand = training_rows(sent, task=task, wants_labels=wants_labels)
+        """Read the rows at hand, which may all weigh 0; raise as `training_rows` does."""
+        at_hand = _rows(sent, task, wants_labels)
         table, targets = _labelled_table(sent)
         kinds = _kinds_of([table.column(name) for name in targets], sent)
         return cls(at_hand, replace(sent, table=None), kinds, task, wants_labels)
@@ -100,12 +107,19 @@ class Likeness:
         return replace(self, at_hand=replace(self.at_hand, sources=sources))
 
     def others(self, file: DatasetFile) -> dict[int, list[int]]:
-        """Find some rows of each class that none at hand has: by group, their places.
+        """Find some rows of each class that none at hand has, and some that weigh if none does: by group, their places.
 
-        Raises UnsuitableTarget for more classes than can be learnt.
+        Raises UnsuitableTarget for more classes than can be learnt, BadTable if no row of the file weighs more than 0.
         """
+        several: dict[int, list[int]] = {}
+        for places in (*self._of_other_classes(file), self._of_some_weight(file)):
+            for group, place in places[::2][:FEW]:
+                several.setdefault(group, []).append(place)
+        return several
+
+    def _of_other_classes(self, file: DatasetFile) -> Iterable[list[tuple[int, int]]]:
         if not isinstance(self.at_hand.y, tuple):
-            return {}
+            return ()
         known, (target,) = set(self.at_hand.y), self.at_hand.targets
         found: dict[Label, list[tuple[int, int]]] = {}
         for group in range(len(file.sizes)):
@@ -116,11 +130,22 @@ class Likeness:
             for place, label in ((place, label) for place, label in enumerate(labels) if label not in known):
                 found.setdefault(label, []).append((group, place))
             require_few_classes([*known, *found], column)
-        several: dict[int, list[int]] = {}
-        for places in found.values():
-            for group, place in places[::2][:EACH_CLASS]:
-                several.setdefault(group, []).append(place)
-        return several
+        return found.values()
+
+    def _of_some_weight(self, file: DatasetFile) -> list[tuple[int, int]]:
+        name, weights = self.sent.weight, self.at_hand.weights
+        if name is None or weights is None or weights.any():
+            return []
+        found: list[tuple[int, int]] = []
+        faults = Faults()
+        for group, size in enumerate(file.sizes):
+            weights = _read_weights(RawColumn(name, file.group(group, [name]).column(0)), faults)
+            found += [(group, place) for place in np.flatnonzero(weights > 0)[: 2 * FEW].tolist()]
+            faults.before += size
+        if not found:
+            faults.raise_any(UNFIT)
+            raise _no_row_counts(name)
+        return found
 
     def read(self, table: Table, faults: Faults) -> TrainingRows:
         """Read more rows; what does not fit goes to `faults`. What a category had not at hand is UNSEEN."""
@@ -256,10 +281,9 @@ def _read_weights(column: RawColumn, faults: Faults) -> Row:
     return weights
 
 
-def _require_some_weight(weights: Row | None, name: str, faults: Faults) -> None:
-    if weights is not None and not weights.any() and not faults.total:
-        message = "All weights are 0, so that no row counts."
-        raise BadTable(message, [Fault("a number above 0", row=0, column=name)])
+def _no_row_counts(weight: str) -> BadTable:
+    message = "All weights are 0, so that no row counts."
+    return BadTable(message, [Fault("a number above 0", row=0, column=weight)])
 
 
 def _from_rows(sent: Sent) -> Table:

@@ -8,8 +8,10 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from app.engine.table import Column
 from app.errors import Fault, InvalidRequest
 from app.tables.cells import Faults, describe, rows_after
+from app.tables.columns import read
 from app.tables.csv_faults import require_short_cells
 from app.tables.formats import FORMATS
 from app.tables.json_text import parse
@@ -36,7 +38,8 @@ class Upload:
 def stream(upload: Upload, go_on: GoOn = go_on_for_ever) -> Iterator[Arrow]:
     """Read a file as record batches of one schema, each column double, bool, string, timestamp(us) or null.
 
-    Raises as the reader of a body in this format does, BadTable for a column of anything else or without rows.
+    Raises as the reader of a body in this format does, BadTable for a column of anything else, for a date that no
+    calendar has, or without rows.
     """
     with ExitStack() as opening:
         if upload.kind is None:
@@ -73,9 +76,19 @@ def _plain(tables: Iterable[Table], go_on: GoOn) -> Generator[Arrow]:
         require_names(table.columns)
         names = list(table.columns)
         with rows_after(rows):
-            columns = [RawColumn(name, cells).array for name, cells in zip(names, table.cells, strict=True)]
-        yield pa.RecordBatch.from_arrays(columns, names=names)
+            columns = [RawColumn(name, cells) for name, cells in zip(names, table.cells, strict=True)]
+            _require_dates(columns)
+        yield pa.RecordBatch.from_arrays([column.array for column in columns], names=names)
         rows += table.rows
+
+
+def _require_dates(columns: Iterable[RawColumn]) -> None:
+    """Raise BadTable for moments that no calendar has."""
+    faults = Faults()
+    for column in columns:
+        if pa.types.is_timestamp(column.array.type):
+            read(column, "date", Column(column.name), faults)
+    faults.raise_any("Some dates are not in the years 1 to 9999. Send null for them, or leave their column out.")
 
 
 def _json(upload: Upload) -> Table:

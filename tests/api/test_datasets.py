@@ -1,9 +1,12 @@
 """Datasets: uploaded once in any format, described, listed and deleted; whatever goes wrong leaves nothing."""
 
 import gzip
+import io
 
 import httpx
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from app.settings import Settings
 from tests.api.datasets import AS_CSV, CSV, left_behind, uploaded
@@ -137,6 +140,25 @@ async def test_the_ends_of_the_calendar_are_kept(
     assert column["kind"] == told[0]
     for end, expected in zip(("lowest", "highest"), told[1:], strict=True):
         assert str(column[end]).split("T")[0] == str(expected)
+
+
+async def test_dates_of_no_calendar_are_refused_as_in_a_training(client: httpx.AsyncClient, settings: Settings) -> None:
+    """Not kept as missing: 422 with the same faults, and nothing is left."""
+    days = pa.array([0, 2_932_897, None], pa.int32()).cast(pa.date32())  # the second is in the year 10000
+    body = io.BytesIO()
+    parquet.write_table(pa.table({"day": days, "y": [1, 2, 3]}), body)
+
+    answers = [
+        await client.post(path, content=body.getvalue(), headers={"content-type": "application/vnd.apache.parquet"})
+        for path in ("/datasets", "/train?target=y")
+    ]
+
+    kept, learnt = (answer.json() for answer in answers)
+    assert (kept["status"], learnt["status"], kept["type"]) == (422, 422, "/problems/table")
+    assert kept["errors"] == learnt["errors"]
+    assert [(fault["row"], fault["column"]) for fault in kept["errors"]] == [(1, "day")]
+    assert "Send null" in kept["detail"]
+    assert left_behind(settings) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from app.engine.activations import ACTIVATIONS
 from app.settings import Settings
+from app.store import checking
+from tests.api.problem import problem
 from tests.conftest import ROWS, TUTORIAL, client_of
+from tests.store.conftest import store_in
 
 QUICK: dict[str, Any] = {"X": [[1], [2]], "y": [1, 2], "training": {"epochs": 1}}
 
@@ -76,7 +80,8 @@ async def test_versions_and_models_can_be_deleted(client: httpx.AsyncClient) -> 
 
 async def test_a_damaged_version_is_named_and_the_rest_is_served(client: httpx.AsyncClient, settings: Settings) -> None:
     """503 with the reason and the version to use instead; other models and versions answer."""
-    await trained(client, **TUTORIAL)
+    for _ in range(2):
+        await trained(client, **TUTORIAL)
     await trained(client, name="other", **QUICK)
     (settings.models / "exam" / "2.safetensors").write_bytes(b"not a snapshot")
 
@@ -171,7 +176,8 @@ async def test_a_training_that_takes_longer_is_a_job(client: httpx.AsyncClient) 
     assert (job["epoch"], job["epochs"]) == (1000, 1000)
     assert job["loss"] == pytest.approx(0.000322, abs=1e-6)
     assert job["ended"] > job["created"]
-    assert (await client.get("/jobs")).json()["jobs"] == [job]
+    assert job["history"]["epochs"][-1] == 1000
+    assert (await client.get("/jobs")).json()["jobs"] == [job | {"history": None}]
 
 
 async def test_a_training_that_fails_later_tells_why_in_its_job(tmp_path: Path) -> None:
@@ -216,6 +222,17 @@ async def test_health(client: httpx.AsyncClient, settings: Settings) -> None:
 
     assert (await client.get("/livez")).status_code == 200
     assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_a_service_without_room_for_models_is_not_ready(settings: Settings) -> None:
+    """503 with what to do, while it lives; a reserve that no disk has stands for a full one."""
+    async with client_of(settings.model_copy(update={"reserve_bytes": 2**80})) as client:
+        answer = await problem(client, "/readyz", b"", "GET")
+
+        assert (await client.get("/livez")).status_code == 200
+
+    assert (answer["status"], answer["type"]) == (503, "/problems/storage")
+    assert "bytes free. Delete models or datasets" in answer["detail"]
 
 
 async def test_a_store_that_vanished_is_a_503(client: httpx.AsyncClient, settings: Settings) -> None:
@@ -288,6 +305,9 @@ async def test_every_example_of_the_openapi_document_works(client: httpx.AsyncCl
         if method == "delete":
             settings.models.joinpath("exam", "1.deleted").unlink(missing_ok=True)
             settings.models.joinpath("exam", "1.safetensors").write_bytes(snapshot)
+            with closing(store_in(settings.models)) as store:
+                store.open()
+                checking.take_in(store)
         response = await client.request(method, path, content=None if body is None else json.dumps(body))
         assert str(response.status_code) in operation["responses"], (method, path, response.text)
         assert response.status_code < 300, (method, path, response.text)

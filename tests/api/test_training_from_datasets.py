@@ -137,6 +137,25 @@ async def test_what_is_too_large_for_memory_is_learnt_block_by_block(settings: S
     assert found == again
 
 
+async def test_what_has_one_value_is_told_also_where_it_is_not_all_in_memory(settings: Settings) -> None:
+    """Column or target, or a column without any value; the same words as for a table that is in memory."""
+    content = b"a,b,c,y\n" + b"".join(b"%d,5,,7\n" % row for row in range(4000))
+    reports = []
+    for most_cells in (16_000_000, 400):
+        async with client_of(settings.model_copy(update={"most_cells": most_cells})) as client:
+            dataset = (await uploaded(client, content))["dataset"]
+            reports.append((await trained(client, dataset=dataset, target="y"))["report"])
+
+    whole, streamed = reports
+    assert (whole["rows"], streamed["rows"], streamed["rows_held_out"]) == (4000, 4000, 100)
+    assert whole["warnings"] == streamed["warnings"]
+    assert [warning.split()[:3] for warning in whole["warnings"]] == [
+        ["Column", "b", "has"],
+        ["Column", "c", "is"],
+        ["Target", "y", "has"],
+    ]
+
+
 async def test_a_slip_anywhere_is_named_by_its_row(settings: Settings) -> None:
     """Before anything is learnt, though only a part of the rows is in memory at a time; the job's fault is a 422."""
     async with client_of(settings.model_copy(update={"most_cells": 300})) as client:
@@ -186,12 +205,67 @@ async def test_few_rows_are_held_back(rows: int, most_cells: int, settings: Sett
         ]
 
 
-async def test_weights_that_are_mostly_nothing_are_taken(client: httpx.AsyncClient) -> None:
-    """Five of many rows count, and a first look at some of them decides nothing."""
-    rows = b"".join(b"%d,%d,%d\n" % (row % 37, row % 9000 == 7, row % 7) for row in range(40_000))
-    dataset = (await uploaded(client, b"a,w,score\n" + rows))["dataset"]
+def weighed(*rows: int) -> bytes:
+    """Write a table of 40,000 rows, all of which but these weigh 0."""
+    return b"a,w,score\n" + b"".join(b"%d,%d,%d\n" % (row % 37, row in rows, row % 7) for row in range(40_000))
 
-    assert (await trained(client, dataset=dataset, weight="w"))["report"]["rows"] == 40_000
+
+FEW = range(7, 40_000, 9000)
+
+
+@pytest.mark.parametrize(("most_cells", "optimizer"), [(16_000_000, "adam"), (300, "adam"), (300, "lbfgs")])
+@pytest.mark.parametrize("target", ["score", "a"])
+async def test_weights_that_are_mostly_nothing_are_taken(
+    target: str, most_cells: int, optimizer: str, settings: Settings
+) -> None:
+    """Five of many rows count, and no look at some of them decides that none does, be these to learn or to judge."""
+    training = {"optimizer": optimizer, "epochs": 3}
+    stated = {"target": target, "kinds": {"a": "category"}}
+    async with client_of(settings.model_copy(update={"most_cells": most_cells})) as client:
+        dataset = (await uploaded(client, weighed(*FEW)))["dataset"]
+        report = (await trained(client, dataset=dataset, weight="w", training=training, **stated))["report"]
+
+    assert report["rows"] == 40_000 or optimizer == "lbfgs"
+
+
+@pytest.mark.parametrize(("most_cells", "optimizer"), [(16_000_000, "adam"), (300, "adam"), (300, "lbfgs")])
+async def test_weights_that_are_all_nothing_are_refused(most_cells: int, optimizer: str, settings: Settings) -> None:
+    """By what all rows say, and in the same words however few of them are in memory."""
+    asked = {"target": "score", "weight": "w", "training": {"optimizer": optimizer}}
+    async with client_of(settings.model_copy(update={"most_cells": most_cells})) as client:
+        dataset = (await uploaded(client, weighed()))["dataset"]
+        answer = await problem(client, "/train", {"dataset": dataset} | asked)
+
+    assert (answer["status"], answer["detail"]) == (422, "All weights are 0, so that no row counts.")
+    assert answer["errors"] == [{"row": 0, "column": "w", "expected": "a number above 0"}]
+
+
+@pytest.mark.parametrize("weight", ["-1", ""])
+async def test_a_weight_that_cannot_be_is_named_before_it_is_said_that_none_counts(
+    weight: str, settings: Settings
+) -> None:
+    """By its row, though none of those in memory has it."""
+    content = weighed() + f"1,{weight},2\n".encode()
+    async with client_of(settings.model_copy(update={"most_cells": 300})) as client:
+        dataset = (await uploaded(client, content))["dataset"]
+        answer = await problem(client, "/train", {"dataset": dataset, "target": "score", "weight": "w"} | QUICK)
+
+    assert answer["status"] == 422
+    assert [(fault["row"], fault["column"]) for fault in answer["errors"]] == [(40_000, "w")]
+
+
+async def test_one_row_that_counts_cannot_judge_and_be_learnt(settings: Settings) -> None:
+    """Where it is held back, that is said; in a sample that is learnt as a whole it counts."""
+    asked: dict[str, Any] = {"target": "score", "weight": "w"}
+    async with client_of(settings.model_copy(update={"most_cells": 300})) as client:
+        asked["dataset"] = (await uploaded(client, weighed(30_000)))["dataset"]
+        answer = await problem(client, "/train", asked | QUICK)
+        sample = await trained(client, **asked, training={"optimizer": "lbfgs", "epochs": 3})
+
+    assert (answer["status"], answer["type"]) == (422, "/problems/table")
+    assert answer["detail"].startswith("All rows that would be learnt weigh 0, unlike some of those held back")
+    assert answer["errors"] == [{"column": "w", "expected": "more numbers above 0"}]
+    assert sample["report"]["rows"] < 200
 
 
 async def test_labels_of_their_own_in_each_row_are_refused(settings: Settings) -> None:

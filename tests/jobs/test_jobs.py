@@ -170,8 +170,9 @@ async def test_only_so_many_run_and_wait(store: ModelStore) -> None:
 
         executor.futures[0].set_exception(errors.OutOfMemory())
         await jobs.wait(first, 10)
-        while len(executor.futures) < 2:
-            await asyncio.sleep(0.01)
+        for _ in range(500):
+            if len(executor.futures) < 2:
+                await asyncio.sleep(0.01)
         third = (await jobs.submit(ORDER)).job
         assert (await jobs.get(second.id)).state == State.RUNNING
         assert third.state == State.QUEUED

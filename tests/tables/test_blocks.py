@@ -14,6 +14,7 @@ from app.tables.draws import DatasetFile, Draw
 from app.tables.reading import Likeness, Sent
 
 ROWS, GROUP = 2000, 300
+NOTHING = "nothing can be learnt from it"
 COLUMNS: dict[str, list[Any]] = {
     "number": list(range(ROWS)),
     "kind": ["ab"[row % 2] for row in range(ROWS)],
@@ -58,7 +59,27 @@ def test_each_row_that_is_not_at_hand_is_given_once(drawn: int) -> None:
             assert (part.y[:, 0] == number / 2).all()
 
     assert orders[0] != orders[1]
-    assert blocks.notes == ()
+    assert blocks.notes == tuple(f"Column day.{part} has one value only: {NOTHING}." for part in ("year", "month"))
+
+
+def test_what_has_one_value_in_all_rows_is_told() -> None:
+    """Not what has one at hand only, nor what has another at hand only; of a date it is told by its parts."""
+    first: dict[str, list[Any]] = {"number": [0] * ROWS, "day": ["2024-01-01"] * ROWS, "y": [7.5] * ROWS}
+    whole = Draw.all_of(DatasetFile(BytesIO(_written(COLUMNS))), 0)
+    at_hand = whole.few(100).place(0)
+    elsewhere = next(row for row in range(ROWS) if row not in {whole.few(100).place(at) for at in range(100)})
+
+    alike, here, there = (
+        blocks_of(COLUMNS | first | {"number": [int(row == other) for row in range(ROWS)]}).notes
+        for other in (None, at_hand, elsewhere)
+    )
+
+    assert alike == (f"Column number has one value only: {NOTHING}.", *here)
+    assert here == there
+    assert [note.split(" has one value only")[0] for note in here] == [
+        *(f"Column day.{part}" for part in ("year", "month", "day", "weekday")),
+        "Target y",
+    ]
 
 
 def test_a_block_has_as_many_groups_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +118,17 @@ def test_groups_in_which_no_row_counts_are_learnt_too() -> None:
 
     assert blocks.count == ROWS - 100
     assert sum(float(part.sum()) for part in weights if part is not None) > 900
+
+
+def test_a_table_is_refused_if_only_rows_at_hand_count() -> None:
+    """The column of the weights is named, and no row, for none is to blame."""
+    whole = Draw.all_of(DatasetFile(BytesIO(_written(COLUMNS))), 0)
+    at_hand = whole.few(100).place(7)
+
+    with pytest.raises(BadTable, match="All rows that would be learnt weigh 0") as error:
+        blocks_of(COLUMNS | {"weight": [int(row == at_hand) for row in range(ROWS)]})
+
+    assert [(fault.row, fault.column) for fault in error.value.faults] == [(None, "weight")]
 
 
 def test_a_table_without_a_row_to_learn_is_refused() -> None:
@@ -140,6 +172,6 @@ def test_what_the_rows_at_hand_say_nothing_of_is_left_out(changed: dict[str, lis
     """It is said how many rows that were."""
     blocks = blocks_of(COLUMNS | changed, target=target)
 
-    (note,) = blocks.notes
+    note, *_ = blocks.notes
     assert note.startswith("2 rows left out")
     assert sum(len(part.X) for part in blocks.blocks(np.random.default_rng(0))) == blocks.count == ROWS - 102

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import ipc, parquet
 
 from app.errors import BadTable, MalformedBody, ShuttingDown
 from app.tables import parquet_files
@@ -81,6 +81,53 @@ def test_types_of_parquet_become_those_of_cells(put: Put) -> None:
 
     assert batch.schema.types == [pa.float64(), MOMENT, pa.string(), pa.string(), pa.null()]
     assert batch.column("coded").to_pylist() == ["a", None]
+
+
+DAY_S = 86_400
+AFTER, BEFORE = 2_932_897, -719_163  # days from 1970 to the first of year 10000, and to the last before year 1
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow_stream", "arrow_file"])
+@pytest.mark.parametrize(
+    ("moment", "ticks"),
+    [
+        (pa.date32(), 1),
+        (pa.date64(), DAY_S * 1000),
+        (pa.timestamp("s"), DAY_S),
+        (pa.timestamp("us", "UTC"), DAY_S * 10**6),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("coded", [False, True])
+def test_dates_of_no_calendar_are_named(kind: str, moment: Arrow, ticks: int, coded: bool, put: Put) -> None:
+    """By their rows in the whole file; what is missing, and the first and last day that there are, are fine."""
+    days = [AFTER - 1, BEFORE + 1, None, 0, AFTER, None, BEFORE]
+    found = pa.array([None if day is None else day * ticks for day in days], pa.int64())
+    dates = (found.cast(pa.int32()) if moment == pa.date32() else found).cast(moment)
+    table = pa.table({"a": range(7), "day": dates.dictionary_encode() if coded else dates})
+
+    whole = put(written(kind, table.slice(0, 4)), kind)
+    with pytest.raises(BadTable, match="years 1 to 9999") as error:
+        put(written(kind, table), kind)
+
+    assert [str(day)[:10] for batch in whole for day in batch.column("day").to_pylist()] == [
+        "9999-12-31",
+        "0001-01-01",
+        "None",
+        "1970-01-01",
+    ]
+    assert [(fault.row, fault.column) for fault in error.value.faults] == [(4, "day"), (6, "day")]
+
+
+def written(kind: str, table: Arrow) -> bytes:
+    """Write a file, of Arrow in two batches."""
+    content = BytesIO()
+    if kind == "parquet":
+        parquet.write_table(table, content)
+    else:
+        with (ipc.new_stream if kind == "arrow_stream" else ipc.new_file)(content, table.schema) as writer:
+            writer.write_table(table, max_chunksize=4)
+    return content.getvalue()
 
 
 def test_columns_that_are_no_cells_are_refused(put: Put) -> None:

@@ -9,7 +9,6 @@ from starlette.exceptions import HTTPException
 
 from app.api.parts import PartsOf
 from app.api.problems import KINDS, documented
-from app.errors import StorageError
 
 router = APIRouter(tags=["run"])
 
@@ -28,10 +27,8 @@ async def livez() -> Health:
 
 @router.get("/readyz", responses=documented(503))
 async def readyz(parts: PartsOf) -> Health:
-    """Tell that the store can be written."""
-    if not parts.store.writable():
-        message = "The store cannot be written."
-        raise StorageError(message)
+    """Tell that the store can be written, and that its disk is not full."""
+    parts.store.require_writable()
     return Health()
 
 

@@ -14,12 +14,60 @@ def word(length: int) -> sa.String:
 
 def upgrade() -> None:
     """Make all tables."""
+    _models()
+    _aliases()
+    _jobs()
+    _what_jobs_need()
+
+
+def _models() -> None:
     op.create_table(
-        "datasets",
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("created", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_datasets")),
+        "models",
+        sa.Column("name", word(63), nullable=False),
+        sa.Column("highest", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_models")),
     )
+    op.create_table(
+        "versions",
+        sa.Column("name", word(63), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.Column("dataset", sa.String(length=32), nullable=True),
+        sa.ForeignKeyConstraint(["name"], ["models.name"], name=op.f("fk_versions_models")),
+        sa.PrimaryKeyConstraint("name", "version", name=op.f("pk_versions")),
+    )
+    op.create_index(op.f("ix_versions_dataset"), "versions", ["dataset"], unique=False)
+
+
+def _aliases() -> None:
+    op.create_table(
+        "aliases",
+        sa.Column("name", word(63), nullable=False),
+        sa.Column("alias", word(63), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["name", "version"], ["versions.name", "versions.version"], name=op.f("fk_aliases_versions")
+        ),
+        sa.PrimaryKeyConstraint("name", "alias", name=op.f("pk_aliases")),
+    )
+    op.create_table(
+        "moves",
+        sa.Column("name", word(63), nullable=False),
+        sa.Column("alias", word(63), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("origin", sa.Integer(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "alias", "revision", name=op.f("pk_moves")),
+    )
+
+
+def _jobs() -> None:
     op.create_table(
         "jobs",
         sa.Column("id", sa.String(length=16), nullable=False),
@@ -46,23 +94,15 @@ def upgrade() -> None:
     op.create_index(op.f("ix_jobs_caller_started"), "jobs", ["caller", "started"], unique=False)
     op.create_index(op.f("ix_jobs_created"), "jobs", ["created"], unique=False)
     op.create_index(op.f("ix_jobs_state_created"), "jobs", ["state", "created"], unique=False)
+
+
+def _what_jobs_need() -> None:
     op.create_table(
-        "models",
-        sa.Column("name", word(63), nullable=False),
-        sa.Column("highest", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_models")),
-    )
-    op.create_table(
-        "moves",
-        sa.Column("name", word(63), nullable=False),
-        sa.Column("alias", word(63), nullable=False),
-        sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("at", sa.Double(), nullable=False),
-        sa.Column("origin", sa.Integer(), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=True),
-        sa.Column("who", sa.Text(), nullable=False),
-        sa.Column("why", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("name", "alias", "revision", name=op.f("pk_moves")),
+        "orders",
+        sa.Column("job", sa.String(length=16), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["job"], ["jobs.id"], name=op.f("fk_orders_jobs")),
+        sa.PrimaryKeyConstraint("job", name=op.f("pk_orders")),
     )
     op.create_table(
         "keys",
@@ -73,32 +113,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_keys")),
     )
     op.create_table(
-        "orders",
-        sa.Column("job", sa.String(length=16), nullable=False),
-        sa.Column("data", sa.LargeBinary(), nullable=True),
-        sa.ForeignKeyConstraint(["job"], ["jobs.id"], name=op.f("fk_orders_jobs")),
-        sa.PrimaryKeyConstraint("job", name=op.f("pk_orders")),
-    )
-    op.create_table(
-        "versions",
-        sa.Column("name", word(63), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        "datasets",
+        sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("created", sa.Double(), nullable=False),
-        sa.Column("dataset", sa.String(length=32), nullable=True),
-        sa.ForeignKeyConstraint(["name"], ["models.name"], name=op.f("fk_versions_models")),
-        sa.PrimaryKeyConstraint("name", "version", name=op.f("pk_versions")),
-    )
-    op.create_index(op.f("ix_versions_dataset"), "versions", ["dataset"], unique=False)
-    op.create_table(
-        "aliases",
-        sa.Column("name", word(63), nullable=False),
-        sa.Column("alias", word(63), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("revision", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["name", "version"], ["versions.name", "versions.version"], name=op.f("fk_aliases_versions")
-        ),
-        sa.PrimaryKeyConstraint("name", "alias", name=op.f("pk_aliases")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_datasets")),
     )
