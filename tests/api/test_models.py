@@ -78,26 +78,27 @@ async def test_versions_and_models_can_be_deleted(client: httpx.AsyncClient) -> 
     assert (await trained(client, name="exam", **QUICK))["version"] == 3
 
 
-async def test_a_damaged_version_is_named_and_the_rest_is_served(client: httpx.AsyncClient, settings: Settings) -> None:
+async def test_a_damaged_version_is_named_and_the_rest_is_served(settings: Settings) -> None:
     """503 with the reason and the version to use instead; other models and versions answer."""
-    for _ in range(2):
-        await trained(client, **TUTORIAL)
-    await trained(client, name="other", **QUICK)
-    (settings.models / "exam" / "2.safetensors").write_bytes(b"not a snapshot")
+    async with client_of(settings.model_copy(update={"cache_bytes": 0})) as client:
+        for _ in range(2):
+            await trained(client, **TUTORIAL)
+        await trained(client, name="other", **QUICK)
+        (settings.models / "exam" / "2.safetensors").write_bytes(b"not a snapshot")
 
-    damaged = await client.post("/predict", json={"model": "exam", "X": [4, 8]})
-    listed = (await client.get("/models")).json()["models"]
+        damaged = await client.post("/predict", json={"model": "exam", "X": [4, 8]})
+        listed = (await client.get("/models")).json()["models"]
 
-    assert damaged.status_code == 503
-    assert damaged.json()["type"] == "/problems/corrupt"
-    assert "exam/2 is damaged" in damaged.json()["detail"]
-    assert "exam/1" in damaged.json()["detail"]
-    assert damaged.headers["retry-after"]
-    assert [bool(model["damage"]) for model in listed] == [True, False]
-    for reference in ("exam/1", "other"):
-        columns = 2 if reference == "exam/1" else 1
-        answer = await client.post("/predict", json={"model": reference, "X": [1] * columns})
-        assert answer.status_code == 200
+        assert damaged.status_code == 503
+        assert damaged.json()["type"] == "/problems/corrupt"
+        assert "exam/2 is damaged" in damaged.json()["detail"]
+        assert "exam/1" in damaged.json()["detail"]
+        assert damaged.headers["retry-after"]
+        assert [bool(model["damage"]) for model in listed] == [True, False]
+        for reference in ("exam/1", "other"):
+            columns = 2 if reference == "exam/1" else 1
+            answer = await client.post("/predict", json={"model": reference, "X": [1] * columns})
+            assert answer.status_code == 200
 
 
 async def test_history_has_a_loss_for_every_epoch(client: httpx.AsyncClient) -> None:
