@@ -15,6 +15,7 @@ from app.engine.defaults import Candidate, Problem, candidates, rows_held_out
 from app.engine.device import DEVICES, Device, one_blas_thread
 from app.engine.encoding import Encoding
 from app.engine.ensemble import Folds, all_judge, deal, unseen
+from app.engine.examples import Examples
 from app.engine.losses import LOSSES
 from app.engine.metrics import classification_metrics, confusion_matrix, multilabel_metrics, regression_metrics
 from app.engine.model import Model, Report
@@ -24,7 +25,7 @@ from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS, GaveUp, solve
 from app.engine.streaming import Streamed
 from app.engine.table import Label, MoreRows, TrainingRows
-from app.engine.training import Course, Examples, Progress, Trained, descend
+from app.engine.training import Course, Progress, Trained, descend
 from app.errors import Diverged
 
 OPTIMISM = 1.5  # measured: errors of the ensemble on rows not seen at all, to those on rows that it stopped by

@@ -7,9 +7,10 @@ import numpy as np
 
 from app.engine.arrays import Array, Parameters
 from app.engine.backpropagation import Batch
+from app.engine.examples import Examples
 from app.engine.lbfgs import lbfgs
 from app.engine.levenberg_marquardt import levenberg_marquardt
-from app.engine.training import Course, Examples, History, Progress, Trained
+from app.engine.training import Course, History, Progress, Trained
 
 PILOTS = 2  # members that tell whether the others are worth training
 

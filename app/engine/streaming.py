@@ -11,8 +11,8 @@ import numpy as np
 
 from app.engine.arrays import Index, Randomness
 from app.engine.backpropagation import Batch
+from app.engine.examples import Examples, Take
 from app.engine.table import MoreRows, TrainingRows
-from app.engine.training import Examples, Take
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,18 @@
 """Training: forward, loss, gradient, step, and again, until it is good enough or the epochs are over."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import (
-    Array,
-    Curve,
-    Features,
-    HeldOut,
-    Indices,
-    Parameters,
-    PerMember,
-    Randomness,
-    RowWeights,
-    Truth,
-)
+from app.engine.arrays import Array, Curve, Indices, Parameters, PerMember, Randomness
 from app.engine.backpropagation import Batch, ShardedBackpropagation
 from app.engine.config import TrainingConfig
 from app.engine.device import Device
+from app.engine.examples import Examples, Take
 from app.engine.losses import Loss
 from app.engine.network import Network
 from app.engine.optimizers import Stepper, clip
@@ -33,10 +23,6 @@ from app.errors import Diverged
 LARGEST_LOSS = 1e100  # a loss beyond this overflows as soon as it is squared or un-scaled
 MOST_TRACED = 1024  # rows looked at to find the layer that overflowed
 BLOCK_NUMBERS = 2**21  # numbers in the widest layer of rows that are judged at once: bounds the memory
-
-
-Take = Callable[[slice], Batch]
-"""Gives some of the rows of a batch."""
 
 
 class Progress(NamedTuple):
@@ -74,44 +60,6 @@ class Trained:
     loss: float
     kept_epochs: tuple[int, ...]
     stopped: str
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Scaled rows, on the device that learns from them, and which of them each member learns from or is judged by."""
-
-    X: Features
-    y: Truth
-    weights: RowWeights | None
-    learnt: Indices
-    judged: HeldOut
-
-    def batch(self, rows: Indices) -> Batch:
-        """Take each member's own rows; `take` does it in a third of the time of an index."""
-        weights = None if self.weights is None else self.weights.take(rows, axis=0)
-        return Batch(self.X.take(rows, axis=0), self.y.take(rows, axis=0), weights)
-
-    @property
-    def count(self) -> int:
-        """How many rows each member sees in an epoch."""
-        return int(self.learnt.shape[1])
-
-    def batches(self, size: int, rng: Randomness) -> Iterator[tuple[int, Take]]:
-        """Give all rows once, in a new order unless one batch has all: how many it has, and a way to take some."""
-        if size >= self.count:
-            yield self.count, self._whole.part
-            return
-        shuffled = np.stack([rows[rng.permutation(len(rows))] for rows in self.learnt])
-        for start in range(0, self.count, size):
-            batch = shuffled[:, start : start + size]
-            yield batch.shape[1], partial(self._take, batch)
-
-    @cached_property
-    def _whole(self) -> Batch:
-        return self.batch(self.learnt)
-
-    def _take(self, batch: Indices, part: slice) -> Batch:
-        return self.batch(batch[:, part])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,10 @@ from app.engine.arrays import Array
 from app.engine.backpropagation import Backpropagation
 from app.engine.config import TrainingConfig
 from app.engine.device import DEVICES
+from app.engine.examples import Examples
 from app.engine.losses import LOSSES
 from app.engine.network import Network
-from app.engine.training import Course, Examples, Progress
+from app.engine.training import Course, Progress
 
 STEP = 1e-6
 

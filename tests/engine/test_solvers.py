@@ -8,10 +8,11 @@ import pytest
 
 from app.engine.arrays import Array
 from app.engine.backpropagation import Batch
+from app.engine.examples import Examples
 from app.engine.learning import learn
 from app.engine.network import Network
 from app.engine.solvers import SOLVERS, GaveUp, solve
-from app.engine.training import Course, Examples, Progress
+from app.engine.training import Course, Progress
 from app.errors import Diverged
 from tests.engine.courses import all_rows, course_of
 from tests.engine.tables import recipe, wave
