@@ -31,6 +31,7 @@ NetletError
 ├── ForeignSite               a page of another site asks for a change
 ├── Busy                      the queue of trainings is full
 ├── OutOfMemory               a training needed more memory than there is
+├── Cancelled                 a training was stopped because that was asked for
 ├── TrainingTooLong           a training was stopped at its time limit
 ├── WorkerLost                the process of a training died
 ├── ShuttingDown              the service is about to end
@@ -275,6 +276,12 @@ class Busy(NetletError):
     def __init__(self, unfinished: int) -> None:
         super().__init__(f"{unfinished} trainings are running or waiting already. Try again in a few seconds.")
         self.unfinished = unfinished
+
+
+class Cancelled(NetletError):
+    """A training was stopped because somebody asked for that."""
+
+    usual = "The training was cancelled, as was asked for. Nothing was saved of it."
 
 
 class TrainingTooLong(NetletError):

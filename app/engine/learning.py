@@ -1,6 +1,6 @@
 """Learning: from rows and a recipe to a model."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
@@ -11,6 +11,7 @@ import numpy as np
 
 from app.engine.arrays import Array, Cells, Vector
 from app.engine.config import GENERATORS, PRECISIONS
+from app.engine.control import CANCELLED, Control
 from app.engine.defaults import Candidate, Problem, candidates, rows_held_out
 from app.engine.device import DEVICES, Device, one_blas_thread
 from app.engine.encoding import Encoding
@@ -25,10 +26,11 @@ from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS, GaveUp, solve
 from app.engine.streaming import Streamed
 from app.engine.table import Label, MoreRows, TrainingRows
-from app.engine.training import Course, Progress, Trained, descend
-from app.errors import Diverged
+from app.engine.training import Course, Trained, descend
+from app.errors import Cancelled, Diverged
 
 OPTIMISM = 1.5  # measured: errors of the ensemble on rows not seen at all, to those on rows that it stopped by
+PARTIAL = "Training was cancelled before its end: this is the best that it had come to."
 PROMISING = 0.2  # share of a target's variance that a small table's first members may leave unexplained
 
 
@@ -36,7 +38,7 @@ def learn(
     rows: TrainingRows,
     recipe: Recipe,
     *,
-    on_epoch: Callable[[Progress], None] = lambda _progress: None,
+    control: Control = Control(),
     device: str = "cpu",
     threads: Executor | None = None,
     more: MoreRows | None = None,
@@ -44,7 +46,8 @@ def learn(
     """Train networks on rows; raise UnsuitableTarget or Diverged where that cannot be done.
 
     With `more`, these are learnt from, by gradients, and the rows at hand are those to judge by. The same rows, recipe
-    and seed give the same bytes for any number of threads.
+    and seed give the same bytes for any number of threads, and however often a training was left and gone on with.
+    `control` may ask for an end before the end: Cancelled, Paused, or a model that says that it is partial.
     """
     problem = problem_of(rows, labels_of(rows), recipe.scaling.one_hot)
     if more is not None:
@@ -53,11 +56,14 @@ def learn(
     models: list[Model] = []
     for option in options:
         last = option is options[-1]
-        means = Means(DEVICES[device](), threads, on_epoch if last else _tell_nobody, np.inf if last else PROMISING)
+        means = Means(DEVICES[device](), threads, control if last else control.unseen(), np.inf if last else PROMISING)
         # Overflow is what Diverged reports.
         with suppress(*() if last else (GaveUp, Diverged)), np.errstate(all="ignore"), one_blas_thread():
             models.append(_trained(rows, option, means, more))
-    return min(models, key=_expected_error)
+        if models and models[-1].report.stopped == CANCELLED:
+            break
+    model = min(models, key=_expected_error)
+    return _partial(model) if models[-1].report.stopped == CANCELLED else model
 
 
 class Means(NamedTuple):
@@ -65,7 +71,7 @@ class Means(NamedTuple):
 
     device: Device
     threads: Executor | None
-    on_epoch: Callable[[Progress], None]
+    control: Control
     good_enough: float
 
 
@@ -78,8 +84,12 @@ def _expected_error(model: Model) -> float:
     return unexplained * (OPTIMISM if model.recipe.training.keep_best else 1.0)
 
 
-def _tell_nobody(_progress: Progress) -> None:
-    """Leave the curve of a candidate to itself: those who follow a training see the one that always runs to its end."""
+def _partial(model: Model) -> Model:
+    """Say of the best so far that it is no more; raise Cancelled if it has learnt nothing yet."""
+    if not model.report.epochs:
+        raise Cancelled
+    report = replace(model.report, stopped=CANCELLED, warnings=(PARTIAL, *model.report.warnings))
+    return replace(model, report=report)
 
 
 def _trained(rows: TrainingRows, candidate: Candidate, means: Means, more: MoreRows | None) -> Model:
@@ -106,6 +116,9 @@ def _trained(rows: TrainingRows, candidate: Candidate, means: Means, more: MoreR
         examples = Streamed(**vars(examples), more=more, encode=partial(encoding.batch, send=send))
     solver = SOLVERS.get(str(training.optimizer))
     trained = descend(course, examples) if solver is None else solve(solver, course, examples)
+    members = len(trained.parameters)
+    recipe = replace(recipe, training=replace(training, members=members))
+    folds = Folds(*(rows_[:members] for rows_ in folds))
     model = Model(
         columns=rows.columns,
         targets=rows.targets,

@@ -110,7 +110,7 @@ class Stepper:
         self.optimizer = OPTIMIZERS[name]
         self.parameters, self.is_weight = parameters.reshape(-1), is_weight.reshape(-1)
         self.rates = None if rates is None else rates.reshape(-1)
-        self.memory = [np.zeros_like(self.parameters) for _ in range(self.optimizer.vectors)]
+        self.memory = np.zeros_like(self.parameters, shape=(self.optimizer.vectors, self.parameters.size))
         self.update = np.empty_like(self.parameters[:BLOCK])
         self.number = 0
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
 from app.engine.arrays import Array, Curve, Indices, Parameters, PerMember, Randomness
 from app.engine.backpropagation import Batch, ShardedBackpropagation
 from app.engine.config import TrainingConfig
+from app.engine.control import CANCELLED, Checkpoint, Control, Progress, random_state, set_random_state
 from app.engine.device import Device
 from app.engine.examples import Examples, Take
 from app.engine.losses import Loss
@@ -23,15 +23,7 @@ from app.errors import Diverged
 LARGEST_LOSS = 1e100  # a loss beyond this overflows as soon as it is squared or un-scaled
 MOST_TRACED = 1024  # rows looked at to find the layer that overflowed
 BLOCK_NUMBERS = 2**21  # numbers in the widest layer of rows that are judged at once: bounds the memory
-
-
-class Progress(NamedTuple):
-    """Where a training stands after an epoch: losses are means over the members."""
-
-    epoch: int
-    epochs: int
-    loss: float
-    validation_loss: float | None
+CURVES, BESTS = ("losses", "validation_losses"), ("best_loss", "best_epochs", "kept_epochs")
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,7 @@ class Trained:
 
     `loss` is that of the kept parameters on each member's training rows (on those that judge, where the others are
     streamed), which they had after `kept_epochs` epochs;
-    `stopped` is `epochs`, `patience` or `converged`.
+    `stopped` is `epochs`, `patience`, `converged` or `cancelled`.
     """
 
     parameters: Parameters
@@ -71,7 +63,7 @@ class Course:
     config: TrainingConfig
     parameters: Parameters
     rng: Randomness
-    on_epoch: Callable[[Progress], None]
+    control: Control
     device: Device
     threads: Executor | None = None
     good_enough: float = np.inf
@@ -111,6 +103,10 @@ class Course:
         return total
 
 
+Told = Callable[[float], str | None]
+"""Notes the loss after a solver's step; tells why it is time to stop, if it is."""
+
+
 class _Run:
     """The changing state of one training by gradients."""
 
@@ -136,6 +132,7 @@ class _Run:
         self.best_epochs = np.zeros(len(parameters), dtype=np.intp)  # at whose end the best loss was known,
         self.kept_epochs = np.zeros(len(parameters), dtype=np.intp)  # and after which the weights had it
         self.best_parameters = parameters.copy()
+        self.before = np.empty_like(parameters)  # the epoch that is under way
 
     def _spread(self, marks: Array) -> Parameters:
         """Give every member what is the same for all, shape (1, parameters), on the device."""
@@ -143,10 +140,26 @@ class _Run:
         spread[:] = self.course.device.send(marks.astype(spread.dtype))
         return spread
 
-    def learn(self) -> PerMember:
-        """See every row once, in batches; give the loss of each member on the way."""
+    def epoch(self) -> str | None:
+        """See every row once, and judge what came of it; tell why training is to stop now, if it is."""
+        config, parameters, control = self.config, self.course.parameters, self.course.control
+        self.before[:] = parameters
+        learnt = self.learn()
+        if learnt is None:
+            parameters[:] = self.before
+            return CANCELLED
+        self.judge(learnt)
+        validation_loss = self.validation_losses[-1] if self.validation_losses else None
+        control.on_epoch(Progress(len(self.losses), config.epochs or 0, self.losses[-1], validation_loss))
+        self.rate = self.next_rate()
+        return self.ending()
+
+    def learn(self) -> PerMember | None:
+        """See every row once, in batches; give the loss of each member on the way, None if training is to end now."""
         total = np.zeros(len(self.gradient))
         for count, take in self.examples.batches(self.config.batch_size or 0, self.course.rng):
+            if self.course.control.ends_now():
+                return None
             value = self.descend(count, take)
             total += value if self.course.loss.summed else value * (count / self.examples.count)
         self.losses.append(float(total.mean()))
@@ -165,14 +178,14 @@ class _Run:
             self.raw.apply(self.rate, self.config)
         return value
 
-    def judge(self, learnt: PerMember, before: Parameters) -> None:
+    def judge(self, learnt: PerMember) -> None:
         """Measure the watched loss, and remember for each member the weights that had it if it is the best.
 
         On held-out rows it is measured now; without them it is what the epoch saw, which is the loss of the weights
         before it.
         """
         epoch = len(self.losses)
-        watched, parameters, kept_epoch = learnt, before, epoch - 1
+        watched, parameters, kept_epoch = learnt, self.before, epoch - 1
         if self.examples.judged.shape[1]:
             parameters, kept_epoch = self.course.parameters, epoch
             watched = self.course.measure(parameters, self.examples, self.examples.judged, self.losses)
@@ -202,6 +215,40 @@ class _Run:
         clock = Clock(len(self.losses), config.epochs or 0, self.stalled)
         return SCHEDULES[config.schedule](self.initial_rate, self.rate, clock, config.decay, config.decay_epochs)
 
+    def _vectors(self) -> dict[str, Array]:
+        """Name what steps change in place."""
+        vectors = {"parameters": self.course.parameters, "best_parameters": self.best_parameters}
+        vectors["memory"] = self.stepper.memory
+        if self.raw is not None:
+            scales = {"scale": self.raw.scale, "scale_memory": self.raw.stepper.memory}
+            vectors |= {"raw_parameters": self.raw.parameters} | scales
+        return vectors
+
+    def checkpoint(self, stopped: str | None) -> Checkpoint:
+        """Put down all that the epochs to come depend on."""
+        there = self._vectors() | {"dropout": self.dropout.pool}
+        arrays = {name: self.course.device.fetch(array).copy() for name, array in there.items()}
+        arrays |= {name: np.array(getattr(self, name)) for name in (*CURVES, *BESTS)}
+        facts = {"step": self.stepper.number, "rate": self.rate, "stopped": stopped}
+        return Checkpoint(len(self.losses), arrays, facts | {"random": random_state(self.course.rng)})
+
+    def resume(self, checkpoint: Checkpoint) -> str | None:
+        """Go back to where a checkpoint was made; tell why training stopped there, if it did."""
+        arrays, facts, send = checkpoint.arrays, checkpoint.facts, self.course.device.send
+        for name, vector in self._vectors().items():
+            vector[:] = send(arrays[name])
+        self.dropout.pool = send(arrays["dropout"])
+        for name in BESTS:
+            getattr(self, name)[:] = arrays[name]
+        for name in CURVES:
+            getattr(self, name)[:] = arrays[name].tolist()
+        self.rate, self.stepper.number = facts["rate"], facts["step"]
+        if self.raw is not None:
+            self.raw.stepper.number = self.stepper.number
+        set_random_state(self.course.rng, facts["random"])
+        stopped: str | None = facts["stopped"]
+        return stopped
+
     def trained(self, stopped: str) -> Trained:
         """Keep each member's best parameters, or the last."""
         course, learnt = self.course, self.examples.learnt
@@ -209,7 +256,7 @@ class _Run:
         loss = course.measure(parameters, self.examples, learnt, self.losses)
         if self.config.keep_best:
             best = course.measure(self.best_parameters, self.examples, learnt, self.losses)
-            better = self.best_epochs < epochs if self.validation_losses else best < loss
+            better = (best < loss) | bool(self.validation_losses)  # what judges has chosen already
             parameters[better], epochs[better] = self.best_parameters[better], self.kept_epochs[better]
             loss = np.where(better, best, loss)
         history = History(np.array(self.losses), np.array(self.validation_losses))
@@ -219,13 +266,8 @@ class _Run:
 def descend(course: Course, examples: Examples) -> Trained:
     """Train by gradients from the given parameters, changed in place; raise Diverged if a loss is not finite."""
     run = _Run(course, examples)
-    stopped = None
-    watches_training = course.config.keep_best and not examples.judged.shape[1]
-    while not stopped:
-        before = course.parameters.copy() if watches_training else course.parameters
-        run.judge(run.learn(), before)
-        validation_loss = run.validation_losses[-1] if run.validation_losses else None
-        course.on_epoch(Progress(len(run.losses), course.config.epochs or 0, run.losses[-1], validation_loss))
-        stopped = run.ending()
-        run.rate = run.next_rate()
+    stopped = None if course.control.resume is None else run.resume(course.control.resume)
+    while stopped is None:
+        stopped = run.epoch()
+        course.control.after_epoch(len(run.losses), stopped, partial(run.checkpoint, stopped))
     return run.trained(stopped)

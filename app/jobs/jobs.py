@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from pebble import ProcessExpired
 
-from app.engine.training import Progress
+from app.engine.control import Progress
 from app.errors import (
     Busy,
     DatasetInUse,

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
 
-from app.engine.training import Progress
+from app.engine.control import Progress
 
 LAYOUT = struct.Struct("<qqdd")
 log = logging.getLogger(__name__)

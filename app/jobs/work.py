@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from app.engine.control import Control
 from app.engine.learning import learn
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
@@ -48,7 +49,8 @@ def train_and_publish(order: Order, workplace: Workplace, note: ProgressNote) ->
         if order.plan is not None:
             datasets = DatasetStore(workplace.root)
             more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
-        model = learn(order.rows, order.recipe, on_epoch=writer, device=workplace.device, threads=threads, more=more)
+        control = Control(on_epoch=writer)
+        model = learn(order.rows, order.recipe, control=control, device=workplace.device, threads=threads, more=more)
     notes = order.notes
     if more is not None:
         model, notes = widened(model), (*notes, *more.notes)

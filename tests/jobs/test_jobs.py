@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from app import errors
-from app.engine.training import Progress
+from app.engine.control import Progress
 from app.jobs.executors import ProcessExecutor
 from app.jobs.jobs import Jobs
 from app.jobs.progress import ProgressNote, ProgressWriter
