@@ -14,6 +14,7 @@ from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS
 from app.engine.table import TrainingRows
 from app.errors import Cancelled
+from app.store import snapshot
 from tests.engine.controls import Wisher, kept, noting, resuming, told
 from tests.engine.tables import EXAM, recipe, saddle, wave
 from tests.engine.test_streaming import parted, table
@@ -116,6 +117,18 @@ def test_members_that_a_solver_had_not_come_to_are_no_part_of_the_model(optimize
     assert model.report.stopped == CANCELLED
     assert 0 < model.report.rows_held_out < whole.report.rows_held_out
     assert model.report.parameters == model.parameters.size
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_what_is_kept_can_be_stored(optimizer: str) -> None:
+    """Its recipe is complete, with as many members as it has."""
+    asked = recipe(optimizer=optimizer, members=3, validation=0.3, epochs=4)
+    model = learn(ROWS, asked, control=Control(wish=Wisher(5, Wish.KEEP)))
+
+    read, _ = snapshot.decode(snapshot.encode(model))
+
+    assert told(read) == told(model)
+    assert read.report.stopped == CANCELLED
 
 
 def tried(wish: Wish, asks: int) -> tuple[Model, list[Progress]]:
