@@ -12,6 +12,7 @@ from app.engine.arrays import Randomness
 from app.errors import Cancelled
 
 CANCELLED = "cancelled"
+MEMORY = ("memory", "scale", "scale_memory")
 
 
 class Progress(NamedTuple):
@@ -34,6 +35,12 @@ class Checkpoint:
     epoch: int
     arrays: dict[str, npt.NDArray[Any]]
     facts: dict[str, Any]
+
+    @property
+    def memory(self) -> "Checkpoint":
+        """All of it that another training can go on with: what the optimizer remembers."""
+        arrays = {name: array for name, array in self.arrays.items() if name in MEMORY}
+        return Checkpoint(self.epoch, arrays, {name: self.facts[name] for name in ("step", "by")})
 
 
 class Wish(StrEnum):

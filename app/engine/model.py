@@ -1,14 +1,13 @@
 """A model: trained networks with all it takes to answer in the user's own units."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from app.engine.arrays import Cells, Features, Outputs, Parameters, Scores
+from app.engine.arrays import Cells, Outputs, Parameters, Scores
 from app.engine.metrics import Metrics
-from app.engine.network import Network
+from app.engine.network import Encode, Network
 from app.engine.preprocessing import Encoder, Scaler
 from app.engine.recipe import Recipe
 from app.engine.table import Column, Label, Source
@@ -41,6 +40,8 @@ class Report:
     confusion_matrix: tuple[tuple[int, ...], ...] | None = None
     """Rows by true label and answered label, in the order of the labels: of the rows held out, or else of all."""
     warnings: tuple[str, ...] = ()
+    loss_before: float | None = None
+    """What `loss` was before the training, where that did not begin with random weights."""
 
 
 UNKNOWN = Report(
@@ -114,9 +115,7 @@ class Model:
             return np.concatenate((1.0 - a, a), axis=-1) if self.labels and a.shape[-1] == 1 else a
 
 
-def tiled_outputs(
-    network: Network, parameters: Parameters, X: Cells, encode: Callable[[Cells], Features] = np.asarray
-) -> Outputs:
+def tiled_outputs(network: Network, parameters: Parameters, X: Cells, encode: Encode = np.asarray) -> Outputs:
     """Compute the members' outputs, shape (members, samples, outputs), in bounded memory: features are made on the way.
 
     A row's answer is the same to the last bit alone and among any others: on some processors BLAS takes other kernels,

@@ -1,6 +1,6 @@
 """A fully connected network: layers of weighted sums, each followed by an activation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge, Le, MaxLen
 
 from app.engine.activations import ACTIVATIONS, Activation
-from app.engine.arrays import Array, Biases, Features, Inputs, Outputs, Parameters, Randomness, Units, Weights
+from app.engine.arrays import Array, Biases, Cells, Features, Inputs, Outputs, Parameters, Randomness, Units, Weights
 from app.engine.choices import STRICT, OneOf
 from app.engine.initializers import INITIALIZERS
 
@@ -35,6 +35,10 @@ class Architecture:
     """Whether each unit adds a learnt constant."""
     initializer: Annotated[str, OneOf(INITIALIZERS)] | None = None
     """How wide the random initial weights are; chosen with the optimizer where it is not given."""
+
+
+Encode = Callable[[Cells], Features]
+"""Turns columns into inputs."""
 
 
 class Layer(NamedTuple):
@@ -116,7 +120,9 @@ class Network:
                 layer.b[:] = BIAS_RATE
         return rates
 
-    def initialize(self, initializer: str, members: int, rng: Randomness, rows: Features) -> Parameters:
+    def initialize(
+        self, initializer: str, members: int, rng: Randomness, rows: Features, encode: Encode = np.asarray
+    ) -> Parameters:
         """Draw each member's W1, W2, …, embeddings, in this order; biases start at 0, or where `rows` are."""
         chosen = INITIALIZERS[initializer]
         parameters = np.zeros((members, self.size))
@@ -129,7 +135,7 @@ class Network:
             first = self.layers(own)[0]
             if chosen.bends_at_rows and first.b is not None:
                 chosen_rows = (rng.uniform(size=self.sizes[1]) * len(rows)).astype(np.intp)
-                bends = self.enter(own, rows[chosen_rows])
+                bends = self.enter(own, encode(rows[chosen_rows]))
                 first.b[:] = -(bends * first.W.swapaxes(1, 2)).sum(axis=-1)
         return parameters
 

@@ -67,6 +67,12 @@ class RawParameters:
         self.gradient = np.empty_like(self.scale)
         self.stepper = Stepper(str(course.config.optimizer), self.scale, np.zeros_like(self.scale), None)
 
+    def factor(self) -> None:
+        """Find the raw parameters that the network's are the product of, with the scales as they are now."""
+        self.scale[self.scale == 0.0] = 1.0
+        self.parameters[:] = self.effective
+        self.raw_W /= self.scale[..., np.newaxis]
+
     def take_gradient(self, gradient: Parameters) -> None:
         """Turn the gradient of the network's parameters into that of the raw ones and of the scales."""
         W = self.network.layers(gradient)[0].W

@@ -1,6 +1,6 @@
 """Training: forward, loss, gradient, step, and again, until it is good enough or the epochs are over."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,7 @@ import numpy as np
 from app.engine.arrays import Array, Curve, Indices, Parameters, PerMember, Randomness
 from app.engine.backpropagation import Batch, ShardedBackpropagation
 from app.engine.config import TrainingConfig
-from app.engine.control import CANCELLED, Checkpoint, Control, Progress, random_state, set_random_state
+from app.engine.control import CANCELLED, MEMORY, Checkpoint, Control, Progress, random_state, set_random_state
 from app.engine.device import Device
 from app.engine.examples import Examples, Take
 from app.engine.losses import Loss
@@ -66,6 +66,8 @@ class Course:
     control: Control
     device: Device
     threads: Executor | None = None
+    memory: Checkpoint | None = None
+    """Of an earlier training, whose optimizer's memory is gone on with."""
     good_enough: float = np.inf
     """A validation loss that a solver gives up above (GaveUp), since something else will be tried."""
 
@@ -133,6 +135,8 @@ class _Run:
         self.kept_epochs = np.zeros(len(parameters), dtype=np.intp)  # and after which the weights had it
         self.best_parameters = parameters.copy()
         self.before = np.empty_like(parameters)  # the epoch that is under way
+        if course.memory is not None:
+            self.remember(course.memory)
 
     def _spread(self, marks: Array) -> Parameters:
         """Give every member what is the same for all, shape (1, parameters), on the device."""
@@ -229,22 +233,39 @@ class _Run:
         there = self._vectors() | {"dropout": self.dropout.pool}
         arrays = {name: self.course.device.fetch(array).copy() for name, array in there.items()}
         arrays |= {name: np.array(getattr(self, name)) for name in (*CURVES, *BESTS)}
-        facts = {"step": self.stepper.number, "rate": self.rate, "stopped": stopped}
+        facts = {"step": self.stepper.number, "by": self.by, "rate": self.rate, "stopped": stopped}
         return Checkpoint(len(self.losses), arrays, facts | {"random": random_state(self.course.rng)})
+
+    @property
+    def by(self) -> list[object]:
+        """Tell whose memory it is."""
+        return [self.config.optimizer, self.raw is not None]
+
+    def _restore(self, names: Iterable[str], checkpoint: Checkpoint) -> None:
+        vectors = self._vectors()
+        for name in vectors.keys() & names:
+            vectors[name][:] = self.course.device.send(checkpoint.arrays[name])
+        self.stepper.number = checkpoint.facts["step"]
+        if self.raw is not None:
+            self.raw.stepper.number = self.stepper.number
+
+    def remember(self, memory: Checkpoint) -> None:
+        """Go on with the memory of an earlier training, if its optimizer was the same."""
+        if memory.facts["by"] == self.by:
+            self._restore(MEMORY, memory)
+            if self.raw is not None:
+                self.raw.factor()
 
     def resume(self, checkpoint: Checkpoint) -> str | None:
         """Go back to where a checkpoint was made; tell why training stopped there, if it did."""
-        arrays, facts, send = checkpoint.arrays, checkpoint.facts, self.course.device.send
-        for name, vector in self._vectors().items():
-            vector[:] = send(arrays[name])
-        self.dropout.pool = send(arrays["dropout"])
+        arrays, facts = checkpoint.arrays, checkpoint.facts
+        self._restore(arrays, checkpoint)
+        self.dropout.pool = self.course.device.send(arrays["dropout"])
         for name in BESTS:
             getattr(self, name)[:] = arrays[name]
         for name in CURVES:
             getattr(self, name)[:] = arrays[name].tolist()
-        self.rate, self.stepper.number = facts["rate"], facts["step"]
-        if self.raw is not None:
-            self.raw.stepper.number = self.stepper.number
+        self.rate = facts["rate"]
         set_random_state(self.course.rng, facts["random"])
         stopped: str | None = facts["stopped"]
         return stopped

@@ -11,7 +11,7 @@ import pytest
 
 from app.engine.control import Checkpoint
 from app.engine.device import DEVICES, Device
-from app.engine.learning import learn
+from app.engine.learning import Start, learn
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
@@ -120,6 +120,18 @@ def test_a_training_that_was_left_elsewhere_is_gone_on_with_here(fetched: list[t
     assert {type(array) for checkpoint in checkpoints for array in checkpoint.arrays.values()} == {np.ndarray}
     for device in ("elsewhere", "cpu"):
         assert told(learn(rows, asked, device=device, control=resuming(checkpoints[1]))) == undisturbed
+    assert fetched
+
+
+def test_a_model_is_trained_on_elsewhere(fetched: list[tuple[int, ...]]) -> None:
+    """With the memory that its optimizer had here."""
+    last: list[Checkpoint] = []
+    model = learn(saddle(60), ensemble(), control=noting(last))
+    start = Start(model, last[-1].memory)
+
+    there, here = (learn(saddle(40), model.recipe, device=device, start=start) for device in ("elsewhere", "cpu"))
+
+    assert told(there) == told(here)
     assert fetched
 
 
