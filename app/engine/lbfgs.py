@@ -18,7 +18,7 @@ def lbfgs(course: Course, parameters: Parameters, rows: Batch, told: Told) -> st
     network, l2, theta = course.network, course.config.l2 or 0.0, parameters[0]
     gradient = np.empty_like(parameters)
     backpropagate = Backpropagation(network, course.loss, parameters, gradient, l2=l2)
-    is_weight = course.device.send(network.is_weight[0].astype(parameters.dtype))
+    is_weight = network.is_weight(parameters)[0]
 
     def objective() -> tuple[float, float]:
         loss = float(backpropagate(*rows)[0])

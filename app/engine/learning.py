@@ -16,7 +16,7 @@ from app.engine.defaults import Candidate, Problem, candidates, rows_held_out
 from app.engine.device import DEVICES, Device, one_blas_thread
 from app.engine.encoding import Encoding, Weighing, fit_target
 from app.engine.ensemble import Folds, all_judge, deal, unseen
-from app.engine.examples import Examples
+from app.engine.examples import Examples, Streamed
 from app.engine.losses import LOSSES
 from app.engine.metrics import classification_metrics, confusion_matrix, multilabel_metrics, regression_metrics
 from app.engine.model import Model, Report
@@ -24,9 +24,8 @@ from app.engine.network import Network
 from app.engine.preprocessing import EMBEDDING_WIDTH, PAIR, Encoder, encode_labels
 from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS, GaveUp, solve
-from app.engine.streaming import Streamed
 from app.engine.table import Label, MoreRows, TrainingRows
-from app.engine.training import Course, History, Trained, descend
+from app.engine.training import Course, History, Means, Trained, descend
 from app.errors import MOST_FAULTS, Cancelled, Diverged, Fault, UnsuitableTarget
 
 OPTIMISM = 1.5  # measured: errors of the ensemble on rows not seen at all, to those on rows that it stopped by
@@ -71,8 +70,9 @@ def learn(
     models: list[Model] = []
     for option in options:
         last = option is options[-1]
-        seen, good_enough = (control, np.inf) if last else (control.unseen(), PROMISING)
-        means = Means(DEVICES[device](), threads, seen, good_enough, start.memory)
+        means = Means(device=DEVICES[device](), threads=threads, control=control, memory=start.memory)
+        if not last:
+            means = replace(means, control=control.unseen(), good_enough=PROMISING)
         # Overflow is what Diverged reports.
         with suppress(*() if last else (GaveUp, Diverged)), np.errstate(all="ignore"), one_blas_thread():
             models.append(_trained(rows, option, means, more, start.model))
@@ -80,16 +80,6 @@ def learn(
             break
     model = min(models, key=_expected_error)
     return _partial(model) if models[-1].report.stopped == CANCELLED else model
-
-
-class Means(NamedTuple):
-    """What a training works with beside rows and recipe."""
-
-    device: Device
-    threads: Executor | None
-    control: Control
-    good_enough: float
-    memory: Checkpoint | None
 
 
 def _expected_error(model: Model) -> float:
@@ -141,7 +131,7 @@ def _trained(
         config=training,
         parameters=send(model.parameters.copy()),
         rng=rng,
-        **means._asdict(),
+        **vars(means),
     )
     before = None if start is None else float(course.measure(course.parameters, examples, examples.learnt).mean())
     solver = SOLVERS.get(str(training.optimizer))

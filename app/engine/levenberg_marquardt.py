@@ -100,13 +100,9 @@ def levenberg_marquardt(course: Course, parameters: Parameters, rows: Batch, tol
 
 def _first_prior(network: Network, rows: Batch, *, exact: bool) -> _Prior:
     """Group the parameters by layer, weights and biases apart."""
-    marks = np.zeros((1, network.size))
-    for index, layer in enumerate(network.layers(marks)):
-        layer.W[:] = 2 * index
-        if layer.b is not None:
-            layer.b[:] = 2 * index + 1
-    groups = np.unique(marks, return_inverse=True)[1].reshape(-1)
-    alpha = np.full(groups.max() + 1, WEAKEST if exact else 1.0)
+    sizes = [part.size for layer in network.layers(np.empty((1, network.size))) for part in layer if part is not None]
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    alpha = np.full(len(sizes), WEAKEST if exact else 1.0)
     if network.bias:
         alpha[-1] = WEAKEST
     return _Prior(groups, alpha, np.full(rows.y.shape[-1], EXACT_BETA if exact else FIRST_BETA))

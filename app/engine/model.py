@@ -18,7 +18,7 @@ TILE = 8  # rows in one matrix product where answers are computed
 BLOCK_NUMBERS = 2**17  # numbers in the widest layer of rows that are answered at once: bounds the memory
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Report:
     """What is worth telling about a training.
 
@@ -44,18 +44,7 @@ class Report:
     """What `loss` was before the training, where that did not begin with random weights."""
 
 
-UNKNOWN = Report(
-    choice="",
-    rows=0,
-    rows_held_out=0,
-    parameters=0,
-    parameters_per_row=0.0,
-    epochs=0,
-    kept_epochs=(),
-    stopped="",
-    loss=0.0,
-    metrics={},
-)  # of a model that has not been measured yet
+UNKNOWN = Report("", 0, 0, 0, 0.0, 0, (), "", 0.0, {})  # of a model that has not been measured yet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,19 +101,17 @@ class Network:
             end -= codes * width
         return tables[::-1]
 
-    @cached_property
-    def is_weight(self) -> Parameters:
-        """1 where the parameter is a weight, 0 where it is a bias; shape (1, parameters)."""
-        marks = np.ones((1, self.size))
+    def is_weight(self, like: Parameters) -> Parameters:
+        """1 where the parameter is a weight, 0 where it is a bias, for as many members as `like` is of."""
+        marks = np.ones_like(like)
         for layer in self.layers(marks):
             if layer.b is not None:
                 layer.b[:] = 0.0
         return marks
 
-    @cached_property
-    def ntk_rates(self) -> Parameters:
+    def ntk_rates(self, like: Parameters) -> Parameters:
         """Each parameter's share of the learning rate where it falls with the square root of its layer's inputs."""
-        rates = np.ones((1, self.size))
+        rates = np.ones_like(like)
         for layer in self.layers(rates):
             layer.W[:] = 1.0 / sqrt(layer.W.shape[1])
             if layer.b is not None:

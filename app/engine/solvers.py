@@ -30,8 +30,7 @@ class _Watch:
         self.course, self.examples, self.before = course, examples, before
         self.parameters = course.parameters[member : member + 1]
         self.learnt, self.judged = examples.learnt[[member]], examples.judged[[member]]
-        self.losses: list[float] = []
-        self.validation_losses: list[float] = []
+        self.losses, self.validation_losses = self.curves = list[float](), list[float]()
         self.best_parameters, self.kept_epoch = self.parameters.copy(), 0
 
     def __call__(self, loss: float) -> str | None:
@@ -77,15 +76,11 @@ def solve(solver: Solver, course: Course, examples: Examples) -> Trained:
         judged = [watch.validation_losses[-1] for watch in watches if watch.validation_losses]
         if len(judged) == PILOTS and np.mean(judged) > course.good_enough:
             raise GaveUp
-    history = History(*(_mean_curve(curves) for curves in _curves(watches)))
+    history = History(*(_mean_curve(list(curves)) for curves in zip(*(watch.curves for watch in watches), strict=True)))
     parameters = course.parameters[: len(watches)]
     loss = float(course.measure(parameters, examples, examples.learnt[: len(watches)]).mean())
     stopped = next((reason for reason in (CANCELLED, "epochs", "patience") if reason in reasons), "converged")
     return Trained(parameters, history, loss, tuple(watch.kept_epoch for watch in watches), stopped)
-
-
-def _curves(watches: list[_Watch]) -> tuple[list[list[float]], list[list[float]]]:
-    return [watch.losses for watch in watches], [watch.validation_losses for watch in watches]
 
 
 def _mean_curve(curves: list[list[float]]) -> Array:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from app.engine.arrays import Array, Curve, Indices, Parameters, PerMember, Randomness
-from app.engine.backpropagation import Batch, ShardedBackpropagation
+from app.engine.backpropagation import Backpropagation, Batch, ShardedBackpropagation
 from app.engine.config import TrainingConfig
 from app.engine.control import CANCELLED, MEMORY, Checkpoint, Control, Progress, random_state, set_random_state
 from app.engine.device import Device
@@ -23,7 +23,7 @@ from app.errors import Diverged
 LARGEST_LOSS = 1e100  # a loss beyond this overflows as soon as it is squared or un-scaled
 MOST_TRACED = 1024  # rows looked at to find the layer that overflowed
 BLOCK_NUMBERS = 2**21  # numbers in the widest layer of rows that are judged at once: bounds the memory
-CURVES, BESTS = ("losses", "validation_losses"), ("best_loss", "best_epochs", "kept_epochs")
+CURVES, BESTS = ("losses", "validation_losses"), ("best_loss", "best_epochs")
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,27 @@ class Trained:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
-    """All that a training needs beside the rows: what learns, from where, how, and whom it tells."""
+class Means:
+    """What a training works with, whatever it learns."""
+
+    device: Device
+    threads: Executor | None = None
+    control: Control = Control()
+    memory: Checkpoint | None = None
+    """Of an earlier training, whose optimizer's memory is gone on with."""
+    good_enough: float = np.inf
+    """A validation loss that a solver gives up above (GaveUp), since something else will be tried."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course(Means):
+    """All that a training needs beside the rows: what learns, from where, how, and by what means."""
 
     network: Network
     loss: Loss
     config: TrainingConfig
     parameters: Parameters
     rng: Randomness
-    control: Control
-    device: Device
-    threads: Executor | None = None
-    memory: Checkpoint | None = None
-    """Of an earlier training, whose optimizer's memory is gone on with."""
-    good_enough: float = np.inf
-    """A validation loss that a solver gives up above (GaveUp), since something else will be tried."""
 
     def require_finite(
         self, value: PerMember, parameters: Parameters, rows: Callable[[], Batch], past: Sequence[float]
@@ -117,32 +123,24 @@ class _Run:
         self.course, self.examples, self.config = course, examples, config
         self.raw = RawParameters(course) if config.input_scale else None
         self.gradient = np.empty_like(parameters)
-        self.backpropagation = ShardedBackpropagation(
-            network, course.loss, parameters, self.gradient, l2=config.l2 or 0.0, threads=course.threads
-        )
+        whole = Backpropagation(network, course.loss, parameters, self.gradient, l2=config.l2 or 0.0)
+        self.backpropagation = ShardedBackpropagation(whole, course.threads)
         self.stepper = Stepper(
             str(config.optimizer),
             parameters if self.raw is None else self.raw.parameters,
-            self._spread(network.is_weight),
-            self._spread(network.ntk_rates) if config.parametrization == "ntk" else None,
+            network.is_weight(parameters),
+            network.ntk_rates(parameters) if config.parametrization == "ntk" else None,
         )
-        self.dropout = Dropout(config.dropout or 0.0, network, course.rng, parameters, course.device.send)
+        self.dropout = Dropout(course)
         self.rate = self.initial_rate = float(config.learning_rate or 0.0)
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
         self.best_loss = np.full(len(parameters), np.inf)
-        self.best_epochs = np.zeros(len(parameters), dtype=np.intp)  # at whose end the best loss was known,
-        self.kept_epochs = np.zeros(len(parameters), dtype=np.intp)  # and after which the weights had it
+        self.best_epochs = np.zeros(len(parameters), dtype=np.intp)  # at whose end the best loss was known
         self.best_parameters = parameters.copy()
         self.before = np.empty_like(parameters)  # the epoch that is under way
         if course.memory is not None:
             self.remember(course.memory)
-
-    def _spread(self, marks: Array) -> Parameters:
-        """Give every member what is the same for all, shape (1, parameters), on the device."""
-        spread = np.empty_like(self.course.parameters)
-        spread[:] = self.course.device.send(marks.astype(spread.dtype))
-        return spread
 
     def epoch(self) -> str | None:
         """See every row once, and judge what came of it; tell why training is to stop now, if it is."""
@@ -188,15 +186,13 @@ class _Run:
         On held-out rows it is measured now; without them it is what the epoch saw, which is the loss of the weights
         before it.
         """
-        epoch = len(self.losses)
-        watched, parameters, kept_epoch = learnt, self.before, epoch - 1
+        watched, parameters = learnt, self.before
         if self.examples.judged.shape[1]:
-            parameters, kept_epoch = self.course.parameters, epoch
+            parameters = self.course.parameters
             watched = self.course.measure(parameters, self.examples, self.examples.judged, self.losses)
             self.validation_losses.append(float(watched.mean()))
         better = watched < self.best_loss
-        self.best_loss[better] = watched[better]
-        self.best_epochs[better], self.kept_epochs[better] = epoch, kept_epoch
+        self.best_loss[better], self.best_epochs[better] = watched[better], len(self.losses)
         if self.config.keep_best:
             self.best_parameters[better] = parameters[better]
 
@@ -278,7 +274,8 @@ class _Run:
         if self.config.keep_best:
             best = course.measure(self.best_parameters, self.examples, learnt, self.losses)
             better = (best < loss) | bool(self.validation_losses)  # what judges has chosen already
-            parameters[better], epochs[better] = self.best_parameters[better], self.kept_epochs[better]
+            parameters[better] = self.best_parameters[better]
+            epochs[better] = self.best_epochs[better] - (not self.validation_losses)  # seen before its steps
             loss = np.where(better, best, loss)
         history = History(np.array(self.losses), np.array(self.validation_losses))
         return Trained(parameters, history, float(loss.mean()), tuple(epochs.tolist()), stopped)
