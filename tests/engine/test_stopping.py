@@ -155,8 +155,11 @@ def asks_of_the_first() -> int:
 
 def test_the_first_of_two_ways_is_kept_if_the_second_is_not_begun() -> None:
     """Neither tried nor told."""
-    model, epochs = tried(Wish.KEEP, 5)
+    wisher, epochs = Wisher(4, Wish.KEEP), list[Progress]()
 
+    model = learn(TWICE, Recipe(), control=Control(wish=wisher, on_epoch=epochs.append))
+
+    assert wisher.asked == 4 + 1
     assert model.recipe.training.optimizer == "levenberg_marquardt"
     assert (model.report.stopped, model.recipe.training.members) == (CANCELLED, 1)
     assert not epochs
@@ -207,6 +210,17 @@ def test_a_training_can_be_stepped_through(kind: str) -> None:
 
     assert told(stepped) == told(whole)
     assert len(checkpoints) >= len(epochs) - 1
+
+
+def test_a_training_that_is_over_does_not_pause() -> None:
+    """Whoever asks for a pause in the last epoch gets the model."""
+    asked = recipe(epochs=2, validation=0.0)
+    checkpoints: list[Checkpoint] = []
+
+    model = learn(EXAM, asked, control=Control(wish=Wisher(2, Wish.PAUSE), save=checkpoints.append))
+
+    assert told(model) == told(learn(EXAM, asked))
+    assert not checkpoints
 
 
 def test_a_pause_ends_the_epoch_that_is_under_way() -> None:
