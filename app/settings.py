@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """Seconds after which a server that has not been heard of is taken for dead, and its trainings are taken over."""
     most_attempts: Annotated[int, Ge(1), Le(100)] = 3
     """How often a training is begun whose process or server was lost, before it fails."""
+    checkpoint_seconds: Annotated[float, Gt(0)] = 10
+    """Seconds after which the state of a training is written down again, for whoever has to go on with it."""
     training_seconds: Annotated[float, Gt(0)] = 600
     """Longest time one training may take."""
     train_bytes: Annotated[int, Ge(1)] = 64 * 2**20

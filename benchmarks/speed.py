@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from app.engine.config import TrainingConfig
+from app.engine.control import Control
 from app.engine.learning import learn
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
@@ -96,7 +97,7 @@ def netlet_epochs(rows: TrainingRows, setting: Setting, epochs: int) -> list[flo
         learn(
             rows,
             recipe,
-            on_epoch=lambda _progress: ends.append(perf_counter()),
+            control=Control(on_epoch=lambda _progress: ends.append(perf_counter())),
             threads=threads if setting.threads > 1 else None,
         )
     return np.diff(ends).tolist()

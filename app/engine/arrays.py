@@ -31,6 +31,7 @@ Weights: TypeAlias = Float[Array, "members inputs units"]
 Biases: TypeAlias = Float[Array, "members 1 units"]
 Parameters: TypeAlias = Float[Array, "members parameters"]
 PerMember: TypeAlias = Float[Array, "members"]  # noqa: F821 - a shape, not a name
+Memory: TypeAlias = Float[Array, "vectors parameters"]
 Vector: TypeAlias = Float[Array, "_"]  # noqa: F821 - a shape, not a name
 Index: TypeAlias = Integer[IntegerArray, "_"]  # noqa: F821 - a shape, not a name
 Indices: TypeAlias = Integer[IntegerArray, "members rows"]

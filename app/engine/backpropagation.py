@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
@@ -38,10 +37,7 @@ class Backpropagation:
     ) -> None:
         self.network, self.loss, self.l2 = network, loss, l2
         self.parameters, self.layers = parameters, network.layers(parameters)
-        self.marks = np.ones_like(parameters[:1])  # as network.is_weight, but where the parameters are
-        for layer in network.layers(self.marks):
-            if layer.b is not None:
-                layer.b[:] = 0.0
+        self.is_weight = network.is_weight(parameters[:1])
         self.write_to(gradient)
         self.room: dict[int, tuple[list[LayerPass], Units]] = {}
 
@@ -82,7 +78,7 @@ class Backpropagation:
     def penalise(self) -> None:
         """Add the gradient of ½ l2 Σ W²."""
         if self.l2:
-            self.gradient += self.l2 * self.marks * self.parameters
+            self.gradient += self.l2 * self.is_weight * self.parameters
 
     def _room(self, rows: int) -> tuple[list[LayerPass], Units]:
         """Keep room for passes over so many rows, and as many ones to sum them with."""
@@ -113,20 +109,8 @@ class ShardedBackpropagation:
     summed, depend on its size alone.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        loss: Loss,
-        parameters: Parameters,
-        gradient: Parameters,
-        *,
-        l2: float = 0.0,
-        threads: Executor | None = None,
-    ) -> None:
-        self.gradient, self.summed = gradient, loss.summed
-        self.whole = Backpropagation(network, loss, parameters, gradient, l2=l2)
-        self.new_worker = partial(Backpropagation, network, loss, parameters, gradient)
-        self.threads = threads
+    def __init__(self, whole: Backpropagation, threads: Executor | None = None) -> None:
+        self.whole, self.threads = whole, threads
         self.idle: SimpleQueue[Backpropagation] = SimpleQueue()
         self.gradients: list[Parameters] = []
 
@@ -139,13 +123,13 @@ class ShardedBackpropagation:
             return self.whole(*take(slice(None)), masks)
         parts = [slice(start, start + SHARD) for start in range(0, rows, SHARD)]
         while len(self.gradients) < len(parts):
-            self.gradients.append(np.empty_like(self.gradient))
+            self.gradients.append(np.empty_like(self.whole.gradient))
 
         def work(gradient: Parameters, part: slice) -> PerMember:
             try:
                 worker = self.idle.get_nowait()
             except Empty:
-                worker = self.new_worker()
+                worker = Backpropagation(self.whole.network, self.whole.loss, self.whole.parameters, gradient)
             worker.write_to(gradient)
             value = worker(*take(part), [mask[:, part] for mask in masks])
             self.idle.put(worker)
@@ -157,10 +141,10 @@ class ShardedBackpropagation:
 
     def _sum(self, values: list[PerMember], shares: list[float]) -> PerMember:
         total = np.zeros_like(values[0])
-        self.gradient[:] = 0.0
+        self.whole.gradient[:] = 0.0
         for gradient, value, share in zip(self.gradients, values, shares, strict=False):
-            weight = 1.0 if self.summed else share
-            self.gradient += np.multiply(gradient, weight, out=gradient)
+            weight = 1.0 if self.whole.loss.summed else share
+            self.whole.gradient += np.multiply(gradient, weight, out=gradient)
             total += value * weight
         self.whole.penalise()  # once, not once a shard
         return total

@@ -1,5 +1,6 @@
 """Defaults: what is chosen for a table where the user leaves it open, and why."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import floor, sqrt
@@ -76,41 +77,25 @@ def candidates(recipe: Recipe, problem: Problem) -> list[Candidate]:
     Raises UnsuitableTarget where settings and target contradict.
     """
     output = recipe.network.output_activation or _usual_output(recipe.training, problem)
-    loss = recipe.training.loss or _usual_loss(output, problem)
-    _require_consistent(output, loss, problem)
-    _require_used(recipe.training, problem)
-    given = replace(
-        recipe,
-        task=problem.task,
-        network=replace(recipe.network, output_activation=output),
-        training=replace(recipe.training, loss=loss),
-    )
+    network = replace(recipe.network, output_activation=output)
+    training = replace(recipe.training, loss=recipe.training.loss or _usual_loss(output, problem))
+    given = replace(recipe, task=problem.task, network=network, training=training)
+    for message in _contradictions(given, problem):
+        raise UnsuitableTarget(message)
     return [_completed(given, optimizer, reason, problem) for optimizer, reason in _choices(given, problem)]
 
 
 def _completed(recipe: Recipe, optimizer: str, reason: str, problem: Problem) -> Candidate:
-    if optimizer == "levenberg_marquardt" and recipe.training.loss not in SQUARES:
-        message = (
-            f"levenberg_marquardt makes squares small, not {recipe.training.loss}. Use lbfgs or adam, or loss mse."
-        )
-        raise UnsuitableTarget(message)
-    if optimizer == "levenberg_marquardt" and problem.embedded:
-        message = "levenberg_marquardt learns no embeddings. Raise scaling.one_hot, or use lbfgs or adam."
-        raise UnsuitableTarget(message)
     kind = optimizer if optimizer in USUAL else "single" if recipe.training.optimizer else "ensemble"
-    network, learning, scaling = USUAL[kind](replace(recipe.training, optimizer=optimizer), problem)
+    network, learning, usual = USUAL[kind](replace(recipe.training, optimizer=optimizer), problem)
     members = 1 if recipe.training.optimizer else learning["members"]
     training = _filled(recipe.training, {"optimizer": optimizer, "members": members})
     training = _filled(training, {"validation": _usual_share(training, problem)})
     rows = problem.rows - rows_held_out(problem.rows, training.validation or 0.0)
     training = _filled(_filled(training, learning), _usual_steps(training, rows))
-    completed = replace(
-        recipe,
-        network=_filled(recipe.network, network),
-        training=replace(training, batch_size=min(rows, training.batch_size or rows)),
-        scaling=_scaled(recipe, scaling, problem),
-    )
-    return Candidate(completed, reason)
+    training = replace(training, batch_size=min(rows, training.batch_size or rows))
+    architecture, scaling = _filled(recipe.network, network), _scaled(recipe, usual, problem)
+    return Candidate(replace(recipe, network=architecture, training=training, scaling=scaling), reason)
 
 
 def rows_held_out(rows: int, share: float) -> int:
@@ -269,41 +254,40 @@ def _scaled(recipe: Recipe, usual: dict[str, Any], problem: Problem) -> Scaling:
     if scaling.features is not None:
         usual = {}
     if problem.task == "regression":
-        if scaling.target_maximum is not None and scaling.target not in {None, "maximum"}:
-            message = f"scaling.target_maximum goes with scaling.target maximum, not {scaling.target}. Leave one out."
-            raise UnsuitableTarget(message)
         fixed = scaling.target_maximum is not None or LOSSES[loss].counts
         usual |= {"target": "maximum" if fixed else "minmax" if ACTIVATIONS[output].bounded else "standard"}
     return _filled(scaling, usual)
 
 
-def _require_used(training: TrainingConfig, problem: Problem) -> None:
-    """Raise UnsuitableTarget for settings that nothing would use: what is set is to mean something."""
+def _contradictions(recipe: Recipe, problem: Problem) -> Iterator[str]:
+    """Say what of output activation, loss, optimizer, scaling and target cannot go together."""
+    output, loss, scaling = recipe.network.output_activation, str(recipe.training.loss), recipe.scaling
+    paired_with = LOSSES[loss].paired_with
+    if problem.labels == 1:
+        yield "The target has one class only; a classifier needs rows of at least two."
+    if problem.labels and output not in PROBABILITIES:
+        yield f"Classes need output_activation sigmoid or softmax, not {output}. Leave it out."
+    if problem.multilabel and output != "sigmoid":
+        yield f"Several yes-or-no targets need output_activation sigmoid, not {output}. Leave it out."
+    if problem.labels > PAIR and output == "sigmoid":
+        yield f"output_activation sigmoid tells two classes apart; the target has {problem.labels}. Use softmax."
+    if paired_with and output != paired_with:
+        yield f"Loss {loss} needs output_activation {paired_with}, not {output}. Leave one of the two out."
+    yield from _unused(recipe.training, problem)
+    if problem.task == "regression" and scaling.target_maximum is not None and scaling.target not in {None, "maximum"}:
+        yield f"scaling.target_maximum goes with scaling.target maximum, not {scaling.target}. Leave one out."
+
+
+def _unused(training: TrainingConfig, problem: Problem) -> Iterator[str]:
+    """Say which settings nothing would use, for what is set is to mean something; and what nothing can learn."""
     ignored = {"class_weight": problem.task != "classification"}
     if training.optimizer in WHOLE_TABLE:
         ignored |= dict.fromkeys(("dropout", "input_scale", "clip_norm"), True)
         ignored |= {"l2": training.optimizer == "levenberg_marquardt"}
     for name in (name for name, unused in ignored.items() if unused and getattr(training, name)):
         what = "a target without classes" if name == "class_weight" else training.optimizer
-        message = f"training.{name} means nothing to {what}. Leave it out."
-        raise UnsuitableTarget(message)
-
-
-def _require_consistent(output: str, loss: str, problem: Problem) -> None:
-    """Raise UnsuitableTarget unless output activation, loss and target can go together."""
-    if problem.labels == 1:
-        message = "The target has one class only; a classifier needs rows of at least two."
-        raise UnsuitableTarget(message)
-    if problem.labels and output not in PROBABILITIES:
-        message = f"Classes need output_activation sigmoid or softmax, not {output}. Leave it out."
-        raise UnsuitableTarget(message)
-    if problem.multilabel and output != "sigmoid":
-        message = f"Several yes-or-no targets need output_activation sigmoid, not {output}. Leave it out."
-        raise UnsuitableTarget(message)
-    if problem.labels > PAIR and output == "sigmoid":
-        message = f"output_activation sigmoid tells two classes apart; the target has {problem.labels}. Use softmax."
-        raise UnsuitableTarget(message)
-    paired_with = LOSSES[loss].paired_with
-    if paired_with and output != paired_with:
-        message = f"Loss {loss} needs output_activation {paired_with}, not {output}. Leave one of the two out."
-        raise UnsuitableTarget(message)
+        yield f"training.{name} means nothing to {what}. Leave it out."
+    if training.optimizer == "levenberg_marquardt" and training.loss not in SQUARES:
+        yield f"levenberg_marquardt makes squares small, not {training.loss}. Use lbfgs or adam, or loss mse."
+    if training.optimizer == "levenberg_marquardt" and problem.embedded:
+        yield "levenberg_marquardt learns no embeddings. Raise scaling.one_hot, or use lbfgs or adam."

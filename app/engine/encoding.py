@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.engine.activations import ACTIVATIONS
-from app.engine.arrays import Array, Cells, Features, Index, Targets, Vector
+from app.engine.arrays import Array, Cells, Index, Targets, Vector
 from app.engine.backpropagation import Batch
 from app.engine.config import PRECISIONS
 from app.engine.losses import LOSSES
-from app.engine.preprocessing import Encoder, Scaler, encode_labels, places
+from app.engine.model import Model
+from app.engine.preprocessing import Scaler, encode_labels, places
 from app.engine.recipe import Recipe
 from app.engine.table import Label, TrainingRows
 from app.errors import UnsuitableTarget
@@ -49,44 +50,39 @@ class Weighing:
 
 @dataclass(frozen=True)
 class Encoding:
-    """From the rows of a table to what a network takes, gives and counts."""
+    """From the rows of a table to what the networks of a model take, are to answer and count, on their device."""
 
-    encoder: Encoder
-    target: Scaler | None
-    """None for classes and yes-or-no targets."""
-    labels: tuple[Label, ...]
-    recipe: Recipe
+    model: Model
     weighing: Weighing | None
+    send: Callable[[Array], Array]
 
-    @classmethod
-    def fit(cls, rows: TrainingRows, recipe: Recipe, labels: tuple[Label, ...], known: Index) -> "Encoding":
-        """Measure the known rows; raise UnsuitableTarget where the network could not answer a target of theirs."""
-        encoder = Encoder.fit(rows.columns, rows.X, recipe.scaling, known)
-        target = None
-        if not isinstance(rows.y, tuple) and not rows.multilabel:
-            target = Scaler.fit(str(recipe.scaling.target), rows.y[known])
-            if recipe.scaling.target_maximum is not None:
-                scale = np.full_like(target.scale, recipe.scaling.target_maximum)
-                target = Scaler(np.zeros_like(target.center), scale)
-            _require_reachable(target.scale_in(rows.y)[known], recipe)
-        weighing = Weighing.fit(rows, labels, balanced=recipe.training.class_weight == "balanced")
-        return cls(encoder, target, labels, recipe, weighing)
-
-    def batch(self, rows: TrainingRows, send: Callable[[Cells], Array], X: Features | None = None) -> Batch:
-        """Encode rows, all members' the same, and send them to the device; those not encoded yet were not in `fit`."""
-        weights = None if self.weighing is None else self.weighing.weights(rows, self.labels)
-        fixed = self.recipe.scaling.target_maximum or LOSSES[str(self.recipe.training.loss)].counts
+    def batch(self, rows: TrainingRows) -> Batch:
+        """Encode rows, all members' the same; raise UnsuitableTarget where a target can never be what it is."""
+        model, recipe = self.model, self.model.recipe
         y = self.answers(rows)
-        if X is None and fixed:
-            _require_reachable(y, self.recipe)
-        X = self.encoder.encode(rows.X) if X is None else X
-        return Batch(send(X), send(y), None if weights is None else send(weights))
+        if recipe.scaling.target_maximum or LOSSES[str(recipe.training.loss)].counts:
+            _require_reachable(y, recipe)
+        weights = None if self.weighing is None else self.send(self.weighing.weights(rows, model.labels))
+        return Batch(self.send(model.encoder.encode(rows.X)), self.send(y), weights)
 
     def answers(self, rows: TrainingRows) -> Targets:
-        """Give the target in the network's units."""
+        """Give the target in the networks' units."""
+        model = self.model
         if isinstance(rows.y, tuple):
-            return encode_labels(rows.y, self.labels, one_column=self.recipe.network.output_activation == "sigmoid")
-        return rows.y if self.target is None else self.target.scale_in(rows.y)
+            return encode_labels(rows.y, model.labels, one_column=model.network.output == "sigmoid")
+        return rows.y if model.target is None else model.target.scale_in(rows.y)
+
+
+def fit_target(rows: TrainingRows, recipe: Recipe, known: Index) -> Scaler | None:
+    """Measure numbers to be answered; raise UnsuitableTarget where the network could not answer a known row's."""
+    if isinstance(rows.y, tuple) or rows.multilabel:
+        return None
+    target = Scaler.fit(str(recipe.scaling.target), rows.y[known])
+    if recipe.scaling.target_maximum is not None:
+        scale = np.full_like(target.scale, recipe.scaling.target_maximum)
+        target = Scaler(np.zeros_like(target.center), scale)
+    _require_reachable(target.scale_in(rows.y)[known], recipe)
+    return target
 
 
 def _require_reachable(y: Array, recipe: Recipe) -> None:

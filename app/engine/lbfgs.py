@@ -1,25 +1,24 @@
 """L-BFGS (Liu, Nocedal 1989): steps by second derivatives that are guessed from the last few gradients."""
 
 from collections import deque
-from collections.abc import Callable
 
 import numpy as np
 
 from app.engine.arrays import Parameters, Vector
 from app.engine.backpropagation import Backpropagation, Batch
-from app.engine.training import Course
+from app.engine.training import Course, Told
 
 PAIRS = 10  # of the last changes of parameters and gradient
 HALVINGS = 30  # of a step before training ends
 SUFFICIENT = 1e-4  # Armijo 1966: the share of the promised descent that a step must keep
 
 
-def lbfgs(course: Course, parameters: Parameters, rows: Batch, told: Callable[[float], bool]) -> str:
+def lbfgs(course: Course, parameters: Parameters, rows: Batch, told: Told) -> str:
     """Train one member in place, parameters of shape (1, parameters); say why it stopped."""
     network, l2, theta = course.network, course.config.l2 or 0.0, parameters[0]
     gradient = np.empty_like(parameters)
     backpropagate = Backpropagation(network, course.loss, parameters, gradient, l2=l2)
-    is_weight = course.device.send(network.is_weight[0].astype(parameters.dtype))
+    is_weight = network.is_weight(parameters)[0]
 
     def objective() -> tuple[float, float]:
         loss = float(backpropagate(*rows)[0])
@@ -45,8 +44,8 @@ def lbfgs(course: Course, parameters: Parameters, rows: Batch, told: Callable[[f
         if float(change @ turn) > np.finfo(theta.dtype).eps * float(turn @ turn):
             pairs.append((change, turn))
         gain, value = value - moved, moved
-        if told(loss):
-            return "patience"
+        if reason := told(loss):
+            return reason
         if loss - course.loss.floor < course.config.tolerance or gain <= course.config.tolerance * abs(value):
             return "converged"
     return "epochs"

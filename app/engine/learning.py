@@ -1,6 +1,6 @@
 """Learning: from rows and a recipe to a model."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import Array, Cells, Vector
+from app.engine.arrays import Array, Index, Randomness, Vector
 from app.engine.config import GENERATORS, PRECISIONS
+from app.engine.control import CANCELLED, Checkpoint, Control
 from app.engine.defaults import Candidate, Problem, candidates, rows_held_out
 from app.engine.device import DEVICES, Device, one_blas_thread
-from app.engine.encoding import Encoding
+from app.engine.encoding import Encoding, Weighing, fit_target
 from app.engine.ensemble import Folds, all_judge, deal, unseen
+from app.engine.examples import Examples, Streamed
 from app.engine.losses import LOSSES
 from app.engine.metrics import classification_metrics, confusion_matrix, multilabel_metrics, regression_metrics
 from app.engine.model import Model, Report
@@ -22,50 +24,62 @@ from app.engine.network import Network
 from app.engine.preprocessing import EMBEDDING_WIDTH, PAIR, Encoder, encode_labels
 from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS, GaveUp, solve
-from app.engine.streaming import Streamed
 from app.engine.table import Label, MoreRows, TrainingRows
-from app.engine.training import Course, Examples, Progress, Trained, descend
-from app.errors import Diverged
+from app.engine.training import Course, History, Means, Trained, descend
+from app.errors import MOST_FAULTS, Cancelled, Diverged, Fault, UnsuitableTarget
 
 OPTIMISM = 1.5  # measured: errors of the ensemble on rows not seen at all, to those on rows that it stopped by
+PARTIAL = "Training was cancelled before its end: this is the best that it had come to."
 PROMISING = 0.2  # share of a target's variance that a small table's first members may leave unexplained
+
+
+class Start(NamedTuple):
+    """Where learning begins: at a model's weights rather than at random ones, with what its optimizer remembers."""
+
+    model: Model | None = None
+    memory: Checkpoint | None = None
+    """The last checkpoint of the training that made the model, or `memory` of it."""
 
 
 def learn(
     rows: TrainingRows,
     recipe: Recipe,
     *,
-    on_epoch: Callable[[Progress], None] = lambda _progress: None,
+    control: Control = Control(),
     device: str = "cpu",
     threads: Executor | None = None,
     more: MoreRows | None = None,
+    start: Start = Start(),
 ) -> Model:
     """Train networks on rows; raise UnsuitableTarget or Diverged where that cannot be done.
 
     With `more`, these are learnt from, by gradients, and the rows at hand are those to judge by. The same rows, recipe
-    and seed give the same bytes for any number of threads.
+    and seed give the same bytes for any number of threads, and however often a training was left and gone on with.
+    `control` may ask for an end before the end: Cancelled, Paused, or a model that says that it is partial. Where there
+    is a model to start from, only its weights learn; all else of it stays, and of the recipe only `training` counts.
     """
-    problem = problem_of(rows, labels_of(rows), recipe.scaling.one_hot)
+    labels = labels_of(rows)
+    if start.model is not None:
+        recipe, labels = _going_on(start.model, rows, recipe), start.model.labels
+    problem = problem_of(rows, labels, recipe.scaling.one_hot)
     if more is not None:
         problem = problem._replace(rows=more.count, judging=len(rows.X))
     options = candidates(recipe, problem)
+    if start.model is not None:
+        options = [replace(option, reason="gone on with from where they were") for option in options]
     models: list[Model] = []
     for option in options:
         last = option is options[-1]
-        means = Means(DEVICES[device](), threads, on_epoch if last else _tell_nobody, np.inf if last else PROMISING)
+        means = Means(device=DEVICES[device](), threads=threads, control=control, memory=start.memory)
+        if not last:
+            means = replace(means, control=control.unseen(), good_enough=PROMISING)
         # Overflow is what Diverged reports.
         with suppress(*() if last else (GaveUp, Diverged)), np.errstate(all="ignore"), one_blas_thread():
-            models.append(_trained(rows, option, means, more))
-    return min(models, key=_expected_error)
-
-
-class Means(NamedTuple):
-    """What a training works with beside rows and recipe."""
-
-    device: Device
-    threads: Executor | None
-    on_epoch: Callable[[Progress], None]
-    good_enough: float
+            models.append(_trained(rows, option, means, more, start.model))
+        if models and models[-1].report.stopped == CANCELLED:
+            break
+    model = min(models, key=_expected_error)
+    return _partial(model) if models[-1].report.stopped == CANCELLED else model
 
 
 def _expected_error(model: Model) -> float:
@@ -77,51 +91,81 @@ def _expected_error(model: Model) -> float:
     return unexplained * (OPTIMISM if model.recipe.training.keep_best else 1.0)
 
 
-def _tell_nobody(_progress: Progress) -> None:
-    """Leave the curve of a candidate to itself: those who follow a training see the one that always runs to its end."""
+def _going_on(model: Model, rows: TrainingRows, recipe: Recipe) -> Recipe:
+    """Train as the recipe says, what the model is; raise UnsuitableTarget for labels that it does not have."""
+    answers, known = rows.y if isinstance(rows.y, tuple) else (), frozenset(model.labels)
+    faults = [Fault("a label of the model", str(label), row) for row, label in enumerate(answers) if label not in known]
+    if faults or bool(answers) != bool(known):
+        message = "A model learns only what it already tells apart: its labels, or numbers. Train a new one for others."
+        raise UnsuitableTarget(message, faults[:MOST_FAULTS], len(faults))
+    return replace(model.recipe, training=replace(recipe.training, members=len(model.parameters)))
 
 
-def _trained(rows: TrainingRows, candidate: Candidate, means: Means, more: MoreRows | None) -> Model:
-    recipe, training, labels = candidate.recipe, candidate.recipe.training, labels_of(rows)
+def _partial(model: Model) -> Model:
+    """Say of the best so far that it is no more; raise Cancelled if it has learnt nothing yet."""
+    if not model.report.epochs:
+        raise Cancelled
+    report = replace(model.report, stopped=CANCELLED, warnings=(PARTIAL, *model.report.warnings))
+    return replace(model, report=report)
+
+
+def _trained(
+    rows: TrainingRows, candidate: Candidate, means: Means, more: MoreRows | None, start: Model | None
+) -> Model:
+    recipe, training = candidate.recipe, candidate.recipe.training
     rng = GENERATORS[training.generator](training.seed)
     members = training.members or 1
     held_out = rows_held_out(len(rows.X), training.validation or 0.0)
     folds = deal(_strata(rows), members, held_out, rng) if more is None else all_judge(len(rows.X), members)
     known = np.arange(len(rows.X)) if members > 1 else folds.learnt[0]  # what no member learns from stays unknown
-    encoding = Encoding.fit(rows, recipe, labels, known)
-    network = network_for(recipe, encoding.encoder, outputs_for(recipe, len(rows.targets), len(labels)))
-    X = encoding.encoder.encode(rows.X)
+    model = _drawn(rows, recipe, known, rng) if start is None else replace(start, recipe=recipe)
     send = partial(_sent, means.device, str(training.precision))
+    weighing = Weighing.fit(rows, model.labels, balanced=training.class_weight == "balanced")
+    encoding = Encoding(model, weighing, send)
+    examples = Examples(*encoding.batch(rows), *folds)
+    if more is not None:
+        examples = Streamed(**vars(examples), more=more, encode=encoding.batch)
     course = Course(
-        network=network,
+        network=model.network,
         loss=replace(LOSSES[str(training.loss)], level=training.quantile),
         config=training,
-        parameters=send(network.initialize(str(recipe.network.initializer), members, rng, X[known])),
+        parameters=send(model.parameters.copy()),
         rng=rng,
-        **means._asdict(),
+        **vars(means),
     )
-    examples = Examples(*encoding.batch(rows, send, X), *folds)
-    if more is not None:
-        examples = Streamed(**vars(examples), more=more, encode=partial(encoding.batch, send=send))
+    before = None if start is None else float(course.measure(course.parameters, examples, examples.learnt).mean())
     solver = SOLVERS.get(str(training.optimizer))
     trained = descend(course, examples) if solver is None else solve(solver, course, examples)
-    model = Model(
+    members = len(trained.parameters)
+    recipe = replace(recipe, training=replace(training, members=members))
+    parameters = means.device.fetch(trained.parameters)
+    model = replace(model, recipe=recipe, parameters=parameters, history=trained.history)
+    report = _report(model, rows, Folds(*(each[:members] for each in folds)), trained, candidate.sentence)
+    model = replace(model, report=replace(report, loss_before=before))
+    return model if more is None else _of_all(model, more)
+
+
+def _drawn(rows: TrainingRows, recipe: Recipe, known: Index, rng: Randomness) -> Model:
+    """Measure the known rows, and draw weights that have learnt nothing yet."""
+    labels, encoder = labels_of(rows), Encoder.fit(rows.columns, rows.X, recipe.scaling, known)
+    target = fit_target(rows, recipe, known)
+    network = network_for(recipe, encoder, outputs_for(recipe, len(rows.targets), len(labels)))
+    initializer, members = str(recipe.network.initializer), recipe.training.members or 1
+    return Model(
         columns=rows.columns,
         targets=rows.targets,
         labels=labels,
         recipe=recipe,
         network=network,
-        parameters=means.device.fetch(trained.parameters),
-        encoder=encoding.encoder,
-        target=encoding.target,
-        history=trained.history,
+        parameters=network.initialize(initializer, members, rng, rows.X[known], encoder.encode),
+        encoder=encoder,
+        target=target,
+        history=History(np.empty(0), np.empty(0)),
         sources=rows.sources,
     )
-    model = replace(model, report=_report(model, rows, folds, trained, candidate.sentence))
-    return model if more is None else _of_all(model, more)
 
 
-def _sent(device: Device, precision: str, array: Cells) -> Array:
+def _sent(device: Device, precision: str, array: Array) -> Array:
     return device.send(np.ascontiguousarray(array, dtype=PRECISIONS[precision]))
 
 

@@ -6,7 +6,6 @@ them for networks; α and β follow from the evidence (MacKay 1992; Foresee, Hag
 to find out when to stop.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from app.engine.arrays import Array, Index, Parameters, Vector
 from app.engine.backpropagation import Batch
 from app.engine.network import Network
-from app.engine.training import Course
+from app.engine.training import Course, Told
 
 FEW_ROWS = 10  # with fewer, their noise cannot be told from what they say: they are learnt exactly
 EVERY = 2  # steps between two looks at the evidence
@@ -55,7 +54,7 @@ class _Prior:
         return _Prior(self.groups, alpha, beta)
 
 
-def levenberg_marquardt(course: Course, parameters: Parameters, rows: Batch, told: Callable[[float], bool]) -> str:
+def levenberg_marquardt(course: Course, parameters: Parameters, rows: Batch, told: Told) -> str:
     """Train one member in place, parameters of shape (1, parameters); say why it stopped.
 
     Whatever the device, the equations are solved on the processor: they are small, and there are many of them.
@@ -92,8 +91,8 @@ def levenberg_marquardt(course: Course, parameters: Parameters, rows: Batch, tol
         loss = float(np.mean(error * error))
         slow = slow + 1 if gain < SLOW * size and not exact else 0
         there[:] = course.device.send(parameters)
-        if told(loss):
-            return "patience"
+        if reason := told(loss):
+            return reason
         if loss < config.tolerance or slow > 2:  # noqa: PLR2004 - three in a row
             return "converged"
     return "epochs"
@@ -101,13 +100,9 @@ def levenberg_marquardt(course: Course, parameters: Parameters, rows: Batch, tol
 
 def _first_prior(network: Network, rows: Batch, *, exact: bool) -> _Prior:
     """Group the parameters by layer, weights and biases apart."""
-    marks = np.zeros((1, network.size))
-    for index, layer in enumerate(network.layers(marks)):
-        layer.W[:] = 2 * index
-        if layer.b is not None:
-            layer.b[:] = 2 * index + 1
-    groups = np.unique(marks, return_inverse=True)[1].reshape(-1)
-    alpha = np.full(groups.max() + 1, WEAKEST if exact else 1.0)
+    sizes = [part.size for layer in network.layers(np.empty((1, network.size))) for part in layer if part is not None]
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    alpha = np.full(len(sizes), WEAKEST if exact else 1.0)
     if network.bias:
         alpha[-1] = WEAKEST
     return _Prior(groups, alpha, np.full(rows.y.shape[-1], EXACT_BETA if exact else FIRST_BETA))

@@ -1,14 +1,13 @@
 """A model: trained networks with all it takes to answer in the user's own units."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from app.engine.arrays import Cells, Features, Outputs, Parameters, Scores
+from app.engine.arrays import Cells, Outputs, Parameters, Scores
 from app.engine.metrics import Metrics
-from app.engine.network import Network
+from app.engine.network import Encode, Network
 from app.engine.preprocessing import Encoder, Scaler
 from app.engine.recipe import Recipe
 from app.engine.table import Column, Label, Source
@@ -19,7 +18,7 @@ TILE = 8  # rows in one matrix product where answers are computed
 BLOCK_NUMBERS = 2**17  # numbers in the widest layer of rows that are answered at once: bounds the memory
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Report:
     """What is worth telling about a training.
 
@@ -42,20 +41,11 @@ class Report:
     """Rows by true label and answered label, in the order of the labels: of the rows held out, or else of all."""
     warnings: tuple[str, ...] = ()
     """Of the rows, by whoever read them."""
+    loss_before: float | None = None
+    """What `loss` was before the training, where that did not begin with random weights."""
 
 
-UNKNOWN = Report(
-    choice="",
-    rows=0,
-    rows_held_out=0,
-    parameters=0,
-    parameters_per_row=0.0,
-    epochs=0,
-    kept_epochs=(),
-    stopped="",
-    loss=0.0,
-    metrics={},
-)  # of a model that has not been measured yet
+UNKNOWN = Report("", 0, 0, 0, 0.0, 0, (), "", 0.0, {})  # of a model that has not been measured yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,9 +105,7 @@ class Model:
             return np.concatenate((1.0 - a, a), axis=-1) if self.labels and a.shape[-1] == 1 else a
 
 
-def tiled_outputs(
-    network: Network, parameters: Parameters, X: Cells, encode: Callable[[Cells], Features] = np.asarray
-) -> Outputs:
+def tiled_outputs(network: Network, parameters: Parameters, X: Cells, encode: Encode = np.asarray) -> Outputs:
     """Compute the members' outputs, shape (members, samples, outputs), in bounded memory: features are made on the way.
 
     A row's answer is the same to the last bit alone and among any others: on some processors BLAS takes other kernels,

@@ -1,6 +1,6 @@
 """A fully connected network: layers of weighted sums, each followed by an activation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge, Le, MaxLen
 
 from app.engine.activations import ACTIVATIONS, Activation
-from app.engine.arrays import Array, Biases, Features, Inputs, Outputs, Parameters, Randomness, Units, Weights
+from app.engine.arrays import Array, Biases, Cells, Features, Inputs, Outputs, Parameters, Randomness, Units, Weights
 from app.engine.choices import STRICT, OneOf
 from app.engine.initializers import INITIALIZERS
 
@@ -35,6 +35,10 @@ class Architecture:
     """Whether each unit adds a learnt constant."""
     initializer: Annotated[str, OneOf(INITIALIZERS)] | None = None
     """How wide the random initial weights are; chosen with the optimizer where it is not given."""
+
+
+Encode = Callable[[Cells], Features]
+"""Turns columns into inputs."""
 
 
 class Layer(NamedTuple):
@@ -97,26 +101,26 @@ class Network:
             end -= codes * width
         return tables[::-1]
 
-    @cached_property
-    def is_weight(self) -> Parameters:
-        """1 where the parameter is a weight, 0 where it is a bias; shape (1, parameters)."""
-        marks = np.ones((1, self.size))
+    def is_weight(self, like: Parameters) -> Parameters:
+        """1 where the parameter is a weight, 0 where it is a bias, for as many members as `like` is of."""
+        marks = np.ones_like(like)
         for layer in self.layers(marks):
             if layer.b is not None:
                 layer.b[:] = 0.0
         return marks
 
-    @cached_property
-    def ntk_rates(self) -> Parameters:
+    def ntk_rates(self, like: Parameters) -> Parameters:
         """Each parameter's share of the learning rate where it falls with the square root of its layer's inputs."""
-        rates = np.ones((1, self.size))
+        rates = np.ones_like(like)
         for layer in self.layers(rates):
             layer.W[:] = 1.0 / sqrt(layer.W.shape[1])
             if layer.b is not None:
                 layer.b[:] = BIAS_RATE
         return rates
 
-    def initialize(self, initializer: str, members: int, rng: Randomness, rows: Features) -> Parameters:
+    def initialize(
+        self, initializer: str, members: int, rng: Randomness, rows: Features, encode: Encode = np.asarray
+    ) -> Parameters:
         """Draw each member's W1, W2, …, embeddings, in this order; biases start at 0, or where `rows` are."""
         chosen = INITIALIZERS[initializer]
         parameters = np.zeros((members, self.size))
@@ -129,7 +133,7 @@ class Network:
             first = self.layers(own)[0]
             if chosen.bends_at_rows and first.b is not None:
                 chosen_rows = (rng.uniform(size=self.sizes[1]) * len(rows)).astype(np.intp)
-                bends = self.enter(own, rows[chosen_rows])
+                bends = self.enter(own, encode(rows[chosen_rows]))
                 first.b[:] = -(bends * first.W.swapaxes(1, 2)).sum(axis=-1)
         return parameters
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import Parameters, Vector
+from app.engine.arrays import Memory, Parameters, Vector
 
 if TYPE_CHECKING:
     from app.engine.config import TrainingConfig
@@ -22,7 +22,6 @@ class Step(NamedTuple):
     settings: "TrainingConfig"
 
 
-Memory = tuple[Vector, ...]
 Rule = Callable[[Vector, Memory, Vector, Step], None]
 """(gradient, memory, update, step): writes what the parameters are to go down by, and may use up the gradient."""
 
@@ -110,7 +109,7 @@ class Stepper:
         self.optimizer = OPTIMIZERS[name]
         self.parameters, self.is_weight = parameters.reshape(-1), is_weight.reshape(-1)
         self.rates = None if rates is None else rates.reshape(-1)
-        self.memory = [np.zeros_like(self.parameters) for _ in range(self.optimizer.vectors)]
+        self.memory = np.zeros_like(self.parameters, shape=(self.optimizer.vectors, self.parameters.size))
         self.update = np.empty_like(self.parameters[:BLOCK])
         self.number = 0
 
@@ -123,8 +122,7 @@ class Stepper:
             block = slice(start, start + BLOCK)
             parameters = self.parameters[block]
             update = self.update[: len(parameters)]
-            memory = tuple(vector[block] for vector in self.memory)
-            self.optimizer.rule(flat[block], memory, update, step)
+            self.optimizer.rule(flat[block], self.memory[:, block], update, step)
             if self.rates is not None:
                 update *= self.rates[block]
             if self.optimizer.decays:

@@ -1,12 +1,10 @@
 """What a training adds to plain gradients: dropout, and learnt scales of the inputs."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.engine.arrays import Array, Parameters, Randomness
-from app.engine.network import Network
+from app.engine.arrays import Array, Parameters
 from app.engine.optimizers import Stepper
 
 if TYPE_CHECKING:
@@ -24,28 +22,21 @@ class Dropout:
     network does.
     """
 
-    def __init__(
-        self,
-        share: float,
-        network: Network,
-        rng: Randomness,
-        like: Parameters,
-        send: Callable[[Array], Array] = np.asarray,
-    ) -> None:
-        self.share, self.rng, self.like, self.send = share, rng, like, send
-        self.units = network.sizes[1:-1] if share else ()
-        self.pool = like[0, :0]
+    def __init__(self, course: "Course") -> None:
+        self.course, self.share = course, course.config.dropout or 0.0
+        self.units = course.network.sizes[1:-1] if self.share else ()
+        self.pool = course.parameters[0, :0]
 
     def masks(self, rows: int) -> list[Array]:
         """Give one mask for each hidden layer, shape (members, rows, units); none where nothing is dropped."""
         if not self.units:
             return []
-        members = len(self.like)
+        members, rng = len(self.course.parameters), self.course.rng
         longest = members * rows * max(self.units)
         if len(self.pool) < longest + SPARE:
-            kept = self.rng.uniform(size=longest + SPARE) >= self.share
-            self.pool = self.send(np.multiply(kept, 1.0 / (1.0 - self.share)).astype(self.like.dtype))
-        starts = (self.rng.uniform(size=len(self.units)) * SPARE).astype(np.intp)
+            kept = rng.uniform(size=longest + SPARE) >= self.share
+            self.pool = self.course.device.send(np.multiply(kept, 1.0 / (1.0 - self.share)).astype(self.pool.dtype))
+        starts = (rng.uniform(size=len(self.units)) * SPARE).astype(np.intp)
         return [
             self.pool[start : start + members * rows * units].reshape(members, rows, units)
             for start, units in zip(starts, self.units, strict=True)
@@ -66,6 +57,12 @@ class RawParameters:
         self.scale = np.ones_like(self.raw_W[..., 0])
         self.gradient = np.empty_like(self.scale)
         self.stepper = Stepper(str(course.config.optimizer), self.scale, np.zeros_like(self.scale), None)
+
+    def factor(self) -> None:
+        """Find the raw parameters that the network's are the product of, with the scales as they are now."""
+        self.scale[self.scale == 0.0] = 1.0
+        self.parameters[:] = self.effective
+        self.raw_W /= self.scale[..., np.newaxis]
 
     def take_gradient(self, gradient: Parameters) -> None:
         """Turn the gradient of the network's parameters into that of the raw ones and of the scales."""

@@ -7,14 +7,14 @@ import numpy as np
 
 from app.engine.arrays import Array, Parameters
 from app.engine.backpropagation import Batch
+from app.engine.control import CANCELLED, Checkpoint, Progress
+from app.engine.examples import Examples
 from app.engine.lbfgs import lbfgs
 from app.engine.levenberg_marquardt import levenberg_marquardt
-from app.engine.training import Course, Examples, History, Progress, Trained
+from app.engine.training import Course, History, Told, Trained
 
 PILOTS = 2  # members that tell whether the others are worth training
 
-Told = Callable[[float], bool]
-"""Notes the loss after a step; tells whether it is time to stop."""
 Solver = Callable[[Course, Parameters, Batch, Told], str]
 """(course, parameters, rows, told) -> why it stopped; changes one member's parameters in place."""
 
@@ -30,12 +30,11 @@ class _Watch:
         self.course, self.examples, self.before = course, examples, before
         self.parameters = course.parameters[member : member + 1]
         self.learnt, self.judged = examples.learnt[[member]], examples.judged[[member]]
-        self.losses: list[float] = []
-        self.validation_losses: list[float] = []
+        self.losses, self.validation_losses = self.curves = list[float](), list[float]()
         self.best_parameters, self.kept_epoch = self.parameters.copy(), 0
 
-    def __call__(self, loss: float) -> bool:
-        """Note the loss after a step; tell whether patience is at an end."""
+    def __call__(self, loss: float) -> str | None:
+        """Note the loss after a step; tell whether patience is at an end, or somebody's wish."""
         course, config = self.course, self.course.config
         course.require_finite(np.array([loss]), self.parameters, partial(self.examples.batch, self.learnt), self.losses)
         self.losses.append(loss)
@@ -45,9 +44,13 @@ class _Watch:
             if watched < min(self.validation_losses, default=np.inf):
                 self.best_parameters[:], self.kept_epoch = self.parameters, len(self.losses)
             self.validation_losses.append(watched)
-        epochs = (config.epochs or 0) * len(course.parameters)
-        course.on_epoch(Progress(self.before + len(self.losses), epochs, loss, watched))
-        return bool(self.judged.size) and len(self.losses) - self.kept_epoch >= (config.patience or np.inf)
+        epoch, epochs = self.before + len(self.losses), (config.epochs or 0) * len(course.parameters)
+        course.control.on_epoch(Progress(epoch, epochs, loss, watched))
+        if course.control.ends_now():
+            return CANCELLED
+        course.control.after_epoch(epoch, None, lambda: Checkpoint(epoch, {}, {}))
+        impatient = bool(self.judged.size) and len(self.losses) - self.kept_epoch >= (config.patience or np.inf)
+        return "patience" if impatient else None
 
     def keep(self) -> None:
         """Keep the best parameters if they were not the last and that was asked for."""
@@ -68,17 +71,16 @@ def solve(solver: Solver, course: Course, examples: Examples) -> Trained:
             watch(float(course.measure(watch.parameters, examples, watch.learnt)[0]))
         watch.keep()
         watches.append(watch)
+        if CANCELLED in reasons:  # the others have learnt nothing yet
+            break
         judged = [watch.validation_losses[-1] for watch in watches if watch.validation_losses]
         if len(judged) == PILOTS and np.mean(judged) > course.good_enough:
             raise GaveUp
-    history = History(*(_mean_curve(curves) for curves in _curves(watches)))
-    loss = float(course.measure(course.parameters, examples, examples.learnt).mean())
-    stopped = next((reason for reason in ("epochs", "patience") if reason in reasons), "converged")
-    return Trained(course.parameters, history, loss, tuple(watch.kept_epoch for watch in watches), stopped)
-
-
-def _curves(watches: list[_Watch]) -> tuple[list[list[float]], list[list[float]]]:
-    return [watch.losses for watch in watches], [watch.validation_losses for watch in watches]
+    history = History(*(_mean_curve(list(curves)) for curves in zip(*(watch.curves for watch in watches), strict=True)))
+    parameters = course.parameters[: len(watches)]
+    loss = float(course.measure(parameters, examples, examples.learnt[: len(watches)]).mean())
+    stopped = next((reason for reason in (CANCELLED, "epochs", "patience") if reason in reasons), "converged")
+    return Trained(parameters, history, loss, tuple(watch.kept_epoch for watch in watches), stopped)
 
 
 def _mean_curve(curves: list[list[float]]) -> Array:

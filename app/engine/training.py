@@ -1,28 +1,18 @@
 """Training: forward, loss, gradient, step, and again, until it is good enough or the epochs are over."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 
-from app.engine.arrays import (
-    Array,
-    Curve,
-    Features,
-    HeldOut,
-    Indices,
-    Parameters,
-    PerMember,
-    Randomness,
-    RowWeights,
-    Truth,
-)
-from app.engine.backpropagation import Batch, ShardedBackpropagation
+from app.engine.arrays import Array, Curve, Indices, Parameters, PerMember, Randomness
+from app.engine.backpropagation import Backpropagation, Batch, ShardedBackpropagation
 from app.engine.config import TrainingConfig
+from app.engine.control import CANCELLED, MEMORY, Checkpoint, Control, Progress, random_state, set_random_state
 from app.engine.device import Device
+from app.engine.examples import Examples, Take
 from app.engine.losses import Loss
 from app.engine.network import Network
 from app.engine.optimizers import Stepper, clip
@@ -33,19 +23,7 @@ from app.errors import Diverged
 LARGEST_LOSS = 1e100  # a loss beyond this overflows as soon as it is squared or un-scaled
 MOST_TRACED = 1024  # rows looked at to find the layer that overflowed
 BLOCK_NUMBERS = 2**21  # numbers in the widest layer of rows that are judged at once: bounds the memory
-
-
-Take = Callable[[slice], Batch]
-"""Gives some of the rows of a batch."""
-
-
-class Progress(NamedTuple):
-    """Where a training stands after an epoch: losses are means over the members."""
-
-    epoch: int
-    epochs: int
-    loss: float
-    validation_loss: float | None
+CURVES, BESTS = ("losses", "validation_losses"), ("best_loss", "best_epochs")
 
 
 @dataclass(frozen=True)
@@ -66,7 +44,7 @@ class Trained:
 
     `loss` is that of the kept parameters on each member's training rows (on those that judge, where the others are
     streamed), which they had after `kept_epochs` epochs;
-    `stopped` is `epochs`, `patience` or `converged`.
+    `stopped` is `epochs`, `patience`, `converged` or `cancelled`.
     """
 
     parameters: Parameters
@@ -76,58 +54,28 @@ class Trained:
     stopped: str
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Scaled rows, on the device that learns from them, and which of them each member learns from or is judged by."""
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What a training works with, whatever it learns."""
 
-    X: Features
-    y: Truth
-    weights: RowWeights | None
-    learnt: Indices
-    judged: HeldOut
-
-    def batch(self, rows: Indices) -> Batch:
-        """Take each member's own rows; `take` does it in a third of the time of an index."""
-        weights = None if self.weights is None else self.weights.take(rows, axis=0)
-        return Batch(self.X.take(rows, axis=0), self.y.take(rows, axis=0), weights)
-
-    @property
-    def count(self) -> int:
-        """How many rows each member sees in an epoch."""
-        return int(self.learnt.shape[1])
-
-    def batches(self, size: int, rng: Randomness) -> Iterator[tuple[int, Take]]:
-        """Give all rows once, in a new order unless one batch has all: how many it has, and a way to take some."""
-        if size >= self.count:
-            yield self.count, self._whole.part
-            return
-        shuffled = np.stack([rows[rng.permutation(len(rows))] for rows in self.learnt])
-        for start in range(0, self.count, size):
-            batch = shuffled[:, start : start + size]
-            yield batch.shape[1], partial(self._take, batch)
-
-    @cached_property
-    def _whole(self) -> Batch:
-        return self.batch(self.learnt)
-
-    def _take(self, batch: Indices, part: slice) -> Batch:
-        return self.batch(batch[:, part])
+    device: Device
+    threads: Executor | None = None
+    control: Control = Control()
+    memory: Checkpoint | None = None
+    """Of an earlier training, whose optimizer's memory is gone on with."""
+    good_enough: float = np.inf
+    """A validation loss that a solver gives up above (GaveUp), since something else will be tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
-    """All that a training needs beside the rows: what learns, from where, how, and whom it tells."""
+class Course(Means):
+    """All that a training needs beside the rows: what learns, from where, how, and by what means."""
 
     network: Network
     loss: Loss
     config: TrainingConfig
     parameters: Parameters
     rng: Randomness
-    on_epoch: Callable[[Progress], None]
-    device: Device
-    threads: Executor | None = None
-    good_enough: float = np.inf
-    """A validation loss that a solver gives up above (GaveUp), since something else will be tried."""
 
     def require_finite(
         self, value: PerMember, parameters: Parameters, rows: Callable[[], Batch], past: Sequence[float]
@@ -163,6 +111,10 @@ class Course:
         return total
 
 
+Told = Callable[[float], str | None]
+"""Notes the loss after a solver's step; tells why it is time to stop, if it is."""
+
+
 class _Run:
     """The changing state of one training by gradients."""
 
@@ -171,34 +123,45 @@ class _Run:
         self.course, self.examples, self.config = course, examples, config
         self.raw = RawParameters(course) if config.input_scale else None
         self.gradient = np.empty_like(parameters)
-        self.backpropagation = ShardedBackpropagation(
-            network, course.loss, parameters, self.gradient, l2=config.l2 or 0.0, threads=course.threads
-        )
+        whole = Backpropagation(network, course.loss, parameters, self.gradient, l2=config.l2 or 0.0)
+        self.backpropagation = ShardedBackpropagation(whole, course.threads)
         self.stepper = Stepper(
             str(config.optimizer),
             parameters if self.raw is None else self.raw.parameters,
-            self._spread(network.is_weight),
-            self._spread(network.ntk_rates) if config.parametrization == "ntk" else None,
+            network.is_weight(parameters),
+            network.ntk_rates(parameters) if config.parametrization == "ntk" else None,
         )
-        self.dropout = Dropout(config.dropout or 0.0, network, course.rng, parameters, course.device.send)
+        self.dropout = Dropout(course)
         self.rate = self.initial_rate = float(config.learning_rate or 0.0)
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
         self.best_loss = np.full(len(parameters), np.inf)
-        self.best_epochs = np.zeros(len(parameters), dtype=np.intp)  # at whose end the best loss was known,
-        self.kept_epochs = np.zeros(len(parameters), dtype=np.intp)  # and after which the weights had it
+        self.best_epochs = np.zeros(len(parameters), dtype=np.intp)  # at whose end the best loss was known
         self.best_parameters = parameters.copy()
+        self.before = np.empty_like(parameters)  # the epoch that is under way
+        if course.memory is not None:
+            self.remember(course.memory)
 
-    def _spread(self, marks: Array) -> Parameters:
-        """Give every member what is the same for all, shape (1, parameters), on the device."""
-        spread = np.empty_like(self.course.parameters)
-        spread[:] = self.course.device.send(marks.astype(spread.dtype))
-        return spread
+    def epoch(self) -> str | None:
+        """See every row once, and judge what came of it; tell why training is to stop now, if it is."""
+        config, parameters, control = self.config, self.course.parameters, self.course.control
+        self.before[:] = parameters
+        learnt = self.learn()
+        if learnt is None:
+            parameters[:] = self.before
+            return CANCELLED
+        self.judge(learnt)
+        validation_loss = self.validation_losses[-1] if self.validation_losses else None
+        control.on_epoch(Progress(len(self.losses), config.epochs or 0, self.losses[-1], validation_loss))
+        self.rate = self.next_rate()
+        return self.ending()
 
-    def learn(self) -> PerMember:
-        """See every row once, in batches; give the loss of each member on the way."""
+    def learn(self) -> PerMember | None:
+        """See every row once, in batches; give the loss of each member on the way, None if training is to end now."""
         total = np.zeros(len(self.gradient))
         for count, take in self.examples.batches(self.config.batch_size or 0, self.course.rng):
+            if self.course.control.ends_now():
+                return None
             value = self.descend(count, take)
             total += value if self.course.loss.summed else value * (count / self.examples.count)
         self.losses.append(float(total.mean()))
@@ -217,21 +180,19 @@ class _Run:
             self.raw.apply(self.rate, self.config)
         return value
 
-    def judge(self, learnt: PerMember, before: Parameters) -> None:
+    def judge(self, learnt: PerMember) -> None:
         """Measure the watched loss, and remember for each member the weights that had it if it is the best.
 
         On held-out rows it is measured now; without them it is what the epoch saw, which is the loss of the weights
         before it.
         """
-        epoch = len(self.losses)
-        watched, parameters, kept_epoch = learnt, before, epoch - 1
+        watched, parameters = learnt, self.before
         if self.examples.judged.shape[1]:
-            parameters, kept_epoch = self.course.parameters, epoch
+            parameters = self.course.parameters
             watched = self.course.measure(parameters, self.examples, self.examples.judged, self.losses)
             self.validation_losses.append(float(watched.mean()))
         better = watched < self.best_loss
-        self.best_loss[better] = watched[better]
-        self.best_epochs[better], self.kept_epochs[better] = epoch, kept_epoch
+        self.best_loss[better], self.best_epochs[better] = watched[better], len(self.losses)
         if self.config.keep_best:
             self.best_parameters[better] = parameters[better]
 
@@ -254,6 +215,57 @@ class _Run:
         clock = Clock(len(self.losses), config.epochs or 0, self.stalled)
         return SCHEDULES[config.schedule](self.initial_rate, self.rate, clock, config.decay, config.decay_epochs)
 
+    def _vectors(self) -> dict[str, Array]:
+        """Name what steps change in place."""
+        vectors = {"parameters": self.course.parameters, "best_parameters": self.best_parameters}
+        vectors["memory"] = self.stepper.memory
+        if self.raw is not None:
+            scales = {"scale": self.raw.scale, "scale_memory": self.raw.stepper.memory}
+            vectors |= {"raw_parameters": self.raw.parameters} | scales
+        return vectors
+
+    def checkpoint(self, stopped: str | None) -> Checkpoint:
+        """Put down all that the epochs to come depend on."""
+        there = self._vectors() | {"dropout": self.dropout.pool}
+        arrays = {name: self.course.device.fetch(array).copy() for name, array in there.items()}
+        arrays |= {name: np.array(getattr(self, name)) for name in (*CURVES, *BESTS)}
+        facts = {"step": self.stepper.number, "by": self.by, "rate": self.rate, "stopped": stopped}
+        return Checkpoint(len(self.losses), arrays, facts | {"random": random_state(self.course.rng)})
+
+    @property
+    def by(self) -> list[object]:
+        """Tell whose memory it is."""
+        return [self.config.optimizer, self.raw is not None]
+
+    def _restore(self, names: Iterable[str], checkpoint: Checkpoint) -> None:
+        vectors = self._vectors()
+        for name in vectors.keys() & names:
+            vectors[name][:] = self.course.device.send(checkpoint.arrays[name])
+        self.stepper.number = checkpoint.facts["step"]
+        if self.raw is not None:
+            self.raw.stepper.number = self.stepper.number
+
+    def remember(self, memory: Checkpoint) -> None:
+        """Go on with the memory of an earlier training, if its optimizer was the same."""
+        if memory.facts["by"] == self.by:
+            self._restore(MEMORY, memory)
+            if self.raw is not None:
+                self.raw.factor()
+
+    def resume(self, checkpoint: Checkpoint) -> str | None:
+        """Go back to where a checkpoint was made; tell why training stopped there, if it did."""
+        arrays, facts = checkpoint.arrays, checkpoint.facts
+        self._restore(arrays, checkpoint)
+        self.dropout.pool = self.course.device.send(arrays["dropout"])
+        for name in BESTS:
+            getattr(self, name)[:] = arrays[name]
+        for name in CURVES:
+            getattr(self, name)[:] = arrays[name].tolist()
+        self.rate = facts["rate"]
+        set_random_state(self.course.rng, facts["random"])
+        stopped: str | None = facts["stopped"]
+        return stopped
+
     def trained(self, stopped: str) -> Trained:
         """Keep each member's best parameters, or the last."""
         course, learnt = self.course, self.examples.learnt
@@ -261,8 +273,9 @@ class _Run:
         loss = course.measure(parameters, self.examples, learnt, self.losses)
         if self.config.keep_best:
             best = course.measure(self.best_parameters, self.examples, learnt, self.losses)
-            better = self.best_epochs < epochs if self.validation_losses else best < loss
-            parameters[better], epochs[better] = self.best_parameters[better], self.kept_epochs[better]
+            better = (best < loss) | bool(self.validation_losses)  # what judges has chosen already
+            parameters[better] = self.best_parameters[better]
+            epochs[better] = self.best_epochs[better] - (not self.validation_losses)  # seen before its steps
             loss = np.where(better, best, loss)
         history = History(np.array(self.losses), np.array(self.validation_losses))
         return Trained(parameters, history, float(loss.mean()), tuple(epochs.tolist()), stopped)
@@ -271,13 +284,8 @@ class _Run:
 def descend(course: Course, examples: Examples) -> Trained:
     """Train by gradients from the given parameters, changed in place; raise Diverged if a loss is not finite."""
     run = _Run(course, examples)
-    stopped = None
-    watches_training = course.config.keep_best and not examples.judged.shape[1]
-    while not stopped:
-        before = course.parameters.copy() if watches_training else course.parameters
-        run.judge(run.learn(), before)
-        validation_loss = run.validation_losses[-1] if run.validation_losses else None
-        course.on_epoch(Progress(len(run.losses), course.config.epochs or 0, run.losses[-1], validation_loss))
-        stopped = run.ending()
-        run.rate = run.next_rate()
+    stopped = None if course.control.resume is None else run.resume(course.control.resume)
+    while stopped is None:
+        stopped = run.epoch()
+        course.control.after_epoch(len(run.losses), stopped, partial(run.checkpoint, stopped))
     return run.trained(stopped)

@@ -19,6 +19,7 @@ from app.engine.table import TrainingRows
 STEP_OPERATIONS = 10_000  # what a step costs for each layer beside its products, in operations
 LINE_SEARCH = 1.3  # looks at the loss for each step of lbfgs
 JACOBIANS = 3  # that levenberg_marquardt holds at once: as it is made, weighed, and in a product
+CHECKPOINTED = 24  # vectors as long as the parameters: 9 that are learnt with, 5 copies, and these twice as bytes
 BLOCK_NUMBERS = 2**21  # held at once where rows are answered in blocks
 
 
@@ -87,7 +88,7 @@ def _cost(rows: TrainingRows, candidate: Candidate) -> Cost:
     An epoch multiplies each row with each weight three times (forward, W's gradient, the error passed down), each a
     multiplication and an addition; a step costs something however little it multiplies. Held are the rows as sent,
     scaled, encoded and in a batch; targets and answers; the layers of a batch, thrice; the parameters with gradient,
-    best, memory and scales.
+    best, memory and scales, and while a checkpoint is made, most of these again.
     """
     recipe, training = candidate.recipe, candidate.recipe.training
     labels = len(labels_of(rows))
@@ -100,7 +101,9 @@ def _cost(rows: TrainingRows, candidate: Candidate) -> Cost:
     batch_size, at_once = (samples, 1) if whole else (training.batch_size or samples, members)
     block = max(at_once * batch_size * sum(sizes), min(BLOCK_NUMBERS, members * samples * max(sizes)))
     answers = samples * max(labels, sizes[-1])
-    numbers = 3 * rows.X.size + 2 * samples * sizes[0] + (6 + members) * answers + 3 * block + 8 * members * size
+    numbers = 3 * rows.X.size + 2 * samples * sizes[0] + (6 + members) * answers + 3 * block
+    vectors = 8 if whole else CHECKPOINTED if training.precision == "float64" else CHECKPOINTED // 2  # half as wide
+    numbers += vectors * members * size
     steps = -(-samples // batch_size) * (len(sizes) - 1) * STEP_OPERATIONS
     operations = float(epochs) * members * (6.0 * size * samples + steps)
     if training.optimizer == "levenberg_marquardt":

@@ -1,6 +1,7 @@
-"""The folder of jobs that are not over: `.jobs/<id>.order`, `<id>-<attempt>.note` and `.wish`."""
+"""The folder of jobs that are not over: `.jobs/<id>.order`, `<id>.checkpoints/`, `<id>-<attempt>.note` and `.wish`."""
 
 import os
+import shutil
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -61,3 +62,4 @@ class JobFolder:
             for name in os.listdir(folder):  # noqa: PTH208 - a descriptor
                 if chosen(name.partition(".")[0].partition("-")[0]):
                     remove(name, within=folder)
+                    shutil.rmtree(self.path / name, ignore_errors=True)  # checkpoints

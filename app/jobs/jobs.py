@@ -260,6 +260,7 @@ class Jobs:
         except (*LOST, OSError) as error:
             running.future = self.loop.create_future()
             running.future.set_exception(error)
+        running.future.add_done_callback(_take_note)  # it may end when nobody waits for it any longer
         done, _ = await asyncio.wait([running.future], timeout=limit)
         if not done:
             running.is_late = True
@@ -294,7 +295,8 @@ class Jobs:
             drop(self.workplace.root, ending)
 
     def _succeed(self, unit: Unit, job: Job, saved: Saved) -> Job:
-        self.ledger.move(unit, job, State.SUCCEEDED, points=job.points)
+        state = State.CANCELLED if saved.partial else State.SUCCEEDED
+        self.ledger.move(unit, job, state, points=job.points, partial=saved.partial)
         return self.ledger.note_version(unit, job.id, add_version(unit, self.workplace.root, job.name, saved))
 
     async def _end(self, job: Job, state: State, **values: object) -> Job:
@@ -319,6 +321,12 @@ def _patience() -> Iterator[None]:
         yield
     except StorageError as error:
         log.warning("jobs cannot be looked after now (%s)", error)
+
+
+def _take_note(future: "asyncio.Future[Saved]") -> None:
+    """Retrieve an error, which asyncio would complain of otherwise."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _ending_of(running: _Running) -> Saved | NetletError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
 
-from app.engine.training import Progress
+from app.engine.control import Progress
 from app.jobs.job import Point
 
 LAYOUT = struct.Struct("<qqddd")
@@ -25,6 +25,8 @@ class Note:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.wish_path = path.with_suffix(".wish")
+        self.checkpoints = path.with_name(path.name.partition("-")[0] + ".checkpoints")
+        """Where all attempts at the job leave their state."""
 
     def read(self) -> list[Point]:
         """Give what was written so far."""

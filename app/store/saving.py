@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import insert, select, update
 
+from app.engine.control import CANCELLED
 from app.engine.model import Model
 from app.store import snapshot
 from app.store.catalogue import Unit
@@ -23,6 +24,8 @@ class Saved(NamedTuple):
     sha256: str
     bytes: int
     dataset: str | None
+    partial: bool
+    """Whether the training was cancelled, and this is the best that it had come to."""
 
 
 def save_aside(root: Path, model: Model) -> Saved:
@@ -30,7 +33,9 @@ def save_aside(root: Path, model: Model) -> Saved:
     data = snapshot.encode(model)
     _, document = snapshot.decode(data)  # what cannot be read again is not written
     with storage_errors(), opened(root / INCOMING) as incoming:
-        return Saved(kept_aside(incoming, data), document.sha256, len(data), model.dataset)
+        return Saved(
+            kept_aside(incoming, data), document.sha256, len(data), model.dataset, model.report.stopped == CANCELLED
+        )
 
 
 def drop(root: Path, saved: Saved) -> None:

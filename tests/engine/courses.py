@@ -10,10 +10,12 @@ import numpy as np
 from app.engine.arrays import Array
 from app.engine.backpropagation import Backpropagation
 from app.engine.config import TrainingConfig
+from app.engine.control import Control
 from app.engine.device import DEVICES
+from app.engine.examples import Examples
 from app.engine.losses import LOSSES
 from app.engine.network import Network
-from app.engine.training import Course, Examples, Progress
+from app.engine.training import Course
 
 STEP = 1e-6
 
@@ -43,7 +45,7 @@ def course_of(
     network: Network,
     parameters: Array,
     *,
-    on_epoch: Callable[[Progress], None] = lambda _progress: None,
+    control: Control = Control(),
     threads: Executor | None = None,
     good_enough: float = np.inf,
     **settings: Any,
@@ -65,7 +67,7 @@ def course_of(
         config=config,
         parameters=parameters,
         rng=np.random.default_rng(config.seed),
-        on_epoch=on_epoch,
+        control=control,
         device=DEVICES["cpu"](),
         threads=threads,
         good_enough=good_enough,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from app.engine.config import TrainingConfig
+from app.engine.control import Control
 from app.engine.defaults import MOST_BINS, Problem, candidates, rows_held_out
 from app.engine.learning import labels_of, learn, problem_of
 from app.engine.network import Architecture
@@ -103,7 +104,9 @@ def test_a_noisy_surface_is_learnt_by_an_ensemble() -> None:
     """Half of what there is cannot be learnt; the training that is told about is the one that runs to its end."""
     told: list[int] = []
 
-    model = learn(saddle(200, noise=1.0), Recipe(), on_epoch=lambda progress: told.append(progress.epoch))
+    model = learn(
+        saddle(200, noise=1.0), Recipe(), control=Control(on_epoch=lambda progress: told.append(progress.epoch))
+    )
 
     assert model.recipe.training.optimizer == "adam"
     assert model.recipe.training.members == 16

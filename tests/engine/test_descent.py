@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from app.engine.arrays import Array
+from app.engine.examples import Examples
 from app.engine.network import Network
 from app.engine.schedules import SCHEDULES, Clock
-from app.engine.training import Examples, Trained, descend
+from app.engine.training import Trained, descend
 from tests.engine.courses import all_rows, course_of
 
 LINE = Network((1, 1), "identity", "identity", bias=True)

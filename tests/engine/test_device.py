@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.engine.control import Checkpoint
 from app.engine.device import DEVICES, Device
-from app.engine.learning import learn
+from app.engine.learning import Start, learn
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
+from tests.engine.controls import noting, resuming, told
 from tests.engine.tables import EXAM, blobs, ensemble, mixed, recipe, saddle
 
 
@@ -106,6 +108,31 @@ def test_training_elsewhere_gives_the_same_bytes(case: str, fetched: list[tuple[
     assert there.report == here.report
     assert there.history.loss.tobytes() == here.history.loss.tobytes()
     assert fetched[-1] == here.parameters.shape
+
+
+def test_a_training_that_was_left_elsewhere_is_gone_on_with_here(fetched: list[tuple[int, ...]]) -> None:
+    """And the other way round: checkpoints are NumPy's arrays wherever they are made."""
+    rows, asked = saddle(60), ensemble()
+    checkpoints: list[Checkpoint] = []
+
+    undisturbed = told(learn(rows, asked, device="elsewhere", control=noting(checkpoints)))
+
+    assert {type(array) for checkpoint in checkpoints for array in checkpoint.arrays.values()} == {np.ndarray}
+    for device in ("elsewhere", "cpu"):
+        assert told(learn(rows, asked, device=device, control=resuming(checkpoints[1]))) == undisturbed
+    assert fetched
+
+
+def test_a_model_is_trained_on_elsewhere(fetched: list[tuple[int, ...]]) -> None:
+    """With the memory that its optimizer had here."""
+    last: list[Checkpoint] = []
+    model = learn(saddle(60), ensemble(), control=noting(last))
+    start = Start(model, last[-1].memory)
+
+    there, here = (learn(saddle(40), model.recipe, device=device, start=start) for device in ("elsewhere", "cpu"))
+
+    assert told(there) == told(here)
+    assert fetched
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ CASES = [(hidden, loss, output) for hidden in ACTIVATIONS for loss in LOSSES for
 
 
 def penalty(network: Network, parameters: Array, l2: float) -> Array:
-    return np.asarray(0.5 * l2 * (network.is_weight * parameters**2).sum(axis=1))
+    return np.asarray(0.5 * l2 * (network.is_weight(parameters) * parameters**2).sum(axis=1))
 
 
 @pytest.mark.parametrize(("hidden", "loss", "output"), CASES)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from app.engine.config import GENERATORS
+from app.engine.control import Control, Progress
 from app.engine.learning import learn
 from app.engine.network import Architecture
 from app.engine.optimizers import OPTIMIZERS
@@ -14,7 +15,6 @@ from app.engine.preprocessing import Scaling
 from app.engine.recipe import Recipe
 from app.engine.schedules import SCHEDULES
 from app.engine.table import TrainingRows
-from app.engine.training import Progress
 from app.errors import BadTable
 from tests.engine.tables import EXAM, blobs, columns, ensemble, recipe, saddle, wave
 from tests.tutorial import X, Y
@@ -99,8 +99,8 @@ def test_progress_is_told_every_epoch() -> None:
     """One call an epoch, with both losses where rows are held out, as they are in the history."""
     told: list[Progress] = []
 
-    model = learn(wave(), recipe(epochs=3), on_epoch=told.append)
-    learn(EXAM, recipe(epochs=2), on_epoch=told.append)
+    model = learn(wave(), recipe(epochs=3), control=Control(on_epoch=told.append))
+    learn(EXAM, recipe(epochs=2), control=Control(on_epoch=told.append))
 
     assert [progress.epoch for progress in told] == [1, 2, 3, 1, 2]
     assert [progress.epochs for progress in told] == [3, 3, 3, 2, 2]
@@ -127,7 +127,7 @@ def test_regularisation_pulls_weights_towards_zero(pull: dict[str, Any]) -> None
 
     free, held = (learn(wave(), recipe(epochs=150, **settings)) for settings in (none, pull))
 
-    weights = [np.abs(model.parameters * model.network.is_weight).sum() for model in (free, held)]
+    weights = [np.abs(model.parameters * model.network.is_weight(model.parameters)).sum() for model in (free, held)]
     assert weights[1] < 0.8 * weights[0]
 
 

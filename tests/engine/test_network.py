@@ -24,7 +24,7 @@ def test_layers_and_embeddings_are_views_of_one_vector_for_each_member() -> None
 
     assert network.size == 2 * 3 + 3 + 3 + 1 + 2
     assert parameters.tolist() == [[0.0] * 13 + [0.0, 5.0], [0.0] * 9 + [7.0] * 3 + [0.0] * 3]
-    assert network.is_weight.tolist() == [[1.0] * 6 + [0.0] * 3 + [1.0] * 3 + [0.0] + [1.0] * 2]
+    assert network.is_weight(parameters).tolist() == [[1.0] * 6 + [0.0] * 3 + [1.0] * 3 + [0.0] + [1.0] * 2] * 2
 
 
 def test_rates_fall_with_the_inputs_of_a_layer() -> None:
@@ -32,10 +32,10 @@ def test_rates_fall_with_the_inputs_of_a_layer() -> None:
     network = Network((4, 2, 1), "tanh", "identity", bias=True, embeddings=((2, 1),))
     plain = Network((4, 2, 1), "tanh", "identity", bias=False)
 
-    rates = network.ntk_rates[0].tolist()
+    rates = network.ntk_rates(np.zeros((1, network.size)))[0].tolist()
 
     assert rates == pytest.approx([0.5] * 8 + [BIAS_RATE] * 2 + [2**-0.5] * 2 + [BIAS_RATE] + [1.0] * 2)
-    assert plain.ntk_rates[0].tolist() == pytest.approx([0.5] * 8 + [2**-0.5] * 2)
+    assert plain.ntk_rates(np.zeros((1, plain.size)))[0].tolist() == pytest.approx([0.5] * 8 + [2**-0.5] * 2)
 
 
 def by_hand(network: Network, parameters: Array, X: Array) -> tuple[Array, Array]:

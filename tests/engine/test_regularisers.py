@@ -17,9 +17,13 @@ NETWORK = Network((3, 20, 10, 2), "tanh", "identity", bias=True)
 PARAMETERS = np.zeros((4, NETWORK.size))
 
 
+def dropout_of(share: float, seed: int = 0) -> Dropout:
+    return Dropout(course_of(NETWORK, PARAMETERS, dropout=share, seed=seed))
+
+
 def test_dropout_silences_its_share_and_makes_up_for_it() -> None:
     """Of many units about the share is 0; the others are so much larger that nothing changes on average."""
-    masks = Dropout(0.25, NETWORK, np.random.default_rng(0), PARAMETERS).masks(500)
+    masks = dropout_of(0.25).masks(500)
 
     for mask in masks:
         assert set(np.unique(mask)) == {0.0, 1.0 / 0.75}
@@ -28,7 +32,7 @@ def test_dropout_silences_its_share_and_makes_up_for_it() -> None:
 
 def test_each_hidden_layer_has_a_mask_of_its_own_width() -> None:
     """For every member and row another one, as precise as the parameters, cut from another place."""
-    dropout = Dropout(0.5, NETWORK, np.random.default_rng(0), PARAMETERS.astype(np.float32))
+    dropout = Dropout(course_of(NETWORK, PARAMETERS.astype(np.float32), dropout=0.5))
 
     first, second = dropout.masks(7)
 
@@ -43,7 +47,7 @@ def test_masks_follow_the_seed_and_change_from_step_to_step() -> None:
     """Two streams from one seed agree to the last bit, whatever batches come; two steps do not."""
 
     def drawn(seed: int) -> list[bytes]:
-        dropout = Dropout(0.5, NETWORK, np.random.default_rng(seed), PARAMETERS)
+        dropout = dropout_of(0.5, seed=seed)
         return [mask.tobytes() for rows in (5, 5, SPARE // 20, 5) for mask in dropout.masks(rows)]
 
     assert drawn(1) == drawn(1)
@@ -53,11 +57,11 @@ def test_masks_follow_the_seed_and_change_from_step_to_step() -> None:
 
 def test_nothing_is_dropped_where_nothing_is_to_be() -> None:
     """Neither a share of 0 nor a network without hidden layers has masks, or takes random numbers."""
-    rng, untouched = np.random.default_rng(0), np.random.default_rng(0)
+    linear = Network((3, 2), "tanh", "identity", bias=True)
 
-    assert Dropout(0.0, NETWORK, rng, PARAMETERS).masks(5) == []
-    assert Dropout(0.5, Network((3, 2), "tanh", "identity", bias=True), rng, PARAMETERS).masks(5) == []
-    assert rng.uniform() == untouched.uniform()
+    for dropout in (dropout_of(0.0), Dropout(course_of(linear, np.zeros((4, linear.size)), dropout=0.5))):
+        assert dropout.masks(5) == []
+        assert dropout.course.rng.uniform() == np.random.default_rng(0).uniform()
 
 
 def test_training_drops_units_and_answers_do_not() -> None:

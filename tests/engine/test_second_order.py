@@ -165,7 +165,7 @@ def test_noise_is_found_out() -> None:
     parameters = network.initialize("lecun", 1, np.random.default_rng(0), rows.X[0])
     losses: list[float] = []
 
-    levenberg_marquardt(course_of(network, parameters, epochs=80), parameters, rows, losses.append)  # type: ignore[arg-type]
+    levenberg_marquardt(course_of(network, parameters, epochs=80), parameters, rows, losses.append)
 
     assert losses[-1] ** 0.5 == pytest.approx(0.1, rel=0.2)
     clean = straight(2000, 0.0)
@@ -177,12 +177,8 @@ def ended(solver: Solver, rows: Batch, *, tolerance: float) -> tuple[str, list[f
     parameters = TANH.initialize("lecun", 1, np.random.default_rng(0), rows.X[0])
     losses: list[float] = []
 
-    def noted(loss: float) -> bool:
-        losses.append(loss)
-        return False
-
     course = course_of(TANH, parameters, epochs=200, tolerance=tolerance)
-    return solver(course, parameters, rows, noted), losses
+    return solver(course, parameters, rows, losses.append), losses
 
 
 def test_a_few_rows_are_learnt_exactly() -> None:
@@ -201,12 +197,12 @@ def test_solvers_stop_when_told_and_when_epochs_are_over(solver: object) -> None
     first = TANH.initialize("lecun", 1, np.random.default_rng(0), rows.X[0])
     parameters, losses = first.copy(), []
 
-    def told(loss: float) -> bool:
+    def told(loss: float) -> str | None:
         losses.append(loss)
         assert loss == pytest.approx(np.mean((TANH.outputs(parameters, rows.X)[1] - rows.y) ** 2))
-        return len(losses) == 3
+        return "told so" if len(losses) == 3 else None
 
-    assert solver(course_of(TANH, parameters, epochs=9), parameters, rows, told) == "patience"
+    assert solver(course_of(TANH, parameters, epochs=9), parameters, rows, told) == "told so"
     assert len(losses) == 3
     parameters[:] = first
     losses.clear()
@@ -223,7 +219,7 @@ def test_lbfgs_goes_downhill_to_where_the_gradient_ends() -> None:
     losses: list[float] = []
 
     course = course_of(network, parameters, epochs=60, l2=0.5)
-    stopped = lbfgs(course, parameters, Batch(X, y, None), losses.append)  # type: ignore[arg-type]
+    stopped = lbfgs(course, parameters, Batch(X, y, None), losses.append)
 
     best = np.linalg.solve(2 * X[0].T @ X[0] / 40 + 0.5 * np.eye(10), 2 * X[0].T @ y[0] / 40)
     np.testing.assert_allclose(parameters[0], best[:, 0], atol=1e-6)
@@ -237,7 +233,7 @@ def test_lbfgs_ends_where_no_step_helps() -> None:
     parameters = np.array([[2.0]])
     rows = Batch(np.array([[[1.0], [-1.0]]]), np.array([[[2.0], [-2.0]]]), None)
 
-    stopped = lbfgs(course_of(network, parameters, epochs=5), parameters, rows, lambda _loss: False)
+    stopped = lbfgs(course_of(network, parameters, epochs=5), parameters, rows, lambda _loss: None)
 
     assert stopped == "converged"
     assert parameters.tolist() == [[2.0]]
@@ -249,7 +245,7 @@ def test_lbfgs_goes_back_from_where_it_gets_worse() -> None:
     parameters = np.array([[0.0]])
     rows = Batch(np.ones((1, 2, 1)), np.array([[[0.0], [1.0]]]), np.array([[[10.0], [1.0]]]))
 
-    stopped = lbfgs(course_of(network, parameters, loss="mae", epochs=5), parameters, rows, lambda _loss: False)
+    stopped = lbfgs(course_of(network, parameters, loss="mae", epochs=5), parameters, rows, lambda _loss: None)
 
     assert stopped == "converged"
     assert parameters.tolist() == [[0.0]]
@@ -268,7 +264,7 @@ def test_lbfgs_says_that_it_cannot_begin() -> None:
     parameters = np.full((1, TANH.size), 1e200)
 
     with np.errstate(all="ignore"), pytest.raises(Diverged):
-        lbfgs(course_of(TANH, parameters, epochs=5), parameters, straight(30, 0.0), lambda _loss: False)
+        lbfgs(course_of(TANH, parameters, epochs=5), parameters, straight(30, 0.0), lambda _loss: None)
 
 
 def test_the_two_loops_are_the_inverse_hessian_of_their_paper() -> None:

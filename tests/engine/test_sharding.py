@@ -28,6 +28,10 @@ def part_of(batch: Batch, part: slice) -> Batch:
     return Batch(batch.X[:, part], batch.y[:, part], None if batch.weights is None else batch.weights[:, part])
 
 
+def shards_of(parameters: Array, gradient: Array) -> ShardedBackpropagation:
+    return ShardedBackpropagation(Backpropagation(NETWORK, LOSSES["mse"], parameters, gradient))
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_large_batch_is_worth_what_it_is_in_one_piece(loss: str) -> None:
     """With weights, masks, a penalty and an uneven last shard, whether the loss is a mean or a sum."""
@@ -36,7 +40,7 @@ def test_a_large_batch_is_worth_what_it_is_in_one_piece(loss: str) -> None:
     whole, sharded = np.empty((2, *parameters.shape))
 
     value = Backpropagation(network, LOSSES[loss], parameters, whole, l2=0.3)(*batch, masks)
-    shards = ShardedBackpropagation(network, LOSSES[loss], parameters, sharded, l2=0.3)
+    shards = ShardedBackpropagation(Backpropagation(network, LOSSES[loss], parameters, sharded, l2=0.3))
     summed = shards(lambda part: part_of(batch, part), ROWS, masks)
 
     np.testing.assert_allclose(summed, value, rtol=1e-12)
@@ -49,7 +53,8 @@ def test_threads_change_no_bit() -> None:
 
     def bytes_with(threads: Executor | None) -> list[bytes]:
         gradient = np.empty_like(parameters)
-        shards = ShardedBackpropagation(NETWORK, LOSSES["mse"], parameters, gradient, l2=0.1, threads=threads)
+        whole = Backpropagation(NETWORK, LOSSES["mse"], parameters, gradient, l2=0.1)
+        shards = ShardedBackpropagation(whole, threads)
         found = []
         for rows in (ROWS, 100, 2 * SHARD, ROWS):
             value = shards(lambda part, rows=rows: part_of(part_of(batch, slice(rows)), part), rows)  # type: ignore[misc]
@@ -71,7 +76,7 @@ def test_shards_begin_where_there_are_two(rows: int) -> None:
         taken.append(part)
         return part_of(part_of(batch, slice(rows)), part)
 
-    ShardedBackpropagation(NETWORK, LOSSES["mse"], parameters, sharded)(take, rows)
+    shards_of(parameters, sharded)(take, rows)
     Backpropagation(NETWORK, LOSSES["mse"], parameters, whole)(*part_of(batch, slice(rows)))
 
     assert len(taken) == rows // SHARD
@@ -82,11 +87,11 @@ def test_smaller_batches_after_larger_ones_leave_no_trace() -> None:
     """What a larger batch's shards wrote is not summed again."""
     parameters, batch, _ = drawn("mse", NETWORK)
     used, fresh = np.empty((2, *parameters.shape))
-    again = ShardedBackpropagation(NETWORK, LOSSES["mse"], parameters, used)
+    again = shards_of(parameters, used)
 
     again(lambda part: part_of(batch, part), ROWS)
     again(lambda part: part_of(part_of(batch, slice(2 * SHARD)), part), 2 * SHARD)
-    ShardedBackpropagation(NETWORK, LOSSES["mse"], parameters, fresh)(lambda part: part_of(batch, part), 2 * SHARD)
+    shards_of(parameters, fresh)(lambda part: part_of(batch, part), 2 * SHARD)
 
     assert used.tobytes() == fresh.tobytes()
 
@@ -94,7 +99,7 @@ def test_smaller_batches_after_larger_ones_leave_no_trace() -> None:
 def test_workers_are_kept_from_shard_to_shard() -> None:
     """One thread has room for one worker, however many shards and batches there are."""
     parameters, batch, _ = drawn("mse", NETWORK)
-    shards = ShardedBackpropagation(NETWORK, LOSSES["mse"], parameters, np.empty_like(parameters))
+    shards = shards_of(parameters, np.empty_like(parameters))
 
     for _ in range(2):
         shards(lambda part: part_of(batch, part), ROWS)

@@ -8,10 +8,12 @@ import pytest
 
 from app.engine.arrays import Array
 from app.engine.backpropagation import Batch
+from app.engine.control import Control, Progress
+from app.engine.examples import Examples
 from app.engine.learning import learn
 from app.engine.network import Network
 from app.engine.solvers import SOLVERS, GaveUp, solve
-from app.engine.training import Course, Examples, Progress
+from app.engine.training import Course
 from app.errors import Diverged
 from tests.engine.courses import all_rows, course_of
 from tests.engine.tables import recipe, wave
@@ -24,12 +26,12 @@ def walking(*walks: list[float], reasons: tuple[str, ...] = ()) -> Any:
     """Make a solver whose members take their weight through given places, with the loss each has there."""
     member = iter(range(len(walks)))
 
-    def solver(_course: Course, parameters: Array, rows: Batch, told: Callable[[float], bool]) -> str:
+    def solver(_course: Course, parameters: Array, rows: Batch, told: Callable[[float], str | None]) -> str:
         number = next(member)
         for place in walks[number]:
             parameters[:] = place
-            if told(float(np.mean((place - rows.y) ** 2))):
-                return "patience"
+            if reason := told(float(np.mean((place - rows.y) ** 2))):
+                return reason
         return reasons[number] if reasons else "converged"
 
     return solver
@@ -89,7 +91,7 @@ def test_a_member_that_no_step_helps_still_has_a_curve() -> None:
 def test_progress_counts_the_epochs_of_all_members() -> None:
     """The second goes on where the first ended."""
     told: list[Progress] = []
-    course = course_of(POINT, np.full((2, 1), 9.0), epochs=7, on_epoch=told.append)
+    course = course_of(POINT, np.full((2, 1), 9.0), epochs=7, control=Control(on_epoch=told.append))
 
     solve(walking([0.0, 1.0], [0.5]), course, judged())
 

@@ -2,17 +2,23 @@
 
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from app.engine.control import Control
 from app.engine.learning import learn
+from app.engine.network import Architecture
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
 from app.engine.training import BLOCK_NUMBERS
 from app.jobs.budget import STEP_OPERATIONS, estimate
+from app.jobs.checkpoints import Checkpoints
 from tests.engine.tables import EXAM, columns, ensemble, mixed, recipe, wave
+
+NARROW = Architecture(hidden=(1,))
 
 
 def test_cost_is_estimated_before_training() -> None:
@@ -76,6 +82,22 @@ def test_a_training_holds_no_more_than_was_estimated(rows: TrainingRows, setting
     tracemalloc.stop()
 
     assert most / 8 <= estimate(rows, asked).numbers
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_a_checkpoint_is_counted(precision: str, tmp_path: Path) -> None:
+    """As it is made and written, of a network that is large beside its rows."""
+    rows, asked = wave(20), recipe(hidden=(600, 600), epochs=2, input_scale=True, precision=precision)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", "order")
+    control = Control(is_due=lambda _stopped: True, save=checkpoints.save)
+
+    tracemalloc.start()
+    learn(rows, asked, control=control)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    estimated = estimate(rows, asked).numbers - estimate(rows, replace(asked, network=NARROW)).numbers
+    assert 0.5 * estimated < most / 8 < estimated
 
 
 def test_what_is_tried_adds_up() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.training import Progress
+from app.engine.control import Progress
 from app.jobs.progress import Note, NoteWriter
 
 

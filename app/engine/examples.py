@@ -1,0 +1,79 @@
+"""Examples: scaled rows, and how they come to those who learn from them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+
+from app.engine.arrays import Features, HeldOut, Index, Indices, Randomness, RowWeights, Truth
+from app.engine.backpropagation import Batch
+from app.engine.table import MoreRows, TrainingRows
+
+Take = Callable[[slice], Batch]
+"""Gives some of the rows of a batch."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Scaled rows, on the device that learns from them, and which of them each member learns from or is judged by."""
+
+    X: Features
+    y: Truth
+    weights: RowWeights | None
+    learnt: Indices
+    judged: HeldOut
+
+    def batch(self, rows: Indices) -> Batch:
+        """Take each member's own rows; `take` does it in a third of the time of an index."""
+        weights = None if self.weights is None else self.weights.take(rows, axis=0)
+        return Batch(self.X.take(rows, axis=0), self.y.take(rows, axis=0), weights)
+
+    @property
+    def count(self) -> int:
+        """How many rows each member sees in an epoch."""
+        return int(self.learnt.shape[1])
+
+    def batches(self, size: int, rng: Randomness) -> Iterator[tuple[int, Take]]:
+        """Give all rows once, in a new order unless one batch has all: how many it has, and a way to take some."""
+        if size >= self.count:
+            yield self.count, self._whole.part
+            return
+        shuffled = np.stack([rows[rng.permutation(len(rows))] for rows in self.learnt])
+        for start in range(0, self.count, size):
+            batch = shuffled[:, start : start + size]
+            yield batch.shape[1], partial(self._take, batch)
+
+    @cached_property
+    def _whole(self) -> Batch:
+        return self.batch(self.learnt)
+
+    def _take(self, batch: Indices, part: slice) -> Batch:
+        return self.batch(batch[:, part])
+
+
+@dataclass(frozen=True)
+class Streamed(Examples):
+    """The rows at hand, by which every member is judged, and more that all members learn from in the same order.
+
+    They are too many for memory, and come block by block; those at hand, a sample, also say how all are encoded.
+    """
+
+    more: MoreRows
+    encode: Callable[[TrainingRows], Batch]
+    """Does to rows, for all members, what was done to those at hand."""
+
+    @property
+    def count(self) -> int:
+        """How many rows each member sees in an epoch."""
+        return self.more.count
+
+    def batches(self, size: int, rng: Randomness) -> Iterator[tuple[int, Take]]:
+        """Give all rows once, shuffled within blocks that come in a new order; their batches are about as long."""
+        for block in self.more.blocks(rng):
+            for batch in np.array_split(rng.permutation(len(block.X)), max(1, round(len(block.X) / size))):
+                yield len(batch), partial(self._part, block, batch)
+
+    def _part(self, block: TrainingRows, batch: Index, part: slice) -> Batch:
+        X, y, weights = self.encode(block.part(batch[part]))
+        return Batch(X[np.newaxis], y[np.newaxis], None if weights is None else weights[np.newaxis])

@@ -1,0 +1,245 @@
+"""Stopping: a training ends soon after it is asked to, with nothing, with the best so far, or to go on later."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.engine.control import CANCELLED, Checkpoint, Control, Paused, Progress, Wish
+from app.engine.learning import PARTIAL, learn
+from app.engine.model import Model
+from app.engine.recipe import Recipe
+from app.engine.solvers import SOLVERS
+from app.engine.table import TrainingRows
+from app.errors import Cancelled
+from app.store import snapshot
+from tests.engine.controls import Wisher, kept, noting, resuming, told
+from tests.engine.tables import EXAM, recipe, saddle, wave
+from tests.engine.test_streaming import parted, table
+
+ROWS = wave(40, noise=0.5)
+BATCHES = 3  # in an epoch, after each of which a training asks; and once more at its end
+SLOW: dict[str, Any] = {"batch_size": 16, "validation": 0.0, "epochs": 6}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "the last weights": {"keep_best": False},
+    "the best by what is learnt": {"learning_rate": 0.3},
+    "the best by what judges": {"members": 2, "validation": 0.2, "batch_size": 11, "learning_rate": 0.3},
+    "with scales and dropout": {"input_scale": True, "dropout": 0.3, "learning_rate": 0.3},
+}
+
+
+@pytest.mark.parametrize("asks", [0, 1, 2, 5, 13])
+def test_a_cancelled_training_ends_before_its_next_batch(asks: int) -> None:
+    """With nothing but an error; it does not ask again."""
+    wisher, epochs = Wisher(asks, Wish.CANCEL), list[Progress]()
+
+    with pytest.raises(Cancelled):
+        learn(ROWS, recipe(**SLOW), control=Control(wish=wisher, on_epoch=epochs.append))
+
+    assert wisher.asked == asks + 1
+    assert len(epochs) == -(-(asks - BATCHES + 1) // (BATCHES + 1)) if asks >= BATCHES else not epochs
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_what_is_kept_is_what_the_last_whole_epoch_left(setting: str, batch: int) -> None:
+    """Wherever in the third epoch the training is stopped, and as if it had been the end all along."""
+    asked = recipe(**(SLOW | SETTINGS[setting]))
+    checkpoints: list[Checkpoint] = []
+    learn(ROWS, asked, control=noting(checkpoints))
+    second = kept(checkpoints[1])
+    ended = replace(second, facts=second.facts | {"stopped": CANCELLED})
+
+    stopped = learn(ROWS, asked, control=Control(wish=Wisher(2 * (BATCHES + 1) + batch, Wish.KEEP)))
+
+    assert told(stopped) == told(learn(ROWS, asked, control=Control(resume=ended)))
+    assert (stopped.report.epochs, stopped.report.stopped) == (2, CANCELLED)
+    assert stopped.report.warnings[0] == PARTIAL
+    assert max(stopped.report.kept_epochs) <= 2
+
+
+def test_the_best_so_far_is_the_best_so_far() -> None:
+    """Not the last: of a training that gets worse and worse, the first epoch."""
+    settings: dict[str, Any] = {"optimizer": "gradient_descent", "schedule": "constant", "learning_rate": 1.2}
+    asked = recipe(hidden=(), epochs=9, validation=0.3, **settings)
+
+    model = learn(ROWS, asked, control=Control(wish=Wisher(6, Wish.KEEP)))
+
+    assert len(model.history.validation_loss) > 1
+    assert model.report.kept_epochs == (1 + int(np.argmin(model.history.validation_loss)),)
+
+
+def test_before_the_first_epoch_has_ended_there_is_nothing_to_keep() -> None:
+    """Whoever asks for what there is then gets the error."""
+    for asks in range(BATCHES):
+        with pytest.raises(Cancelled):
+            learn(ROWS, recipe(**SLOW), control=Control(wish=Wisher(asks, Wish.KEEP)))
+    assert learn(ROWS, recipe(**SLOW), control=Control(wish=Wisher(BATCHES + 1, Wish.KEEP))).report.epochs == 1
+
+
+def test_what_was_kept_of_a_streamed_training_is_told_as_partial() -> None:
+    """Though its rows are not warned of."""
+    at_hand, more = parted(table())
+
+    model = learn(at_hand, recipe(epochs=5), more=more, control=Control(wish=Wisher(200, Wish.KEEP)))
+
+    assert model.report.warnings == (PARTIAL,)
+    assert 0 < model.report.epochs < 5
+
+
+@pytest.mark.parametrize("optimizer", SOLVERS)
+def test_a_solver_is_cancelled_before_its_next_step(optimizer: str) -> None:
+    """Whichever member it is at."""
+    steps: list[Progress] = []
+    asked = recipe(optimizer=optimizer, members=2, validation=0.3, epochs=4)
+
+    for step in range(1, 7):
+        steps.clear()
+        with pytest.raises(Cancelled):
+            learn(ROWS, asked, control=Control(wish=Wisher(2 * (step - 1), Wish.CANCEL), on_epoch=steps.append))
+        assert len(steps) == step
+
+
+@pytest.mark.parametrize("optimizer", SOLVERS)
+def test_members_that_a_solver_had_not_come_to_are_no_part_of_the_model(optimizer: str) -> None:
+    """The others are as they were, and judged by what they have not seen."""
+    asked = recipe(optimizer=optimizer, members=3, validation=0.3, epochs=4, keep_best=False)
+    whole = learn(ROWS, asked)
+
+    model = learn(ROWS, asked, control=Control(wish=Wisher(2 * 6, Wish.KEEP)))
+
+    assert len(model.parameters) == len(model.report.kept_epochs) == model.recipe.training.members == 2
+    assert model.parameters[0].tobytes() == whole.parameters[0].tobytes()
+    assert model.parameters[1].tobytes() != whole.parameters[1].tobytes()
+    assert model.report.kept_epochs == (4, 3)
+    assert model.report.stopped == CANCELLED
+    assert 0 < model.report.rows_held_out < whole.report.rows_held_out
+    assert model.report.parameters == model.parameters.size
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_what_is_kept_can_be_stored(optimizer: str) -> None:
+    """Its recipe is complete, with as many members as it has."""
+    asked = recipe(optimizer=optimizer, members=3, validation=0.3, epochs=4)
+    model = learn(ROWS, asked, control=Control(wish=Wisher(5, Wish.KEEP)))
+
+    read, _ = snapshot.decode(snapshot.encode(model))
+
+    assert told(read) == told(model)
+    assert read.report.stopped == CANCELLED
+
+
+def tried(wish: Wish, asks: int) -> tuple[Model, list[Progress]]:
+    """Train what is learnt in two ways one after the other, until somebody has a wish."""
+    epochs: list[Progress] = []
+    return learn(TWICE, Recipe(), control=Control(wish=Wisher(asks, wish), on_epoch=epochs.append)), epochs
+
+
+TWICE = saddle(40)
+
+
+@cache
+def asks_of_the_first() -> int:
+    """Count how often the first of two ways asks."""
+    wisher = Wisher(10_000, Wish.CANCEL)
+
+    def stop(_progress: Progress) -> None:
+        wisher.patience = wisher.asked
+
+    with pytest.raises(Cancelled):
+        learn(TWICE, Recipe(), control=Control(wish=wisher, on_epoch=stop))
+    return wisher.patience - 1
+
+
+def test_the_first_of_two_ways_is_kept_if_the_second_is_not_begun() -> None:
+    """Neither tried nor told."""
+    wisher, epochs = Wisher(4, Wish.KEEP), list[Progress]()
+
+    model = learn(TWICE, Recipe(), control=Control(wish=wisher, on_epoch=epochs.append))
+
+    assert wisher.asked == 4 + 1
+    assert model.recipe.training.optimizer == "levenberg_marquardt"
+    assert (model.report.stopped, model.recipe.training.members) == (CANCELLED, 1)
+    assert not epochs
+
+
+@pytest.mark.parametrize("more", [0, 2])
+def test_the_better_of_two_ways_is_kept_if_the_second_is_under_way(more: int) -> None:
+    """Before its first epoch, and after; it is partial, for the other might have become better."""
+    model, epochs = tried(Wish.KEEP, asks_of_the_first() + more)
+
+    assert len(epochs) == more // 2
+    assert model.recipe.training.optimizer == "levenberg_marquardt"
+    assert (model.report.stopped, model.report.warnings) == (CANCELLED, (PARTIAL,))
+
+
+@pytest.mark.parametrize("asks", [0, 5])
+def test_both_of_two_ways_are_cancelled(asks: int) -> None:
+    """While the first is tried, and while the second is."""
+    for before in (asks, asks_of_the_first() + asks):
+        with pytest.raises(Cancelled):
+            tried(Wish.CANCEL, before)
+
+
+STEPPED: dict[str, tuple[TrainingRows, Recipe]] = {
+    "by gradients": (ROWS, recipe(epochs=4, members=2, input_scale=True, batch_size=16, patience=2, dropout=0.2)),
+    "by a solver": (ROWS, recipe(optimizer="lbfgs", epochs=3, members=2, validation=0.3)),
+    "in one of two ways": (TWICE, replace(Recipe(), training=replace(Recipe().training, epochs=3))),
+}
+
+
+@pytest.mark.parametrize("kind", STEPPED)
+def test_a_training_can_be_stepped_through(kind: str) -> None:
+    """Each step is one epoch and its checkpoint; at the end, nothing has become of it that would not have otherwise."""
+    rows, asked = STEPPED[kind]
+    epochs: list[Progress] = []
+    whole = learn(rows, asked, control=Control(on_epoch=epochs.append))
+    checkpoints: list[Checkpoint] = []
+    stepped: Model | None = None
+
+    while stepped is None:
+        resume = kept(checkpoints[-1]) if checkpoints else None
+        try:
+            stepped = learn(
+                rows, asked, control=Control(wish=lambda: Wish.PAUSE, save=checkpoints.append, resume=resume)
+            )
+        except Paused:
+            assert checkpoints[-1].epoch == len(checkpoints) <= len(epochs)
+
+    assert told(stepped) == told(whole)
+    assert len(checkpoints) >= len(epochs) - 1
+
+
+def test_a_training_that_is_over_does_not_pause() -> None:
+    """Whoever asks for a pause in the last epoch gets the model."""
+    asked = recipe(epochs=2, validation=0.0)
+    checkpoints: list[Checkpoint] = []
+
+    model = learn(EXAM, asked, control=Control(wish=Wisher(2, Wish.PAUSE), save=checkpoints.append))
+
+    assert told(model) == told(learn(EXAM, asked))
+    assert not checkpoints
+
+
+def test_a_pause_ends_the_epoch_that_is_under_way() -> None:
+    """Asked for in its first batch, or its last."""
+    for asks in range(BATCHES + 1):
+        checkpoints: list[Checkpoint] = []
+        with pytest.raises(Paused):
+            learn(ROWS, recipe(**SLOW), control=Control(wish=Wisher(asks, Wish.PAUSE), save=checkpoints.append))
+        assert [checkpoint.epoch for checkpoint in checkpoints] == [1]
+
+
+def test_what_is_cancelled_after_a_pause_is_cancelled() -> None:
+    """And what is kept is what it had come to before, if there is no more."""
+    checkpoints: list[Checkpoint] = []
+    with pytest.raises(Paused):
+        learn(EXAM, recipe(epochs=9), control=Control(wish=lambda: Wish.PAUSE, save=checkpoints.append))
+
+    with pytest.raises(Cancelled):
+        learn(EXAM, recipe(epochs=9), control=replace(resuming(checkpoints[0]), wish=lambda: Wish.CANCEL))
+    model = learn(EXAM, recipe(epochs=9), control=replace(resuming(checkpoints[0]), wish=lambda: Wish.KEEP))
+
+    assert (model.report.epochs, model.report.stopped) == (1, CANCELLED)
