@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import httpx
 from httpx_sse import EventSource, SSEError
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_exponential, wait_random
 
 from app.client.sending import NotUsable, Pairs, Said, Table
 
@@ -30,7 +30,7 @@ SECONDS_BETWEEN_STREAMS = 0.2
 SILENCE = 60  # seconds; a stream of events says something every 15
 ENDS = {"succeeded", "failed", "cancelled"}
 PASSING = {408, 429, 502, 503, 504}
-BACKOFF = wait_exponential_jitter(initial=0.2, max=5, jitter=0.2)
+BACKOFF = wait_exponential(multiplier=0.2, max=5) + wait_random(0, 0.2)
 
 
 class ServiceError(Exception):

@@ -129,7 +129,7 @@ class _Session:
 
 
 def _end(job: dict[str, Any]) -> Iterator[str]:
-    yield f"The training was cancelled or failed: {job['error']}" if job["error"] else "The training was cancelled."
+    yield f"The training failed: {job['error']}" if job["status"] == "failed" else "The training was cancelled."
     if job["partial"]:
         yield f"{job['model']}/{job['version']} is what there was of it by then."
 
