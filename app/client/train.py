@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from http import HTTPStatus
 from shlex import quote
@@ -53,7 +53,7 @@ def run(asked: Asked) -> Exit:
     screen = Screen(quiet=asked.quiet)
     try:
         with Service(asked.url, screen.say) as service:
-            return _Session(asked, screen, service).run()
+            return _Session(asked, screen, service, asked.follow).run()
     except NotUsable as error:
         screen.complain(str(error))
         return Exit.WRONG_USE
@@ -64,7 +64,7 @@ class _Session:
     asked: Asked
     screen: Screen
     service: Service
-    job: str = field(default="", init=False)
+    job: str
     """Once there is one."""
 
     def run(self) -> Exit:
@@ -81,30 +81,29 @@ class _Session:
             say(f"{error}{self._ways_back()}")
             return Exit.UNREACHABLE
         except KeyboardInterrupt:
-            say(
-                f"Detached.{self._ways_back()}" if self.job else "Interrupted before the service said it has the table."
-            )
+            detached = f"Detached; the training goes on.{self._ways_back()}"
+            say(detached if self.job else "Interrupted; the table may have arrived, or not.")
             return Exit.INTERRUPTED
         return Exit.DONE
 
     def _model(self) -> dict[str, Any]:
-        if self.asked.follow:
-            return self._trained(self.asked.follow)
+        if self.job:
+            return self._trained()
         said = Said.of(self.asked.settings)
         how: Pairs = [(name, str(value)) for name, value in self.asked.how.items() if value is not None]
         with opened(self.asked.file) as table, self.screen.sending(table) as shown:
             answer = self.service.train(shown, said, how)
         if "job" not in answer:
             return answer
-        self.screen.say(f"Training as job {answer['job']}. Ctrl-C leaves it to itself.")
-        return self._trained(answer["job"])
+        self.job = answer["job"]
+        self.screen.say(f"Training as job {self.job}. Ctrl-C leaves it to itself.")
+        return self._trained()
 
-    def _trained(self, job: str) -> dict[str, Any]:
-        """Show a job until it is over, and give its model; raise Failed where there is none."""
-        self.job = job
+    def _trained(self) -> dict[str, Any]:
+        """Show the job until it is over, and give its model; raise Failed where there is none."""
         ended: dict[str, Any] = {}
         with self.screen.bar() as bar:
-            for event, ended in self.service.follow(job):
+            for event, ended in self.service.follow(self.job):
                 bar.show(event, ended)
         if ended["status"] != "succeeded":
             raise Failed("\n".join(_end(ended)))
@@ -124,8 +123,8 @@ class _Session:
             return ""
         url = self.service.url
         at = "" if url == DEFAULT_URL else f" --url {quote(url)}"
-        look = quote(f"{url}/jobs/{self.job}")
-        return f" The training goes on; look at it with\n  curl {look}\n  netlet train --follow {self.job}{at}"
+        look, job = quote(f"{url}/jobs/{self.job}"), quote(self.job)
+        return f" To look at it again:\n  curl {look}\n  netlet train --follow {job}{at}"
 
 
 def _end(job: dict[str, Any]) -> Iterator[str]:
