@@ -1,0 +1,25 @@
+"""A model's key figures, as lines for a person."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def figures(model: dict[str, Any]) -> Iterator[str]:
+    """Tell a model in a few lines, the first of which is its reference."""
+    yield model["reference"]
+    width = max(len(name) for name, _ in _told(model))
+    for name, value in _told(model):
+        yield f"  {name:{width}}  {value}"
+
+
+def _told(model: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    report, target = model["report"], model["target"]
+    yield "task", f"{model['task']} of {target if isinstance(target, str) else ', '.join(target)}"
+    yield "rows", f"{report['rows']:,}, {report['rows_held_out']:,} of them held out"
+    yield "epochs", f"{report['epochs']:,}, ended by: {report['stopped']}"
+    yield "parameters", f"{report['parameters']:,}"
+    for rows, metrics in report["metrics"].items():
+        yield rows, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if value is not None)
+    yield "choice", report["choice"]
+    for warning in report["warnings"]:
+        yield "warning", warning

@@ -1,0 +1,100 @@
+"""The process that serves: it listens, answers until a signal asks for the end, and ends politely."""
+
+import logging
+import signal
+import socket
+from contextlib import closing
+from types import FrameType
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from app.demo import Demo
+from app.errors import NetletError
+from app.main import create_app, stop_trainings, store_of
+from app.settings import Settings
+from app.telemetry import log_json_lines
+
+GRACE_SECONDS = 10
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which on a signal waits for requests to end: here, those that wait for trainings are told at once."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+            )
+        )
+        self.app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Handle SIGINT and SIGTERM."""
+        super().handle_exit(sig, frame)
+        stop_trainings(self.app)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until stopped; end with exit code 1 where that cannot be."""
+    log_json_lines()
+    server = _server(settings)
+    try:
+        listener = _listen(settings.host, settings.port)
+    except OSError as error:
+        said = f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). Choose another with --port."
+        typer.echo(said, err=True)
+        raise typer.Exit(1) from error
+    logging.getLogger("netlet").info("listening on %s", _url(settings.host, listener))
+    _run(server, listener)
+
+
+def demonstrate(settings: Settings) -> None:
+    """Serve, on another port if that one is taken, and show what the service does."""
+    log_json_lines(logging.WARNING)
+    server = _server(settings)
+    try:
+        listener = _listen(settings.host, settings.port)
+    except OSError:
+        listener = _listen(settings.host, 0)
+    show = Demo(_url(settings.host, listener), stop=lambda: setattr(server, "should_exit", True))
+    show.start()
+    _run(server, listener)
+    raise typer.Exit(show.exit_code)
+
+
+def _server(settings: Settings) -> Server:
+    """Make the server, or say why its store cannot be used and end."""
+    try:
+        with closing(store_of(settings)) as store:
+            store.open()
+    except NetletError as error:
+        typer.echo(f"{settings.models}: {error}", err=True)
+        raise typer.Exit(1) from None
+    return Server(create_app(settings))
+
+
+def _run(server: Server, listener: socket.socket) -> None:
+    """Serve until a signal asks for the end, and then end with exit code 0: that is what was asked.
+
+    uvicorn raises the signal again once it has shut down, for whoever handled it before; here, `_leave`.
+    """
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, _leave)
+    server.run(sockets=[listener])
+
+
+def _leave(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    """Give the address at which a client on this machine finds the listener."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - read, not bound
+    return f"http://{reachable}:{listener.getsockname()[1]}"
