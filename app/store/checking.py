@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from app.errors import NetletError, SnapshotDamaged, StorageError
 from app.store.adoption import adopt, snapshots_of
-from app.store.catalogue import FILE, Catalogue, Unit
+from app.store.catalogue import Catalogue, Unit
+from app.store.databases import FILE
 from app.store.schema import versions
 from app.store.store import ModelStore
 

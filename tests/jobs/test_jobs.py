@@ -25,9 +25,8 @@ from app.jobs.progress import Note
 from app.jobs.work import Workplace, train_and_save
 from app.store.schema import jobs as jobs_table
 from app.store.store import ModelStore
-from tests.conftest import wait_until
+from tests.conftest import StoreIn, wait_until
 from tests.engine.tables import EXAM, recipe, wave
-from tests.store.conftest import store_in
 
 ORDER = Order(name="exam", rows=EXAM, recipe=recipe(epochs=3))
 LEASES_ENDED = update(jobs_table).values(lease=0.0)
@@ -61,7 +60,7 @@ class Held(Executor):
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[ModelStore]:
+def store(tmp_path: Path, store_in: StoreIn) -> Iterator[ModelStore]:
     with closing(store_in(tmp_path)) as store:
         store.open()
         yield store
