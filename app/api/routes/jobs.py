@@ -1,5 +1,6 @@
 """The jobs that trainings are: list, follow, cancel."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from app.jobs.job import Job, State
 
 router = APIRouter(prefix="/jobs", tags=["train"])
 
+EPOCH = re.compile(r"[0-9]{1,18}", re.ASCII)
 JobInPath = Annotated[str, Path(description="The job's id.")]
 Waits = Annotated[bool, Query(description="Keep the best so far as a version that is marked partial.")]
 
@@ -56,6 +58,6 @@ async def events(
     last_event_id: Annotated[str, Header(alias="Last-Event-ID")] = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a training as Server-Sent Events: its states, and its progress after the epoch that was seen last."""
-    after = int(last_event_id) if last_event_id.isascii() and last_event_id.isdecimal() else 0
+    after = int(last_event_id) if EPOCH.fullmatch(last_event_id) else 0
     async for event in job_answers.events(parts.jobs, job, after):
         yield event

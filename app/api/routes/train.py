@@ -13,6 +13,8 @@ from app.api.parts import PartsOf
 from app.api.problems import documented
 from app.api.schemas import ModelDetail, TrainRequest
 from app.api.training import Key, trained
+from app.errors import Cancelled
+from app.jobs.job import State
 from app.store.references import Reference
 
 router = APIRouter(tags=["train"])
@@ -37,8 +39,8 @@ async def train(
     than `wait` seconds.
     """
     job = await trained(parts, body, asked, key, request)
-    if job.error:
-        raise job.error
+    if job.error or (job.state == State.CANCELLED and job.version is None):
+        raise job.error or Cancelled
     if job.version is None:
         return as_json(job_detail(job), 202, f"/jobs/{job.id}")
     stored = await parts.loaded.find(Reference(job.name, job.version))
