@@ -61,6 +61,13 @@ def server_of_databases(pytestconfig: pytest.Config) -> Iterator[PostgreSQL | No
 
 
 @pytest.fixture
+def databases(server_of_databases: PostgreSQL | None) -> PostgreSQL:
+    """Give the server to tests that are about PostgreSQL."""
+    assert server_of_databases is not None
+    return server_of_databases
+
+
+@pytest.fixture
 def settings_of(server_of_databases: PostgreSQL | None) -> Iterator[SettingsOf]:
     """Give the settings for the store in a folder, whose catalogue is one of its own for as long as the test runs."""
     made: dict[Path, Settings] = {}

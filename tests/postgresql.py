@@ -41,6 +41,10 @@ class PostgreSQL:
         """Do something as whoever may do all."""
         self.connection.execute(statement.encode())
 
+    def connected(self, url: str) -> psycopg.Connection:
+        """Connect to a database beside the store that uses it; each statement is a transaction."""
+        return psycopg.connect(url, autocommit=True)
+
     def create(self, template: str = MIGRATED) -> str:
         """Make a database, with tables that need not be made any more unless told otherwise, and give its URL."""
         name = f"netlet_{next(self.numbers)}"

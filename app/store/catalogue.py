@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.errors import StorageError, StorageFull
 from app.store import belonging
-from app.store.databases import FILE, PATIENCE, database_errors, engine_of, opening_errors
+from app.store.databases import FILE, PATIENCE, REPAIR, database_errors, engine_of, opening_errors
 from app.store.files import opened, rename, storage_errors, sync
 from app.store.migrating import migrate
 
@@ -87,7 +87,7 @@ class Catalogue:
 
         Raises CatalogueNewer, CatalogueForeign, or StorageError with what keeps it from being opened.
         """
-        with storage_errors(), opening_errors(), _alone(self.root):
+        with storage_errors(), opening_errors(REPAIR if self.is_sqlite else ""), _alone(self.root):
             if self.is_sqlite:
                 belonging.require_unclaimed(self.root)
                 (self.root / FILE).touch(mode=0o600)  # which its companions take over

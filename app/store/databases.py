@@ -16,6 +16,7 @@ from app.store.files import MORE_SPACE
 FILE = ".catalogue.sqlite"
 PATIENCE = 30  # seconds to wait for another process to finish writing
 ONE_WRITER = 0x6E65746C6574  # PostgreSQL's advisory lock that stands for what SQLite's lock does
+REPAIR = " If it is damaged, netlet check --repair makes a new one from the files."
 DISK_FULL = "53100"
 REFUSALS = {"42501", "42P01"}  # PostgreSQL's: what is asked for is not allowed any more, or is gone
 SILENCE = {  # a server that does not answer is given up after half a minute, unless the URL says otherwise
@@ -81,13 +82,13 @@ def database_errors() -> Iterator[None]:
 
 
 @contextmanager
-def opening_errors() -> Iterator[None]:
+def opening_errors(remedy: str = "") -> Iterator[None]:
     """Turn whatever keeps a database from being opened into StorageError, with the reason: it is told the operator."""
     try:
         yield
     except SQLAlchemyError as error:
         _require_space(error)
-        message = f"The catalogue cannot be opened ({_reason(error)})."
+        message = f"The catalogue cannot be opened ({_reason(error)}).{remedy}"
         raise StorageError(message) from error
 
 

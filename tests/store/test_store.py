@@ -274,7 +274,7 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, store_in: StoreI
     with pytest.raises(StorageError, match=re.escape("The store cannot be used")):
         store_in(tmp_path / "models").open()
     with pytest.raises(StorageError, match="cannot be written"):
-        store_in(tmp_path / "models").require_writable()
+        store_in(tmp_path / "models").require_usable()
 
 
 def test_a_store_on_a_disk_that_is_almost_full_is_not_writable(store: ModelStore) -> None:
@@ -282,9 +282,9 @@ def test_a_store_on_a_disk_that_is_almost_full_is_not_writable(store: ModelStore
     disk = os.statvfs(store.root)
     free, size = (blocks * disk.f_frsize for blocks in (disk.f_bavail, disk.f_blocks))
 
-    ModelStore(store.root, store.catalogue, reserve=free // 2).require_writable()
+    ModelStore(store.root, store.catalogue, reserve=free // 2).require_usable()
     with pytest.raises(StorageError, match=f"less than {size + 1} bytes free. Delete models"):
-        ModelStore(store.root, store.catalogue, reserve=size + 1).require_writable()
+        ModelStore(store.root, store.catalogue, reserve=size + 1).require_usable()
 
 
 def test_folders_and_files_are_for_the_owner_alone(store: ModelStore, model: Model) -> None:
