@@ -96,7 +96,7 @@ def files(store: ModelStore) -> list[str]:
         (MemoryError(), errors.OutOfMemory),
         (ValueError("bug"), errors.Unforeseen),
         (BrokenProcessPool("gone"), errors.WorkerLost),
-        (errors.BadTable("no", [errors.Fault("a number", row=3)]), errors.BadTable),
+        (errors.BadTable("no", [errors.Fault("a number", row=3, got="\0 and \ud800")]), errors.BadTable),
     ],
 )
 async def test_whatever_ends_a_training_becomes_its_jobs_error(
