@@ -28,7 +28,8 @@ NetletError
 ├── DatasetInUse              a training needs the dataset that is to be deleted
 ├── StorageError              the disk refuses
 │   ├── StorageFull
-│   └── CatalogueNewer
+│   ├── CatalogueNewer
+│   └── CatalogueForeign        it is that of another store
 ├── ForeignSite               a page of another site asks for a change
 ├── Busy                      the queue of trainings is full
 ├── KeyReused                 an Idempotency-Key stands for another request
@@ -272,6 +273,15 @@ class CatalogueNewer(StorageError):
     """The catalogue was written by a newer netlet than this one."""
 
     usual = "The catalogue was made by a newer netlet. Use that one, or another store."
+
+
+class CatalogueForeign(StorageError):
+    """The catalogue is that of another store than the one in this folder."""
+
+    usual = (
+        "The catalogue is that of another store. Name that store's folder with NETLET_MODELS, or a database without a "
+        "catalogue with NETLET_DATABASE_URL."
+    )
 
 
 class ForeignSite(NetletError):

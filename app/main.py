@@ -76,7 +76,7 @@ def store_of(settings: Settings) -> ModelStore:
 def url_of(settings: Settings) -> str | None:
     """Name the database of the catalogue as SQLAlchemy does; None for SQLite in the store."""
     url = settings.database_url
-    return url and re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+    return None if url is None else re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url.get_secret_value())
 
 
 def _capacity(settings: Settings) -> Capacity:

@@ -4,11 +4,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import AfterValidator
+from pydantic import AfterValidator, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from app.engine.choices import OneOf
 from app.engine.device import DEVICES
+
+POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 def _require_device(name: str) -> str:
@@ -21,16 +25,34 @@ def _require_device(name: str) -> str:
     return name
 
 
+def _require_postgresql(url: SecretStr) -> SecretStr:
+    """Raise ValueError, which repeats nothing of it, for an address that is not one of PostgreSQL."""
+    try:
+        parsed = make_url(url.get_secret_value())
+    except (ArgumentError, ValueError):
+        message = "it is not postgresql://user:password@host/database"
+        raise ValueError(message) from None
+    if parsed.drivername not in POSTGRESQL:
+        message = f"a catalogue can be in {POSTGRESQL[0]}://, and without this setting in SQLite, but nowhere else"
+        raise ValueError(message)
+    if "@" in (parsed.host or ""):
+        message = "write %40 for an @ in the password"
+        raise ValueError(message)
+    return url
+
+
 class Settings(BaseSettings):
     """What an operator can set; the environment variable is the name in capitals after `NETLET_`."""
 
-    model_config = SettingsConfigDict(env_prefix="NETLET_", use_attribute_docstrings=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="NETLET_", use_attribute_docstrings=True, frozen=True, hide_input_in_errors=True
+    )
 
     models: Path = Path("models")
     """Folder of the snapshots; made if it is missing."""
     reserve_bytes: Annotated[int, Ge(0)] = 16 * 2**20
     """Fewest bytes that are free on the disk of that folder while the service is ready."""
-    database_url: str | None = None
+    database_url: Annotated[SecretStr, AfterValidator(_require_postgresql)] | None = None
     """The catalogue, `postgresql://user:password@host/database`; SQLite inside the store where it is not given."""
     host: str = "127.0.0.1"
     """Address to listen on. Anyone who reaches it can train and delete models."""

@@ -45,7 +45,7 @@ def _opened(settings: Settings, *, repair: bool) -> ModelStore:
         store = store_of(settings)
         store.open()
     except NetletError as error:
-        typer.echo(f"{error} If it is damaged, netlet check --repair makes a new one from the files.", err=True)
+        typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     return store
 

@@ -1,19 +1,23 @@
-"""What all tests share: an application of their own, a real server."""
+"""What all tests share: a store with a catalogue of its own, an application, a real server."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from app.main import create_app
+from app.main import create_app, store_of
 from app.settings import Settings
+from app.store.store import ModelStore
+from tests import postgresql
+from tests.postgresql import PostgreSQL
 
 ROWS = [
     {"hours_studied": 2, "hours_slept": 9, "score": 92},
@@ -23,14 +27,72 @@ ROWS = [
 TUTORIAL = {"name": "exam", "preset": "tutorial", "rows": ROWS, "target": "score"}
 
 
+DATABASES = ("sqlite", "postgresql")
+
+SettingsOf = Callable[[Path], Settings]
+StoreIn = Callable[[Path], ModelStore]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=DATABASES, default=DATABASES[0], help="what the catalogues of tests are in")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the tests that are about the other database."""
+    for item in items:
+        for mark in item.iter_markers("only_on"):
+            if mark.args != (config.getoption("database"),):
+                item.add_marker(pytest.mark.skip(reason=f"about {mark.args[0]}"))
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session")
+def server_of_databases(pytestconfig: pytest.Config) -> Iterator[PostgreSQL | None]:
+    """Run PostgreSQL for as long as tests do, if they are to use it."""
+    if pytestconfig.getoption("database") == "sqlite":
+        yield None
+    else:
+        with postgresql.running() as server:
+            yield server
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(models=tmp_path / "models", executor="thread")
+def databases(server_of_databases: PostgreSQL | None) -> PostgreSQL:
+    """Give the server to tests that are about PostgreSQL."""
+    assert server_of_databases is not None
+    return server_of_databases
+
+
+@pytest.fixture
+def settings_of(server_of_databases: PostgreSQL | None) -> Iterator[SettingsOf]:
+    """Give the settings for the store in a folder, whose catalogue is one of its own for as long as the test runs."""
+    made: dict[Path, Settings] = {}
+
+    def settings_of(root: Path) -> Settings:
+        if root not in made:
+            url = None if server_of_databases is None else SecretStr(server_of_databases.create())
+            made[root] = Settings(models=root, database_url=url, executor="thread")
+        return made[root]
+
+    yield settings_of
+    for settings in made.values():
+        if server_of_databases is not None and settings.database_url is not None:
+            server_of_databases.drop(settings.database_url.get_secret_value())
+
+
+@pytest.fixture
+def settings(tmp_path: Path, settings_of: SettingsOf) -> Settings:
+    return settings_of(tmp_path / "models")
+
+
+@pytest.fixture
+def store_in(settings_of: SettingsOf) -> StoreIn:
+    """Make stores, to be opened, in folders."""
+    return lambda root: store_of(settings_of(root))
 
 
 @asynccontextmanager
@@ -54,9 +116,8 @@ async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 class Server:
     """A real `netlet serve` in a process of its own."""
 
-    def __init__(self, store: Path, *arguments: str, **environment: str) -> None:
+    def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
         command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
-        environment = os.environ | {"NETLET_MODELS": str(store), "TMPDIR": str(store.parent)} | environment
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         self.url = self._address()
 
@@ -88,12 +149,20 @@ StartServer = Callable[..., Server]
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
+def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
+    """Variables of a process that uses the store of this test, and no setting but the usual ones beside."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("NETLET_")}
+    named = {} if settings.database_url is None else {"NETLET_DATABASE_URL": settings.database_url.get_secret_value()}
+    return kept | named | {"NETLET_MODELS": str(settings.models), "TMPDIR": str(tmp_path)}
+
+
+@pytest.fixture
+def start_server(environment: dict[str, str]) -> Iterator[StartServer]:
     """Start servers on one store, all of which are ended with the test."""
     servers: list[Server] = []
 
-    def start(*arguments: str, **environment: str) -> Server:
-        servers.append(Server(tmp_path / "models", *arguments, **environment))
+    def start(*arguments: str, **more: str) -> Server:
+        servers.append(Server(environment | more, *arguments))
         return servers[-1]
 
     yield start

@@ -64,6 +64,7 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.KeyReused: Kind(409, "key-reused", "The Idempotency-Key is another request's"),
     errors.LeaseLost: Kind(503, "lease-lost", "The training is run by another process", 1),
     errors.CatalogueNewer: Kind(503, "catalogue-newer", "The catalogue is too new", 3600),
+    errors.CatalogueForeign: Kind(503, "catalogue-foreign", "The catalogue is another store's", 3600),
     errors.OutOfMemory: Kind(507, "out-of-memory", "The training ran out of memory"),
     errors.WorkerLost: Kind(503, "worker-lost", "The training's process was lost", 1),
     errors.ShuttingDown: Kind(503, "shutting-down", "The service is shutting down", 10),

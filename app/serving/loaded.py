@@ -24,7 +24,7 @@ class LoadedModels:
 
     async def find(self, reference: Reference) -> Stored:
         """Find the model a reference means; raise as ModelStore.resolve and ModelStore.load do."""
-        key = self.store.resolve(reference)
+        key = await self._resolve(reference)
         with self.lock:
             stored = self.cache.get(key)
         if stored is not None:
@@ -33,6 +33,12 @@ class LoadedModels:
             self.loading[key] = asyncio.create_task(asyncio.to_thread(self._load, key))
             self.loading[key].add_done_callback(lambda _task: self.loading.pop(key))
         return await asyncio.shield(self.loading[key])
+
+    async def _resolve(self, reference: Reference) -> tuple[str, int]:
+        """Ask the store; a database elsewhere may keep only this request waiting, SQLite is sooner than a thread."""
+        if self.store.catalogue.is_sqlite:
+            return self.store.resolve(reference)
+        return await asyncio.to_thread(self.store.resolve, reference)
 
     def _load(self, key: tuple[str, int]) -> Stored:
         stored = self.store.load(*key)

@@ -1,31 +1,26 @@
 """The catalogue: what there is, in SQL. Written in transactions that those who write at the same time share."""
 
 import fcntl
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Condition, Thread
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event, inspect, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy import Connection, Executable, Row
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.errors import CatalogueNewer, StorageError, StorageFull
-from app.store.files import MORE_SPACE, opened, rename, storage_errors, sync
+from app.errors import StorageError, StorageFull
+from app.store import belonging
+from app.store.databases import FILE, PATIENCE, REPAIR, database_errors, engine_of, opening_errors
+from app.store.files import opened, rename, storage_errors, sync
+from app.store.migrating import migrate
 
-FILE = ".catalogue.sqlite"
-REVISION = "0001"  # the newest of the migrations
-PATIENCE = 30  # seconds to wait for another process to finish writing
 MOST_AT_ONCE = 256  # works that share a transaction
-ONE_WRITER = 0x6E65746C6574  # PostgreSQL's advisory lock that stands for what SQLite's lock does
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 
 class Unit:
@@ -78,33 +73,42 @@ class Catalogue:
     def __init__(self, root: Path, url: str | None = None) -> None:
         self.root = root
         self.is_sqlite = url is None
-        self.writer = _engine(root, url, writes=True)
-        self.reader = _engine(root, url, writes=False)
+        self.writer = engine_of(root, url, writes=True)
+        self.reader = engine_of(root, url, writes=False)
         self.waiting: SimpleQueue[_Work | None] = SimpleQueue()  # None is the last
         self.thread: Thread | None = None
         self.watch: Connection | None = None
-        self.lock = Lock()
+        self.lock = Condition()
+        self.is_open = False
+        self.users = 0
 
     def open(self, fill: Callable[[Unit], object] = lambda _unit: None) -> None:
-        """Make or migrate the tables where that is needed, and fill them where they are new; raise CatalogueNewer."""
-        with storage_errors(), database_errors(), _alone(self.root):
+        """Make or migrate the tables where that is needed, and fill them where they are new.
+
+        Raises CatalogueNewer, CatalogueForeign, or StorageError with what keeps it from being opened.
+        """
+        with storage_errors(), opening_errors(REPAIR if self.is_sqlite else ""), _alone(self.root):
             if self.is_sqlite:
+                belonging.require_unclaimed(self.root)
                 (self.root / FILE).touch(mode=0o600)  # which its companions take over
             self._migrate(fill)
+        self.is_open = True
         self.thread = Thread(target=self._work, name="catalogue", daemon=True)
         self.thread.start()
 
     def _migrate(self, fill: Callable[[Unit], object]) -> None:
         with self.writer.begin() as connection:
-            there = inspect(connection).get_table_names()
-            found = connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
-            if found != REVISION:
-                _upgrade(connection)
-            if found is None:
+            is_new = migrate(connection)
+            if not self.is_sqlite:
+                is_new = belonging.claim(connection, self.root)
+            if is_new:
                 fill(Unit(connection))
 
     def close(self) -> None:
-        """End, once all that was asked for is done."""
+        """End, once all that was asked for is done; who asks later is told that it is closed."""
+        with self.lock:
+            self.is_open = False
+            self.lock.wait_for(lambda: not self.users, PATIENCE)
         if self.thread is not None:
             self.waiting.put(None)
             self.thread.join()
@@ -116,7 +120,16 @@ class Catalogue:
 
     def read(self, statement: Executable) -> Sequence[Row[Any]]:
         """Give the rows of one statement; raise StorageError."""
-        with database_errors(), self.reader.connect() as connection:
+        with database_errors(), self._used():
+            try:
+                return self._read(statement)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            return self._read(statement)  # by a new connection: all that were lost are forgotten
+
+    def _read(self, statement: Executable) -> Sequence[Row[Any]]:
+        with self.reader.connect() as connection:
             return connection.execute(statement).all()
 
     def write(self, do: Callable[[Unit], T]) -> Future[T]:
@@ -125,15 +138,31 @@ class Catalogue:
         What raises changes nothing, and harms none of those that share its transaction; it may be done twice.
         """
         work = _Work(do)
-        self.waiting.put(work)
+        with self._used():
+            self.waiting.put(work)
         return work.future
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        """Let nobody close it meanwhile; raise StorageError where it is closed."""
+        with self.lock:
+            if not self.is_open:
+                message = "The catalogue is closed."
+                raise StorageError(message)
+            self.users += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.users -= 1
+                self.lock.notify_all()
 
     @property
     def generation(self) -> int | None:
         """A number that changes with every commit of anybody; None where that cannot be told."""
         if not self.is_sqlite:
             return None
-        with database_errors(), self.lock:
+        with database_errors(), self._used(), self.lock:
             if self.watch is None:
                 self.watch = self.reader.connect()  # which has its own count
             return int(self.watch.exec_driver_sql("PRAGMA data_version").scalar_one())
@@ -159,13 +188,15 @@ class Catalogue:
                 unit.sync()
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to who asked for it
             # A commit that failed may yet have been one, unless it was for want of space.
-            if unit is not None and (not unit.is_whole or (self.is_sqlite and isinstance(error, StorageFull))):
+            is_undone = unit is not None and (not unit.is_whole or (self.is_sqlite and isinstance(error, StorageFull)))
+            if unit is not None and is_undone:
                 unit.undo()
-            if len(together) > 1:
+            if is_undone and len(together) > 1:
                 for work in together:
                     self._commit([work])
             else:
-                together[0].future.set_exception(error)
+                for work in together:
+                    work.future.set_exception(error)
             return
         for work in together:
             if isinstance(work.outcome, Exception):
@@ -188,65 +219,8 @@ def _attempt(unit: Unit, work: _Work) -> None:
 
 
 @contextmanager
-def database_errors() -> Iterator[None]:
-    """Turn what the database refuses, but not what it was asked for wrongly, into StorageFull or StorageError."""
-    try:
-        yield
-    except (IntegrityError, DataError, ProgrammingError):
-        raise
-    except (DBAPIError, NoConnection) as error:
-        reason = str(error).splitlines()[0]
-        if "is full" in reason:
-            message = f"The disk is full. {MORE_SPACE}"
-            raise StorageFull(message) from error
-        log.warning("the catalogue cannot be used (%s)", reason)
-        message = "The catalogue cannot be used; the log of the service has the reason."
-        raise StorageError(message) from error
-
-
-def _engine(root: Path, url: str | None, *, writes: bool) -> Engine:
-    if url is not None:
-        level = "READ COMMITTED" if writes else "AUTOCOMMIT"
-        engine = create_engine(url, pool_pre_ping=True, isolation_level=level)
-        if writes:
-            event.listen(engine, "begin", lambda connection: connection.execute(_LOCK))
-        return engine
-    engine = create_engine(f"sqlite:///{root / FILE}", connect_args={"timeout": PATIENCE})
-    event.listen(engine, "connect", _settle_in)
-    if writes:
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine
-
-
-_LOCK = text(f"SELECT pg_advisory_xact_lock({ONE_WRITER})")
-
-
-def _settle_in(connection: DBAPIConnection, _record: object) -> None:
-    """Prepare a connection of SQLite: transactions as we begin them, and on disk before anyone is told."""
-    connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.cursor().execute(f"PRAGMA {pragma}")
-
-
-@contextmanager
 def _alone(root: Path) -> Iterator[None]:
     """Hold a lock among the processes of this machine."""
     with opened(root) as folder:
         fcntl.flock(folder, fcntl.LOCK_EX)
         yield
-
-
-def _upgrade(connection: Connection) -> None:
-    """Run the migrations that are missing."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    from alembic import command  # noqa: PLC0415 - a quarter of a second that only a new catalogue needs
-    from alembic.config import Config  # noqa: PLC0415 - as above
-    from alembic.util import CommandError  # noqa: PLC0415 - as above
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise CatalogueNewer from error

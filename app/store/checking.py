@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from time import time_ns
 
@@ -10,7 +9,8 @@ from sqlalchemy import select
 
 from app.errors import NetletError, SnapshotDamaged, StorageError
 from app.store.adoption import adopt, snapshots_of
-from app.store.catalogue import FILE, Catalogue, Unit
+from app.store.catalogue import Catalogue, Unit
+from app.store.databases import FILE
 from app.store.schema import versions
 from app.store.store import ModelStore
 
@@ -19,13 +19,13 @@ LEFT = re.compile(r"[1-9][0-9]{0,8}\.(safetensors\.orphan-[0-9a-f]+|deleted\.new
 
 def open_anyhow(root: Path, url: str | None) -> tuple[ModelStore, str]:
     """Open a store; put a catalogue in SQLite that cannot be read aside, and make it anew. Tells what was done."""
+    store = ModelStore(root, Catalogue(root, url))
     try:
-        store = ModelStore(root, Catalogue(root, url))
         store.open()
-    except StorageError:
-        with closing(store):
-            if url is not None:
-                raise
+    except StorageError as error:
+        store.close()
+        if url is not None or type(error) is not StorageError:  # then there is nothing wrong with it
+            raise
         aside = f"{FILE}.damaged-{time_ns()}"
         for end in ("", "-wal", "-shm"):
             if (root / (FILE + end)).exists():

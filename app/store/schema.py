@@ -33,6 +33,11 @@ def _word(length: int) -> String:
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
+stores = Table(
+    "stores",
+    metadata,
+    Column("id", String(32), primary_key=True),  # of the store whose catalogue this is, where that needs be told
+)
 models = Table(
     "models",
     metadata,

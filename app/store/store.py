@@ -88,8 +88,8 @@ class ModelStore:
             os.close(self.incoming)
             self.incoming = None
 
-    def require_writable(self) -> None:
-        """Raise StorageError unless a model could be published now, as far as permissions and free space tell."""
+    def require_usable(self) -> None:
+        """Raise StorageError unless a model could be published now, as far as can be told without doing it."""
         incoming = self.root / INCOMING
         if not os.access(incoming, os.W_OK | os.X_OK):
             message = "The store cannot be written."
@@ -99,6 +99,7 @@ class ModelStore:
         if disk.f_bavail * disk.f_frsize < self.reserve:
             message = f"The store's disk has less than {self.reserve} bytes free. {MORE_SPACE}"
             raise StorageError(message)
+        self.catalogue.read(select(models.c.name).limit(1))
 
     def publish(self, name: str, model: Model) -> int:
         """Write a model as the next version of a name and return its number once it cannot be lost any more."""

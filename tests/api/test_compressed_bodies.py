@@ -8,7 +8,6 @@ import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import pytest
@@ -155,11 +154,11 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("encoding", BOMBS)
-async def test_a_bomb_is_refused_within_the_memory_of_a_plain_body(encoding: str, tmp_path: Path) -> None:
+async def test_a_bomb_is_refused_within_the_memory_of_a_plain_body(encoding: str, settings: Settings) -> None:
     """A gibibyte of zeros, compressed to less than the limit and sent at once, takes little more than the limit."""
     bomb, limit = BOMBS[encoding](), 2 * 2**20
     assert len(bomb) < limit
-    async with client_of(Settings(models=tmp_path / "models", executor="thread", train_bytes=limit)) as client:
+    async with client_of(settings.model_copy(update={"train_bytes": limit})) as client:
         tracemalloc.start()
         try:
             response = await post(client, encoding, bomb)
@@ -172,12 +171,12 @@ async def test_a_bomb_is_refused_within_the_memory_of_a_plain_body(encoding: str
     assert peak < 3 * limit
 
 
-async def test_the_limit_holds_for_what_arrives_and_for_what_it_becomes(tmp_path: Path) -> None:
+async def test_the_limit_holds_for_what_arrives_and_for_what_it_becomes(settings: Settings) -> None:
     """To the byte: announced, streamed and inflated."""
     body = b'{"X": [[1], [2]], "y": [1, 2], "training": {"epochs": 1}}' + b" " * 100
     stored = zlib.compress(body, 0)
     limit, room = len(stored), len(stored) - len(body)
-    async with client_of(Settings(models=tmp_path / "models", executor="thread", train_bytes=limit)) as client:
+    async with client_of(settings.model_copy(update={"train_bytes": limit})) as client:
         fits = await post(client, "deflate", stored)
         becomes_as_long = await post(client, "gzip", gzip.compress(body + b" " * room))
         becomes_longer = await post(client, "gzip", gzip.compress(body + b" " * (room + 1)))

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,11 +12,11 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from app.engine.activations import ACTIVATIONS
+from app.main import store_of
 from app.settings import Settings
 from app.store import checking
 from tests.api.problem import problem
 from tests.conftest import ROWS, TUTORIAL, client_of
-from tests.store.conftest import store_in
 
 QUICK: dict[str, Any] = {"X": [[1], [2]], "y": [1, 2], "training": {"epochs": 1}}
 
@@ -181,11 +180,11 @@ async def test_a_training_that_takes_longer_is_a_job(client: httpx.AsyncClient) 
     assert (await client.get("/jobs")).json()["jobs"] == [job | {"history": None}]
 
 
-async def test_a_training_that_fails_later_tells_why_in_its_job(tmp_path: Path) -> None:
+async def test_a_training_that_fails_later_tells_why_in_its_job(settings: Settings) -> None:
     """What would have been the problem is the job's error."""
     wild = {"optimizer": "gradient_descent", "learning_rate": 1e6}
     body = {"rows": ROWS, "target": "score", "training": wild, "network": {"activation": "identity"}}
-    async with client_of(Settings(models=tmp_path / "models", executor="thread", trainings_at_once=1)) as client:
+    async with client_of(settings.model_copy(update={"trainings_at_once": 1})) as client:
         await client.post("/train", params={"wait": 0}, json=TUTORIAL)  # the next one has to wait for this
         job = (await client.post("/train", params={"wait": 0}, json=body)).json()
         while job["status"] in {"queued", "running"}:
@@ -306,7 +305,7 @@ async def test_every_example_of_the_openapi_document_works(client: httpx.AsyncCl
         if method == "delete":
             settings.models.joinpath("exam", "1.deleted").unlink(missing_ok=True)
             settings.models.joinpath("exam", "1.safetensors").write_bytes(snapshot)
-            with closing(store_in(settings.models)) as store:
+            with closing(store_of(settings)) as store:
                 store.open()
                 checking.take_in(store)
         response = await client.request(method, path, content=None if body is None else json.dumps(body))
@@ -328,12 +327,10 @@ async def test_the_openapi_document_is_complete(client: httpx.AsyncClient) -> No
     assert all("description" in field for field in schemas["TrainingConfig"]["properties"].values())
 
 
-async def test_too_many_waiting_trainings_are_refused(tmp_path: Path) -> None:
+async def test_too_many_waiting_trainings_are_refused(settings: Settings) -> None:
     """429 with Retry-After; those accepted are trained."""
     slow = TUTORIAL | {"training": {"epochs": 4_000}}
-    async with client_of(
-        Settings(models=tmp_path / "models", executor="thread", trainings_at_once=1, most_waiting=1)
-    ) as client:
+    async with client_of(settings.model_copy(update={"trainings_at_once": 1, "most_waiting": 1})) as client:
         statuses, refused = [], None
         for _ in range(3):
             response = await client.post("/train", params={"wait": 0.01}, json=slow)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -88,16 +87,14 @@ async def test_little_of_what_was_sent_comes_back(body: Any, client: httpx.Async
         assert "secret" * 20 not in response.text
 
 
-async def test_too_long_a_body_is_refused_before_it_is_read(tmp_path: Path) -> None:
+async def test_too_long_a_body_is_refused_before_it_is_read(settings: Settings) -> None:
     """By its announced length, or as soon as it grows past the limit."""
 
     async def growing() -> Any:
         for _ in range(100):
             yield b"[" * 100
 
-    async with client_of(
-        Settings(models=tmp_path / "models", executor="thread", train_bytes=1000, predict_bytes=500)
-    ) as client:
+    async with client_of(settings.model_copy(update={"train_bytes": 1000, "predict_bytes": 500})) as client:
         announced = await client.post("/train", content=b" " * 1001)
         streamed = await client.post("/train", content=growing())
         question = await client.post("/predict", content=b" " * 501)
@@ -108,7 +105,7 @@ async def test_too_long_a_body_is_refused_before_it_is_read(tmp_path: Path) -> N
     assert just_fits.status_code == 201
 
 
-async def test_what_is_announced_as_too_long_is_not_read_at_all(tmp_path: Path) -> None:
+async def test_what_is_announced_as_too_long_is_not_read_at_all(settings: Settings) -> None:
     """Its sender learns so at once."""
     read: list[bytes] = []
 
@@ -116,7 +113,7 @@ async def test_what_is_announced_as_too_long_is_not_read_at_all(tmp_path: Path) 
         read.append(b" ")
         yield read[-1]
 
-    async with client_of(Settings(models=tmp_path / "models", executor="thread", train_bytes=1000)) as client:
+    async with client_of(settings.model_copy(update={"train_bytes": 1000})) as client:
         response = await client.post("/train", content=body(), headers={"content-length": "1001"})
 
     assert response.status_code == 413
@@ -208,9 +205,9 @@ async def test_no_json_gives_a_5xx(body: Any, client: httpx.AsyncClient) -> None
             assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_prediction_has_a_longest_answer(tmp_path: Path) -> None:
+async def test_a_prediction_has_a_longest_answer(settings: Settings) -> None:
     """Rows times labels, or weights: what would be longer is refused before it is computed."""
-    async with client_of(Settings(models=tmp_path / "models", executor="thread", most_answers=10)) as client:
+    async with client_of(settings.model_copy(update={"most_answers": 10})) as client:
         body = {"name": "abc", "X": [[1], [2], [3]], "y": ["a", "b", "c"], "training": {"epochs": 1}}
         (await client.post("/train", json=body)).raise_for_status()
 

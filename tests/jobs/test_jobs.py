@@ -25,9 +25,8 @@ from app.jobs.progress import Note
 from app.jobs.work import Workplace, train_and_save
 from app.store.schema import jobs as jobs_table
 from app.store.store import ModelStore
-from tests.conftest import wait_until
+from tests.conftest import StoreIn, wait_until
 from tests.engine.tables import EXAM, recipe, wave
-from tests.store.conftest import store_in
 
 ORDER = Order(name="exam", rows=EXAM, recipe=recipe(epochs=3))
 LEASES_ENDED = update(jobs_table).values(lease=0.0)
@@ -61,7 +60,7 @@ class Held(Executor):
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[ModelStore]:
+def store(tmp_path: Path, store_in: StoreIn) -> Iterator[ModelStore]:
     with closing(store_in(tmp_path)) as store:
         store.open()
         yield store
@@ -97,7 +96,7 @@ def files(store: ModelStore) -> list[str]:
         (MemoryError(), errors.OutOfMemory),
         (ValueError("bug"), errors.Unforeseen),
         (BrokenProcessPool("gone"), errors.WorkerLost),
-        (errors.BadTable("no", [errors.Fault("a number", row=3)]), errors.BadTable),
+        (errors.BadTable("no", [errors.Fault("a number", row=3, got="\0 and \ud800")]), errors.BadTable),
     ],
 )
 async def test_whatever_ends_a_training_becomes_its_jobs_error(

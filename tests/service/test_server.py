@@ -236,9 +236,10 @@ def test_same_seed_same_bytes_in_every_process(start_server: StartServer) -> Non
     assert len(files) == 1
 
 
-def test_the_demonstration_answers_for_4_and_8(tmp_path: Path) -> None:
+def test_the_demonstration_answers_for_4_and_8(environment: dict[str, str]) -> None:
     """`make run` trains over HTTP, prints the answer between 88.9 and 93.7, and keeps serving."""
-    environment = os.environ | {"NETLET_MODELS": str(tmp_path / "models"), "NETLET_PORT": "0", "PYTHONUNBUFFERED": "1"}
+    environment |= {"NETLET_PORT": "0", "PYTHONUNBUFFERED": "1"}
+    environment.pop("NETLET_DATABASE_URL", None)  # which needs more than is installed for `make run`
     command = ["make", "--no-print-directory", "run"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -261,12 +262,11 @@ def test_the_demonstration_answers_for_4_and_8(tmp_path: Path) -> None:
     assert any("1,000/1,000 epochs" in line for line in lines)
 
 
-def test_a_taken_port_is_said_so(start_server: StartServer, tmp_path: Path) -> None:
+def test_a_taken_port_is_said_so(start_server: StartServer, environment: dict[str, str]) -> None:
     """One line that names the remedy, and exit code 1."""
     port = start_server().url.rsplit(":", 1)[1]
 
     command = [sys.executable, "-m", "app.cli", "serve", "--port", port]
-    environment = os.environ | {"NETLET_MODELS": str(tmp_path / "other")}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
     assert run.returncode == 1
@@ -300,14 +300,15 @@ def test_a_setting_that_makes_no_sense_is_named(setting: str, value: str, said: 
     assert run.stderr.count("\n") == 1
 
 
-def test_check_verifies_every_snapshot_and_dataset(start_server: StartServer, tmp_path: Path) -> None:
+def test_check_verifies_every_snapshot_and_dataset(
+    start_server: StartServer, environment: dict[str, str], tmp_path: Path
+) -> None:
     """Exit code 0 and a count; with a damaged file, 1 and its name; without a store, 1."""
     with start_server().client() as client:
         for _ in range(2):
             client.post("/train", json=TUTORIAL).raise_for_status()
         dataset = client.post("/datasets", json=ROWS).json()["dataset"]
     command = [sys.executable, "-m", "app.cli", "check"]
-    environment = os.environ | {"NETLET_MODELS": str(tmp_path / "models")}
 
     good = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     path = tmp_path / "models" / "exam" / "1.safetensors"
@@ -325,11 +326,10 @@ def test_check_verifies_every_snapshot_and_dataset(start_server: StartServer, tm
     assert nothing.stderr.startswith("There is no store at")
 
 
-def test_a_store_that_cannot_be_used_is_said_so(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_used_is_said_so(environment: dict[str, str], tmp_path: Path) -> None:
     """A file in the way: one line, no traceback, exit code 1."""
     (tmp_path / "models").write_text("in the way")
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-    environment = os.environ | {"NETLET_MODELS": str(tmp_path / "models")}
 
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 

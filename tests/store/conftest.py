@@ -10,8 +10,8 @@ from app.engine.config import TrainingConfig
 from app.engine.learning import learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
-from app.store.catalogue import Catalogue
 from app.store.store import ModelStore
+from tests.conftest import StoreIn
 from tests.engine.tables import EXAM
 
 QUICK = Recipe(training=TrainingConfig(optimizer="adam", epochs=2))
@@ -23,11 +23,7 @@ def model() -> Model:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[ModelStore]:
+def store(tmp_path: Path, store_in: StoreIn) -> Iterator[ModelStore]:
     with closing(store_in(tmp_path / "models")) as store:
         store.open()
         yield store
-
-
-def store_in(root: Path) -> ModelStore:
-    return ModelStore(root, Catalogue(root))

@@ -26,7 +26,7 @@ from app.store.files import opened, sweep, written_aside
 from app.store.references import Reference
 from app.store.schema import versions
 from app.store.store import ModelStore
-from tests.store.conftest import store_in
+from tests.conftest import StoreIn
 
 
 def test_versions_count_up_and_a_bare_name_is_the_newest(store: ModelStore, model: Model) -> None:
@@ -38,7 +38,7 @@ def test_versions_count_up_and_a_bare_name_is_the_newest(store: ModelStore, mode
     assert store.resolve(Reference.parse("exam/2")) == ("exam", 2)
 
 
-def test_writers_at_the_same_time_get_different_versions(store: ModelStore, model: Model) -> None:
+def test_writers_at_the_same_time_get_different_versions(store: ModelStore, model: Model, store_in: StoreIn) -> None:
     """Twenty at once, from two stores in one folder: twenty versions, none replaced."""
     with closing(store_in(store.root)) as other, ThreadPoolExecutor(8) as pool:
         other.open()
@@ -222,7 +222,7 @@ def test_models_are_listed_by_name_a_page_at_a_time(store: ModelStore, model: Mo
     assert store.listed("a").versions == (1,)
 
 
-def test_what_crashed_writers_left_is_swept_at_the_start(store: ModelStore) -> None:
+def test_what_crashed_writers_left_is_swept_at_the_start(store: ModelStore, store_in: StoreIn) -> None:
     """But not while another has the store open."""
     left = store.root / ".incoming" / "0123"
     left.write_bytes(b"half a model")
@@ -267,14 +267,14 @@ def test_a_full_disk_is_said_so_and_harms_nothing(store: ModelStore, model: Mode
     assert store.publish("exam", model) == 2
 
 
-def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, store_in: StoreIn) -> None:
     """A file where the folder should be."""
     (tmp_path / "models").write_text("in the way")
 
     with pytest.raises(StorageError, match=re.escape("The store cannot be used")):
         store_in(tmp_path / "models").open()
     with pytest.raises(StorageError, match="cannot be written"):
-        store_in(tmp_path / "models").require_writable()
+        store_in(tmp_path / "models").require_usable()
 
 
 def test_a_store_on_a_disk_that_is_almost_full_is_not_writable(store: ModelStore) -> None:
@@ -282,9 +282,9 @@ def test_a_store_on_a_disk_that_is_almost_full_is_not_writable(store: ModelStore
     disk = os.statvfs(store.root)
     free, size = (blocks * disk.f_frsize for blocks in (disk.f_bavail, disk.f_blocks))
 
-    ModelStore(store.root, store.catalogue, reserve=free // 2).require_writable()
+    ModelStore(store.root, store.catalogue, reserve=free // 2).require_usable()
     with pytest.raises(StorageError, match=f"less than {size + 1} bytes free. Delete models"):
-        ModelStore(store.root, store.catalogue, reserve=size + 1).require_writable()
+        ModelStore(store.root, store.catalogue, reserve=size + 1).require_usable()
 
 
 def test_folders_and_files_are_for_the_owner_alone(store: ModelStore, model: Model) -> None:

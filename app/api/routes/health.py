@@ -1,5 +1,6 @@
 """Whether the service runs, whether it can work, and what its problems mean."""
 
+import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -27,8 +28,8 @@ async def livez() -> Health:
 
 @router.get("/readyz", responses=documented(503))
 async def readyz(parts: PartsOf) -> Health:
-    """Tell that the store can be written, and that its disk is not full."""
-    parts.store.require_writable()
+    """Tell that the store and its catalogue can be used, and that its disk is not full."""
+    await asyncio.to_thread(parts.store.require_usable)
     return Health()
 
 

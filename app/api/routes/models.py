@@ -49,7 +49,8 @@ def _page(parts: Parts, prefix: str, after: str, limit: int) -> ModelList:
 @router.get("/{name}", response_model=ModelVersions, responses=READ)
 async def model(parts: PartsOf, stored: Annotated[Stored, Depends(newest)]) -> Response:
     """Describe the newest version of a model, and list them all."""
-    return as_json(with_versions(stored, parts.store.versions(stored.name)))
+    versions = await asyncio.to_thread(parts.store.versions, stored.name)
+    return as_json(with_versions(stored, versions))
 
 
 @router.delete("/{name}", status_code=204, responses=DELETED)

@@ -22,6 +22,11 @@ def upgrade() -> None:
 
 def _models() -> None:
     op.create_table(
+        "stores",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stores")),
+    )
+    op.create_table(
         "models",
         sa.Column("name", word(63), nullable=False),
         sa.Column("highest", sa.Integer(), nullable=False),

@@ -1,0 +1,109 @@
+"""The databases that a catalogue can be in: how they are connected to, and what they may refuse."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from app.errors import StorageError, StorageFull
+from app.store.files import MORE_SPACE
+
+FILE = ".catalogue.sqlite"
+PATIENCE = 30  # seconds to wait for another process to finish writing
+ONE_WRITER = 0x6E65746C6574  # PostgreSQL's advisory lock that stands for what SQLite's lock does
+REPAIR = " If it is damaged, netlet check --repair makes a new one from the files."
+DISK_FULL = "53100"
+REFUSALS = {"42501", "42P01"}  # PostgreSQL's: what is asked for is not allowed any more, or is gone
+SILENCE = {  # a server that does not answer is given up after half a minute, unless the URL says otherwise
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "30000",
+    "application_name": "netlet",
+}
+
+log = logging.getLogger(__name__)
+
+
+def engine_of(root: Path, url: str | None, *, writes: bool) -> Engine:
+    """Connect to SQLite in a folder or to the PostgreSQL that a URL names, with one writer at a time."""
+    if url is not None:
+        return _postgresql(make_url(url), writes=writes)
+    engine = create_engine(f"sqlite:///{root / FILE}", connect_args={"timeout": PATIENCE})
+    event.listen(engine, "connect", _settle_in)
+    if writes:
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _postgresql(url: URL, *, writes: bool) -> Engine:
+    url = url.set(query=SILENCE | dict(url.query))
+    level = "READ COMMITTED" if writes else "AUTOCOMMIT"
+    try:
+        engine = create_engine(url, pool_pre_ping=writes, isolation_level=level)
+    except ImportError as error:
+        message = "A catalogue in PostgreSQL needs psycopg: install netlet with the extra postgresql."
+        raise StorageError(message) from error
+    if writes:
+        event.listen(engine, "begin", _wait_for_others)
+    return engine
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Begin once nobody else writes."""
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}s'; SELECT pg_advisory_xact_lock({ONE_WRITER})")
+
+
+def _settle_in(connection: DBAPIConnection, _record: object) -> None:
+    """Prepare a connection of SQLite: transactions as we begin them, and on disk before anyone is told."""
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.cursor().execute(f"PRAGMA {pragma}")
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn what the database refuses, but not what it was asked for wrongly, into StorageFull or StorageError."""
+    try:
+        yield
+    except (DBAPIError, NoConnection) as error:
+        if isinstance(error, (IntegrityError, DataError, ProgrammingError)) and _state(error) not in REFUSALS:
+            raise
+        _require_space(error)
+        log.warning("the catalogue cannot be used (%s)", _reason(error))
+        message = "The catalogue cannot be used; the log of the service has the reason."
+        raise StorageError(message) from error
+
+
+@contextmanager
+def opening_errors(remedy: str = "") -> Iterator[None]:
+    """Turn whatever keeps a database from being opened into StorageError, with the reason: it is told the operator."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        _require_space(error)
+        message = f"The catalogue cannot be opened ({_reason(error)}).{remedy}"
+        raise StorageError(message) from error
+
+
+def _require_space(error: SQLAlchemyError) -> None:
+    """Raise StorageFull where that is what the database complains of."""
+    if _state(error) == DISK_FULL or "is full" in _reason(error):
+        message = f"The disk is full. {MORE_SPACE}"
+        raise StorageFull(message) from error
+
+
+def _state(error: SQLAlchemyError) -> str | None:
+    """Give the five letters by which PostgreSQL tells its errors apart; SQLite has none."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """Say what the database said, in one line."""
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
