@@ -189,10 +189,16 @@ class Jobs:
         """Keep the lease, run what waits, and look what others wish, until this process stops."""
         while True:
             await asyncio.sleep(min(LOOK_SECONDS, self.capacity.lease / 4))
-            if self.running:
-                with _patience():
-                    self._heed(await self._write(lambda unit: self.ledger.beat(unit, list(self.running))))
+            with _patience():
+                await self.beat()
             await self._fill()
+
+    async def beat(self) -> None:
+        """Keep the lease of what runs here, do what is wished of it, and give up what was taken over."""
+        running = dict(self.running)  # others may begin while this is written
+        if running:
+            own = await self._write(lambda unit: self.ledger.beat(unit, list(running)))
+            self._heed(running, own)
 
     async def _fill(self) -> None:
         """Run queued jobs while there are places."""
@@ -211,9 +217,8 @@ class Jobs:
         finally:
             self.reserved -= 1
 
-    def _heed(self, own: dict[str, str | None]) -> None:
-        """Do what is wished of the jobs here, and give up those that were taken over."""
-        for job_id, running in list(self.running.items()):
+    def _heed(self, begun: dict[str, _Running], own: dict[str, str | None]) -> None:
+        for job_id, running in begun.items():
             if job_id not in own:
                 self.folder.note(running.job).ask(b"c")
                 self._expect_end(job_id, "cancel")
