@@ -36,15 +36,15 @@ class JobFolder:
         """Tell where an order is that is too long for the catalogue."""
         return self.path / f"{job_id}.order"
 
-    def note(self, job: Job) -> Note:
-        """Give the note of a job's current attempt."""
-        return Note(self.path / f"{job.id}-{job.attempt}.note")
+    def note(self, job_id: str, attempt: int) -> Note:
+        """Give the note of an attempt at a job."""
+        return Note(self.path / f"{job_id}-{attempt}.note")
 
     def points(self, job: Job) -> tuple[Point, ...]:
         """Read how far a job is; a later attempt tells the epochs that it repeats anew."""
         told: list[Point] = []
         for attempt in range(1, job.attempt + 1):
-            points = Note(self.path / f"{job.id}-{attempt}.note").read()
+            points = self.note(job.id, attempt).read()
             if points:
                 told = [point for point in told if point.epoch < points[0].epoch] + points
         return tuple(told)
