@@ -8,12 +8,16 @@ from time import monotonic
 TOOLS = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parent.parent
 
+TESTS = ["pytest", "--numprocesses", "auto", "--dist", "worksteal"]
+NO_CATALOGUE = ("engine", "tables")  # what these test is the same whatever the catalogue is in
+
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
     "import contracts": ["lint-imports", "--no-logo"],
-    "tests": ["coverage", "run", "-m", "pytest"],
+    "tests": ["coverage", "run", "-m", *TESTS],
+    "tests on PostgreSQL": [*TESTS, "--database", "postgresql", *(f"--ignore=tests/{part}" for part in NO_CATALOGUE)],
     "coverage data": ["coverage", "combine", "--quiet"],
     "coverage of app/engine": ["coverage", "report", "--include=app/engine/*", "--fail-under=100"],
     "coverage of app": ["coverage", "report", "--fail-under=95"],
