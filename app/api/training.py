@@ -20,7 +20,7 @@ Key = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=r"^[!-~]{1,255}$",
-        description="Names the request: however often it is sent, even after a restart, one job comes of it.",
+        description="Names the request: however often it is sent, even after a restart, it is done once.",
     ),
 ]
 

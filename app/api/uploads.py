@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from app.api.bodies import chunks
 from app.api.parsing import parse_upload
 from app.api.parts import Parts
+from app.jobs.ledger import Key
 from app.store.datasets import DatasetStore, Kept
 from app.store.incoming import Incoming
 from app.tables.formats import format_of
@@ -19,8 +20,11 @@ from app.tables.record_batches import Upload, stream
 PIECE = 2**20
 
 
-async def keep(request: Request, parts: Parts) -> Kept:
-    """Take a body as a dataset; raise as `chunks`, `parse_upload`, `stream` and `DatasetStore.publish` do."""
+async def keep(request: Request, parts: Parts, key: str | None) -> Kept:
+    """Take a body as a dataset; raise KeyReused, and as `chunks`, `parse_upload`, `stream` and `publish` do.
+
+    The same bytes are one dataset anyhow, so that a key only has to stand for no others.
+    """
     media_type = request.headers.get("content-type", "")
     options = parse_upload(media_type, request.query_params.multi_items(), parts.limits.bounds)
     kind = format_of(media_type)
@@ -35,7 +39,11 @@ async def keep(request: Request, parts: Parts) -> Kept:
                 await asyncio.to_thread(incoming.write, piece)
                 piece = bytearray()
         await asyncio.to_thread(incoming.write, piece)
-        return await parts.convert(_keep, parts.datasets, incoming, Upload(incoming.path, kind, options), parts.go_on)
+        upload = Upload(incoming.path, kind, options)
+        dataset = await asyncio.to_thread(_id, incoming, upload)
+        if key is not None:
+            await asyncio.to_thread(parts.jobs.reserve, Key(key, f"dataset {dataset}"))
+        return await parts.convert(_keep, parts.datasets, dataset, upload, parts.go_on)
 
 
 @asynccontextmanager
@@ -48,10 +56,14 @@ async def _incoming(datasets: DatasetStore) -> AsyncIterator[Incoming]:
         await asyncio.to_thread(incoming.close)
 
 
-def _keep(datasets: DatasetStore, incoming: Incoming, upload: Upload, go_on: GoOn) -> Kept:
-    """Publish what has arrived, unless it is there already."""
+def _id(incoming: Incoming, upload: Upload) -> str:
+    """Name a dataset by its bytes and by all that says how they are read."""
     stated = (upload.options.columns, upload.options.texts)
     written = (upload.options.encoding, upload.options.delimiter, upload.options.decimal)
-    dataset = incoming.id(to_json([upload.kind, *stated, *written]))
+    return incoming.id(to_json([upload.kind, *stated, *written]))
+
+
+def _keep(datasets: DatasetStore, dataset: str, upload: Upload, go_on: GoOn) -> Kept:
+    """Publish what has arrived, unless it is there already."""
     known = datasets.find_whole(dataset)
     return Kept(known, is_new=False) if known else datasets.publish(dataset, stream(upload, go_on), go_on)

@@ -142,6 +142,10 @@ class Jobs:
         """Find the job that a key stands for; raise KeyReused where it is that of another request."""
         return await asyncio.to_thread(self.ledger.find, key)
 
+    def reserve(self, key: Key) -> None:
+        """Let a key stand for a request of which no job comes; raise KeyReused where it stands for another."""
+        self.catalogue.write(lambda unit: self.ledger.reserve(unit, key)).result()
+
     async def get(self, job_id: str) -> Job:
         """Read a job, and how far it is; raise JobNotFound."""
         return await asyncio.to_thread(self._get, job_id)

@@ -32,7 +32,8 @@ _ORDERED = insert(orders)
 _NAMED = insert(keys)
 _STANDS_FOR = (
     select(jobs, keys.c.digest.label("digest"))
-    .join(keys, keys.c.job == jobs.c.id)
+    .select_from(keys)
+    .outerjoin(jobs, keys.c.job == jobs.c.id)
     .where(keys.c.key == bindparam("key"))
 )
 _DONE = delete(orders).where(orders.c.job == bindparam("which"))
@@ -145,6 +146,14 @@ class Ledger:
     def find(self, key: Key) -> Job | None:
         """Find the job that a key stands for; raise KeyReused where it is that of another request."""
         return _of_key(self.catalogue.read(_STANDS_FOR, {"key": key.text}), key)
+
+    def reserve(self, unit: Unit, key: Key) -> None:
+        """Let a key stand for a request of which no job comes; raise KeyReused where it stands for another."""
+        found = unit.connection.execute(_STANDS_FOR, {"key": key.text}).first()
+        if found is None:
+            unit.execute(_NAMED, {"key": key.text, "digest": key.digest, "job": None})
+        elif found.digest != key.digest:
+            raise KeyReused
 
     def claim(self, unit: Unit) -> Claimed | None:
         """Take over the next job: one whose owner died, else of the highest priority, of who was served longest ago.

@@ -112,7 +112,7 @@ keys = Table(
     metadata,
     Column("key", _word(255), primary_key=True),
     Column("digest", String(64), nullable=False),  # of the request that it stands for
-    Column("job", String(16), ForeignKey("jobs.id"), nullable=False),
+    Column("job", String(16), ForeignKey("jobs.id")),  # None where no job came of it
 )
 datasets = Table(
     "datasets",

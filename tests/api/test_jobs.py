@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from app.settings import Settings
+from tests.api.datasets import AS_CSV, CSV
 from tests.conftest import ROWS, TUTORIAL, client_of
 
 LONG = TUTORIAL | {"name": "long", "training": {"epochs": 10_000_000}}
@@ -126,6 +127,22 @@ async def test_a_key_is_known_after_a_restart_and_while_its_job_runs(settings: S
         ]
         assert (await submitted(client, LONG, **keys[1]))["job"] == job["job"]
         await client.delete(f"/jobs/{job['job']}")
+
+
+async def test_a_key_stands_for_one_upload(client: httpx.AsyncClient) -> None:
+    """The same bytes are the same dataset; other bytes, or a training, are 409 under its key."""
+    key = {"Idempotency-Key": "table-1"}
+
+    first = (await client.post("/datasets", content=CSV, headers=AS_CSV | key)).raise_for_status()
+    again = (await client.post("/datasets", content=CSV, headers=AS_CSV | key)).raise_for_status()
+    other = await client.post("/datasets", content=CSV + CSV[-9:], headers=AS_CSV | key)
+    training = await client.post("/train", json=TUTORIAL, headers=key)
+
+    assert first.json() == again.json()
+    for refused in (other, training):
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/key-reused")
+    assert len((await client.get("/datasets")).json()["datasets"]) == 1
+    assert (await client.get("/jobs")).json()["jobs"] == []
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ä", "x" * 256, "a\tb"])

@@ -11,6 +11,7 @@ from app.api.openapi import upload_body
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import DatasetDetail, DatasetList, DatasetSummary
+from app.api.training import Key
 from app.api.uploads import keep
 from app.errors import DatasetDamaged, DatasetNotFound
 from app.store.learnt_from import models_of
@@ -24,15 +25,16 @@ DatasetInPath = Annotated[str, Path(description="The dataset's id.")]
     "",
     status_code=201,
     response_model=DatasetDetail,
-    responses=documented(400, 403, 413, 415, 422, 503, 507) | {200: {"model": DatasetDetail, "description": "Kept"}},
+    responses=documented(400, 403, 409, 413, 415, 422, 503, 507)
+    | {200: {"model": DatasetDetail, "description": "Kept"}},
     openapi_extra=upload_body(),
 )
-async def upload(parts: PartsOf, request: Request) -> Response:
+async def upload(parts: PartsOf, request: Request, key: Key = None) -> Response:
     """Keep a table to train from: CSV, NDJSON, Parquet, Arrow or npy by its Content-Type, else JSON.
 
     Answers 201, or 200 if the same bytes, read the same way, are kept already.
     """
-    dataset, is_new = await keep(request, parts)
+    dataset, is_new = await keep(request, parts, key)
     models = await asyncio.to_thread(models_of, parts.store.catalogue, dataset.id)
     return as_json(dataset_detail(dataset, models), 201 if is_new else 200, f"/datasets/{dataset.id}")
 

@@ -113,7 +113,7 @@ def _what_jobs_need() -> None:
         "keys",
         sa.Column("key", word(255), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("job", sa.String(length=16), nullable=False),
+        sa.Column("job", sa.String(length=16), nullable=True),
         sa.ForeignKeyConstraint(["job"], ["jobs.id"], name=op.f("fk_keys_jobs")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_keys")),
     )
