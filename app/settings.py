@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     """Seconds after which the state of a training is written down again, for whoever has to go on with it."""
     training_seconds: Annotated[float, Gt(0)] = 600
     """Longest time one training may take."""
+    training_bytes: Annotated[int, Ge(2**28)] = 4 * 2**30
+    """Most memory that the process of one training may take, in bytes; that of a GPU is not counted."""
     train_bytes: Annotated[int, Ge(1)] = 64 * 2**20
     """Longest table to learn from, in bytes, inflated."""
     upload_bytes: Annotated[int, Ge(1)] = 8 * 2**30

@@ -1,7 +1,8 @@
-"""Where trainings run: processes that are warm, niced and can be lost one at a time; or threads, for tests."""
+"""Where trainings run: warm processes, niced and bounded, that can be lost one at a time; or threads, for tests."""
 
 import multiprocessing
 import os
+import resource
 import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -23,19 +24,20 @@ class ProcessExecutor(Executor):
 
     Each process is a pool of its own, so that whatever happens to one, busy or idle, concerns no other. A process that
     dies fails its own call (pebble.ProcessExpired or RuntimeError) and is replaced; one that takes longer than
-    `seconds` is killed (TimeoutError); `shutdown` kills whatever still runs.
+    `seconds` is killed (TimeoutError); one that would take more `memory`, in bytes, than its process may have, is told
+    so (MemoryError), if the system can hold it to that; `shutdown` kills whatever still runs.
     """
 
-    def __init__(self, count: int, seconds: float) -> None:
+    def __init__(self, count: int, seconds: float, memory: int) -> None:
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["app.jobs.work"])
-        self.seconds = seconds
+        self.seconds, self.memory = seconds, memory
         self.pools = [self._new_pool() for _ in range(count)]
         self.running = [0] * count
         self.lock = Lock()
 
     def _new_pool(self) -> ProcessPool:
-        pool = ProcessPool(max_workers=1, context=self.context, initializer=_settle_in)
+        pool = ProcessPool(max_workers=1, context=self.context, initializer=_settle_in, initargs=[self.memory])
         pool.submit(os.getpid, None)  # starts the process now rather than at the first training
         return pool
 
@@ -62,9 +64,12 @@ class ProcessExecutor(Executor):
             pool.join()
 
 
-def _settle_in() -> None:
-    """Prepare a process: last in line for the processor, one BLAS thread, and gone when the server is."""
+def _settle_in(memory: int) -> None:
+    """Prepare a process: last in line for the processor, one BLAS thread, no more memory, gone when the server is."""
     os.nice(NICE)
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = memory if most == resource.RLIM_INFINITY else min(memory, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     threadpool_limits(1)
     parent = multiprocessing.parent_process()
@@ -77,7 +82,7 @@ def _leave_with(sentinel: int) -> None:
     os._exit(1)
 
 
-EXECUTORS: dict[str, Callable[[int, float], Executor]] = {
+EXECUTORS: dict[str, Callable[[int, float, int], Executor]] = {
     "process": ProcessExecutor,
-    "thread": lambda count, _seconds: ThreadPoolExecutor(count, thread_name_prefix="training"),
+    "thread": lambda count, _seconds, _memory: ThreadPoolExecutor(count, thread_name_prefix="training"),
 }

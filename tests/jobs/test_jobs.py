@@ -80,7 +80,7 @@ async def running(store: ModelStore, executor: Executor, **capacity: Any) -> Asy
 
 @pytest.fixture
 def processes() -> Iterator[ProcessExecutor]:
-    executor = ProcessExecutor(2, seconds=30)
+    executor = ProcessExecutor(2, seconds=30, memory=2**30)
     yield executor
     executor.shutdown()
 
@@ -311,6 +311,16 @@ def test_processes_are_niced_and_their_own(processes: ProcessExecutor) -> None:
     """Work is done elsewhere, last in line for the processor."""
     assert processes.submit(os.getpid).result() != os.getpid()
     assert processes.submit(os.nice, 0).result() >= 10
+
+
+def test_a_process_takes_no_more_memory_than_it_may(processes: ProcessExecutor) -> None:
+    """What needs more is told so; the process lives and goes on."""
+    process = processes.submit(os.getpid).result()
+
+    with pytest.raises(MemoryError):
+        processes.submit(bytes, 2**30).result()
+    assert len(processes.submit(bytes, 2**20).result()) == 2**20
+    assert processes.submit(os.getpid).result() == process
 
 
 def test_a_process_killed_while_idle_is_replaced(processes: ProcessExecutor) -> None:
