@@ -5,10 +5,10 @@ import json
 import logging
 import os
 import re
-from importlib.metadata import version as version_of
 from pathlib import Path
 from time import monotonic
 
+import numpy as np
 from safetensors.numpy import load, save
 
 from app import __version__
@@ -39,7 +39,7 @@ class Checkpoints:
     def __init__(self, folder: Path, order: str, seconds: float = SECONDS_BETWEEN) -> None:
         """`order` is a digest of all that decides what the training comes to: its rows and its recipe."""
         self.folder = folder
-        self.origin = {"order": order, "netlet": __version__, "numpy": version_of("numpy")}
+        self.origin = {"order": order, "netlet": __version__, "numpy": np.__version__}
         self.seconds = seconds
         self.due = monotonic() + seconds
 

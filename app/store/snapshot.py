@@ -7,8 +7,8 @@ metadata. Reading one runs nothing that is in it.
 import hashlib
 import json
 import platform
-from importlib.metadata import version as version_of
 
+import numpy as np
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -38,7 +38,7 @@ def encode(model: Model) -> bytes:
     document = Document(
         sha256=BLANK,
         format=FORMAT,
-        libraries={"netlet": __version__, "numpy": version_of("numpy"), "python": platform.python_version()},
+        libraries={"netlet": __version__, "numpy": np.__version__, "python": platform.python_version()},
         columns=model.columns,
         sources=model.sources,
         targets=model.targets,
