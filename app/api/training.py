@@ -1,6 +1,7 @@
 """A request to train, from its body to the job that stands for it, waited for as long as was asked."""
 
 import hashlib
+from dataclasses import replace
 from time import monotonic
 from typing import Annotated
 
@@ -36,7 +37,7 @@ async def trained(parts: Parts, body: Body, asked: Asked, key: str | None, reque
         order = await parts.read_table(_size(body), read_order, body, parts.limits, parts.datasets)
         caller = request.client.host if request.client else ""
         terms = ledger.Request(caller=caller, priority=asked.priority, seconds=asked.timeout_seconds, key=named)
-        job = (await parts.jobs.submit(order, terms)).job
+        job = (await parts.jobs.submit(replace(order, max_epochs=asked.max_epochs), terms)).job
     return await _waited(parts, body, asked, job)
 
 

@@ -37,6 +37,8 @@ class Order:
     """What is to be said of the rows, with the warnings of the report."""
     plan: Plan | None = None
     """What else of the dataset is learnt, where it does not fit into memory."""
+    max_epochs: int | None = None
+    """How many epochs there are at most, whatever the recipe says."""
 
     @property
     def count(self) -> int:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from sys import maxsize
 
 from app.engine.control import Control, Wish
 from app.engine.learning import learn
@@ -53,6 +54,7 @@ def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoi
             is_due=checkpoints.is_due,
             save=checkpoints.save,
             resume=checkpoints.load(),
+            most_epochs=order.max_epochs or maxsize,
         )
         model = learn(order.rows, order.recipe, control=control, device=workplace.device, threads=threads, more=more)
     if more is not None:
