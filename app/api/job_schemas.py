@@ -25,6 +25,8 @@ class Asked(BaseModel):
     """The longest that the training may take, if the service allows as much."""
     max_epochs: Annotated[int, Ge(1), Le(MOST_EPOCHS)] | None = None
     """The most epochs before the training ends with what it has learnt, on the schedule that its `epochs` set."""
+    paused: bool = False
+    """Whether the training pauses before its first epoch, to be stepped or resumed; the answer is its job, at once."""
     cancel_on_disconnect: bool = False
     """Whether the training is cancelled if the caller goes away while it waits."""
 
@@ -47,6 +49,8 @@ class JobDetail(BaseModel):
     job: str
     status: State
     model: str
+    paused: bool
+    """Whether it waits, or will after the epoch that is under way, to be resumed or stepped."""
     version: int | None
     """Once it succeeded, or was cancelled with `keep_best`."""
     partial: bool

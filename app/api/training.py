@@ -42,7 +42,9 @@ async def trained(
     if job is None:
         order = await _order(parts, body, start)
         caller = request.client.host if request.client else ""
-        terms = ledger.Request(caller=caller, priority=asked.priority, seconds=asked.timeout_seconds, key=named)
+        terms = ledger.Request(
+            caller=caller, priority=asked.priority, seconds=asked.timeout_seconds, key=named, paused=asked.paused
+        )
         job = (await parts.jobs.submit(replace(order, max_epochs=asked.max_epochs), terms)).job
     return await _waited(parts, body, asked, job)
 
@@ -55,8 +57,8 @@ async def _order(parts: Parts, body: Body, start: str | None) -> Order:
 
 
 async def _waited(parts: Parts, body: Body, asked: Asked, job: Job) -> Job:
-    if not asked.cancel_on_disconnect:
-        return await parts.jobs.wait(job, asked.wait)
+    if asked.paused or not asked.cancel_on_disconnect:
+        return await parts.jobs.wait(job, 0 if asked.paused else asked.wait)
     deadline = monotonic() + asked.wait
     while not job.is_over and not parts.jobs.stopping and (left := deadline - monotonic()) > 0:
         job = await parts.jobs.wait(job, min(left, LOOK_SECONDS))

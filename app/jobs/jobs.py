@@ -28,7 +28,7 @@ from app.errors import (
 from app.jobs import orders
 from app.jobs.folder import JobFolder
 from app.jobs.job import Job, State, error_to
-from app.jobs.ledger import Entry, Key, Ledger, Request, Submitted
+from app.jobs.ledger import Entry, Key, Ledger, Request, Submitted, Wished
 from app.jobs.orders import Order
 from app.jobs.work import Workplace, train_and_save
 from app.store.catalogue import Catalogue, Unit
@@ -211,15 +211,18 @@ class Jobs:
         finally:
             self.reserved -= 1
 
-    def _heed(self, own: dict[str, str | None]) -> None:
+    def _heed(self, own: dict[str, Wished]) -> None:
         """Do what is wished of the jobs here, and give up those that were taken over."""
         for job_id, running in list(self.running.items()):
             if job_id not in own:
                 self.folder.note(running.job).ask(b"c")
                 self._expect_end(job_id, "cancel")
-            elif wish := own[job_id]:
+            elif wish := own[job_id].wish:
                 self.folder.note(running.job).ask(wish[0].encode())
                 self._expect_end(job_id, wish)
+            elif own[job_id].until != running.job.until:
+                running.job = replace(running.job, until=own[job_id].until)
+                self.folder.note(running.job).hold(running.job.until)
 
     def _expect_end(self, job_id: str, wish: str) -> None:
         """Kill the process of a job that should end and has nothing to keep, unless it ends by itself very soon."""
@@ -254,7 +257,7 @@ class Jobs:
         job, note = running.job, self.folder.note(running.job)
         limit = min(job.seconds or self.capacity.seconds, self.capacity.seconds)
         try:
-            note.prepare()
+            note.prepare(job.until)
             call = self.executor.submit(train_and_save, data, self.workplace, note)
             running.future = asyncio.wrap_future(call)
         except (*LOST, OSError) as error:

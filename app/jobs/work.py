@@ -11,6 +11,7 @@ from typing import Any
 from app.engine.control import Checkpoint, Control, Wish
 from app.engine.learning import learn
 from app.engine.model import Model
+from app.errors import Cancelled
 from app.jobs import orders
 from app.jobs.checkpoints import Checkpoints
 from app.jobs.continuing import begun, wider, with_old_rows
@@ -52,15 +53,17 @@ def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoi
             datasets = DatasetFiles(workplace.root)
             more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
         start, lost = begun(order.start)
-        states = _States(checkpoints)
+        resume = checkpoints.load()
+        states = _States(checkpoints, writer, 0 if resume is None else resume.epoch)
         control = Control(
             on_epoch=writer,
             wish=lambda: WISHES[writer.wish],
             is_due=states.is_due,
             save=states.save,
-            resume=checkpoints.load(),
+            resume=resume,
             most_epochs=order.max_epochs or maxsize,
         )
+        writer.hold(states.begun)
         means: dict[str, Any] = {"device": workplace.device, "threads": threads, "more": more}
         model = learn(order.rows, order.recipe, control=control, start=start, **means)
     ends = Ends(order.rows) if more is None else more.ends
@@ -78,24 +81,33 @@ def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoi
 
 
 class _States:
-    """What a training puts down of its state: on its way for whoever goes on when it is lost, at its end to be kept."""
+    """What a training puts down of its state, on its way for whoever goes on when it is lost, at its end to be kept.
 
-    def __init__(self, checkpoints: Checkpoints) -> None:
-        self.checkpoints = checkpoints
+    Where it is paused, it is put down, and waits.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, writer: NoteWriter, begun: int) -> None:
+        """`begun` epochs were there already when this attempt began; a solver takes them again."""
+        self.checkpoints, self.writer, self.begun = checkpoints, writer, begun
         self.is_over = False
         self.last: Checkpoint | None = None
 
     def is_due(self, stopped: str | None) -> bool:
         """Tell whether to put it down."""
         self.is_over = stopped is not None
-        return self.is_over or self.checkpoints.is_due(stopped)
+        pauses = self.writer.until <= self.writer.epoch > self.begun
+        return self.is_over or pauses or self.checkpoints.is_due(stopped)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Put it down."""
+        """Put it down; raise Cancelled if that is wished while it waits."""
         if self.is_over:
             self.last = checkpoint.memory
-        else:
-            self.checkpoints.save(checkpoint)
+            return
+        self.checkpoints.save(checkpoint)
+        if checkpoint.epoch > self.begun:
+            self.writer.hold(checkpoint.epoch)
+            if WISHES[self.writer.wish] is Wish.CANCEL:  # a solver would take one more step before it asks
+                raise Cancelled
 
     def memory_of(self, model: Model) -> Checkpoint | None:
         """Give what the optimizer of a model remembers, if there is anything, and if it is not that of another try."""
