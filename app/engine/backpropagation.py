@@ -12,6 +12,7 @@ from app.engine.arrays import Array, Features, Inputs, Parameters, PerMember, Ro
 from app.engine.losses import Loss
 from app.engine.network import LayerPass, Network
 
+ALL = slice(None)
 SHARD = 1024  # rows of a large batch that are one piece of work; sums are taken in their order, whoever did them
 
 A = TypeVar("A", bound=npt.NDArray[Any])
@@ -26,7 +27,17 @@ class Batch(NamedTuple):
 
     def part(self, rows: slice) -> "Batch":
         """Give some of the rows of each member."""
+        if rows == ALL:
+            return self
         return Batch(self.X[:, rows], self.y[:, rows], None if self.weights is None else self.weights[:, rows])
+
+
+class _Room(NamedTuple):
+    """Arrays for so many rows: what passes work in, their activations transposed, and ones to sum the rows with."""
+
+    passes: list[LayerPass]
+    transposed: list[Units]
+    ones: Units
 
 
 class Backpropagation:
@@ -39,7 +50,8 @@ class Backpropagation:
         self.parameters, self.layers = parameters, network.layers(parameters)
         self.is_weight = network.is_weight(parameters[:1])
         self.write_to(gradient)
-        self.room: dict[int, tuple[list[LayerPass], Units]] = {}
+        self.transposed = [_transposed(layer.W) for layer in self.layers]
+        self.rooms: dict[int, _Room] = {}
 
     def write_to(self, gradient: Parameters) -> None:
         """Take other arrays for the gradient, from the next call on."""
@@ -54,24 +66,25 @@ class Backpropagation:
         """
         activations, layers = self.network.activations, self.layers
         inputs = self.network.enter(self.parameters, X)
-        passes, ones = self._room(inputs.shape[-2])
+        passes, transposed, ones = self._room(inputs.shape[-2])
         z, a = self.network.forward(layers, inputs, passes, masks)
         value = self.loss.value(z, a, y, weights)
         delta = self.loss.delta(activations[-1], a, passes[-1].scratch, y, weights)  # steps (1) and (2)
         for index in reversed(range(len(layers))):
             slope, below = self.slopes[index], passes[index - 1]
-            np.matmul(_transposed(below.a if index else inputs), delta, out=slope.W)  # step (5): each weight's part
+            fed = transposed[index - 1] if index else _transposed(inputs)
+            np.matmul(fed, delta, out=slope.W)  # step (5): each weight's part
             if slope.b is not None:
                 np.matmul(ones, delta, out=slope.b)  # a sum, but faster
             if index:
                 multiply = np.multiply if delta.shape[-1] == 1 else np.matmul  # the same for one unit, but faster
-                error = multiply(delta, _transposed(layers[index].W), out=below.error)  # step (3): the z2 error
+                error = multiply(delta, self.transposed[index], out=below.error)  # step (3): the z2 error
                 if masks:
                     error *= masks[index - 1]
                 activations[index - 1].backpropagate(error, below.scratch)  # step (4): the z2 delta
                 delta = error
         if self.network.embeddings:
-            self._embed(X, np.matmul(delta, _transposed(layers[0].W)))
+            self._embed(X, np.matmul(delta, self.transposed[0]))
         self.penalise()
         return value
 
@@ -80,12 +93,13 @@ class Backpropagation:
         if self.l2:
             self.gradient += self.l2 * self.is_weight * self.parameters
 
-    def _room(self, rows: int) -> tuple[list[LayerPass], Units]:
-        """Keep room for passes over so many rows, and as many ones to sum them with."""
-        if rows not in self.room:
+    def _room(self, rows: int) -> _Room:
+        """Keep room for so many rows, so that none is made twice."""
+        if rows not in self.rooms:
             passes = self.network.passes((len(self.parameters), rows), self.parameters)
-            self.room[rows] = passes, np.ones_like(self.parameters, shape=(1, rows))
-        return self.room[rows]
+            ones = np.ones_like(self.parameters, shape=(1, rows))
+            self.rooms[rows] = _Room(passes, [_transposed(each.a) for each in passes], ones)
+        return self.rooms[rows]
 
     def _embed(self, X: Features, error: Inputs) -> None:
         """Add up the error of each code over the rows that have it."""
@@ -120,7 +134,7 @@ class ShardedBackpropagation:
         `take` gives some of the batch's `rows`; taking them is a part of the work that is shared out.
         """
         if rows < 2 * SHARD:
-            return self.whole(*take(slice(None)), masks)
+            return self.whole(*take(ALL), masks)
         parts = [slice(start, start + SHARD) for start in range(0, rows, SHARD)]
         while len(self.gradients) < len(parts):
             self.gradients.append(np.empty_like(self.whole.gradient))

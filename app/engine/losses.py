@@ -41,7 +41,7 @@ class Loss:
         errors = self.errors(z, a, y, self.level)
         if weights is not None:
             errors = errors * weights
-        total: PerMember = errors.reshape(*errors.shape[:-2], -1).sum(axis=-1)
+        total: PerMember = np.add.reduce(errors.reshape(*errors.shape[:-2], -1), axis=-1)
         return total if self.summed else total / (errors.shape[-2] * errors.shape[-1])
 
     def delta(

@@ -99,6 +99,17 @@ OPTIMIZERS: dict[str, Optimizer] = {
 }
 
 
+class _Block(NamedTuple):
+    """Views of what is stepped at once: where it lies, and what belongs to it."""
+
+    place: slice
+    parameters: Vector
+    memory: Memory
+    update: Vector
+    is_weight: Vector
+    rates: Vector | None
+
+
 class Stepper:
     """Steps parameters in place, block by block so that all a block needs stays in the cache.
 
@@ -107,27 +118,35 @@ class Stepper:
 
     def __init__(self, name: str, parameters: Parameters, is_weight: Parameters, rates: Parameters | None) -> None:
         self.optimizer = OPTIMIZERS[name]
-        self.parameters, self.is_weight = parameters.reshape(-1), is_weight.reshape(-1)
-        self.rates = None if rates is None else rates.reshape(-1)
-        self.memory = np.zeros_like(self.parameters, shape=(self.optimizer.vectors, self.parameters.size))
-        self.update = np.empty_like(self.parameters[:BLOCK])
+        flat, is_weight = parameters.reshape(-1), is_weight.reshape(-1)
+        self.memory = np.zeros_like(flat, shape=(self.optimizer.vectors, flat.size))
         self.number = 0
+        update = np.empty_like(flat[:BLOCK])
+        self.blocks = [
+            _Block(
+                block,
+                flat[block],
+                self.memory[:, block],
+                update[: len(flat[block])],
+                is_weight[block],
+                None if rates is None else rates.reshape(-1)[block],
+            )
+            for block in (slice(start, start + BLOCK) for start in range(0, len(flat), BLOCK))
+        ]
 
     def apply(self, gradient: Parameters, learning_rate: float, settings: "TrainingConfig") -> None:
         """Take one step; the gradient is used up."""
         self.number += 1
         step = Step(learning_rate, self.number, settings)
         flat = gradient.reshape(-1)
-        for start in range(0, len(flat), BLOCK):
-            block = slice(start, start + BLOCK)
-            parameters = self.parameters[block]
-            update = self.update[: len(parameters)]
-            self.optimizer.rule(flat[block], self.memory[:, block], update, step)
-            if self.rates is not None:
-                update *= self.rates[block]
+        for place, parameters, memory, update, is_weight, rates in self.blocks:
+            self.optimizer.rule(flat[place], memory, update, step)
+            if rates is not None:
+                np.multiply(update, rates, out=update)
             if self.optimizer.decays:
-                parameters -= learning_rate * settings.weight_decay * self.is_weight[block] * parameters
-            parameters -= update
+                decay = learning_rate * settings.weight_decay * is_weight * parameters
+                np.subtract(parameters, decay, out=parameters)
+            np.subtract(parameters, update, out=parameters)
 
 
 def clip(gradient: Parameters, norm: float) -> None:

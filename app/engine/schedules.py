@@ -1,12 +1,11 @@
 """Schedules: how the learning rate changes from epoch to epoch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import cos, pi
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """Where a training stands when the next epoch's rate is asked for.
 
     `epoch` counts the epochs that are done, of `epochs`; `stalled` those since the watched loss was last at its best.

@@ -81,7 +81,7 @@ class Course(Means):
         self, value: PerMember, parameters: Parameters, rows: Callable[[], Batch], past: Sequence[float]
     ) -> None:
         """Raise Diverged if a loss is not finite, naming the first layer that is not; `past` losses came before it."""
-        if (np.abs(value) < LARGEST_LOSS).all():  # false for NaN too
+        if all(abs(number) < LARGEST_LOSS for number in value.tolist()):  # false for NaN too; faster than arrays
             return
         inputs = self.network.enter(parameters, rows().X[..., :MOST_TRACED, :])
         passes = self.network.passes((len(parameters), inputs.shape[-2]), parameters)
@@ -135,6 +135,7 @@ class _Run:
         self.rate = self.initial_rate = float(config.learning_rate or 0.0)
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
+        self.improved = 0  # the last epoch at whose end a member's best loss was known
         self.best_loss = np.full(len(parameters), np.inf)
         self.best_epochs = np.zeros(len(parameters), dtype=np.intp)  # at whose end the best loss was known
         self.best_parameters = parameters.copy()
@@ -165,7 +166,7 @@ class _Run:
                 return None
             value = self.descend(count, take)
             total += value if self.course.loss.summed else value * (count / self.examples.count)
-        self.losses.append(float(total.mean()))
+        self.losses.append(_mean(total))
         return total
 
     def descend(self, rows: int, take: Take) -> PerMember:
@@ -191,16 +192,19 @@ class _Run:
         if self.examples.judged.shape[1]:
             parameters = self.course.parameters
             watched = self.course.measure(parameters, self.examples, self.examples.judged, self.losses)
-            self.validation_losses.append(float(watched.mean()))
+            self.validation_losses.append(_mean(watched))
         better = watched < self.best_loss
-        self.best_loss[better], self.best_epochs[better] = watched[better], len(self.losses)
-        if self.config.keep_best:
-            self.best_parameters[better] = parameters[better]
+        if True in better.tolist():
+            self.improved = len(self.losses)
+            np.copyto(self.best_loss, watched, where=better)
+            np.copyto(self.best_epochs, self.improved, where=better)
+            if self.config.keep_best:
+                self.best_parameters[better] = parameters[better]
 
     @property
     def stalled(self) -> int:
         """How many epochs it is that a member had its best watched loss."""
-        return len(self.losses) - int(self.best_epochs.max())
+        return len(self.losses) - self.improved
 
     def ending(self) -> str | None:
         """Say why training should stop now, if it should."""
@@ -261,6 +265,7 @@ class _Run:
         self.dropout.pool = self.course.device.send(arrays["dropout"])
         for name in BESTS:
             getattr(self, name)[:] = arrays[name]
+        self.improved = int(self.best_epochs.max())
         for name in CURVES:
             getattr(self, name)[:] = arrays[name].tolist()
         self.rate = facts["rate"]
@@ -281,6 +286,10 @@ class _Run:
             loss = np.where(better, best, loss)
         history = History(np.array(self.losses), np.array(self.validation_losses))
         return Trained(parameters, history, float(loss.mean()), tuple(epochs.tolist()), stopped)
+
+
+def _mean(values: PerMember) -> float:
+    return float(np.add.reduce(values)) / len(values)  # what `mean` gives, in a third of its time
 
 
 def descend(course: Course, examples: Examples) -> Trained:

@@ -36,15 +36,15 @@ class JobFolder:
         """Tell where an order is that is too long for the catalogue."""
         return self.path / f"{job_id}.order"
 
-    def note(self, job: Job) -> Note:
-        """Give the note of a job's current attempt."""
-        return Note(self.path / f"{job.id}-{job.attempt}.note")
+    def note(self, job_id: str, attempt: int) -> Note:
+        """Give the note of an attempt at a job."""
+        return Note(self.path / f"{job_id}-{attempt}.note")
 
     def points(self, job: Job) -> tuple[Point, ...]:
         """Read how far a job is; whoever goes on with it tells the epochs that are repeated anew."""
         told: list[Point] = []
         for attempt in range(1, job.attempt + 1):
-            for point in Note(self.path / f"{job.id}-{attempt}.note").read():
+            for point in self.note(job.id, attempt).read():
                 while told and told[-1].epoch >= point.epoch:
                     told.pop()
                 told.append(point)

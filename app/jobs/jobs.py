@@ -5,40 +5,36 @@ import logging
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
-from typing import TypeVar
-
-from pebble import ProcessExpired
+from typing import NamedTuple, TypeVar
 
 from app.errors import (
     Cancelled,
     LeaseLost,
     NetletError,
-    OutOfMemory,
     ShuttingDown,
     StorageError,
-    TrainingTooLong,
-    Unforeseen,
     WorkerLost,
 )
 from app.jobs import orders
+from app.jobs.endings import LOST, ending_of
 from app.jobs.folder import JobFolder
 from app.jobs.job import Job, State, error_to
-from app.jobs.ledger import Entry, Key, Ledger, Request, Submitted, Wished
+from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished
 from app.jobs.orders import Order
+from app.jobs.progress import Note
 from app.jobs.work import Workplace, train_and_save
 from app.store.catalogue import Catalogue, Unit
-from app.store.saving import Saved, add_version, drop
+from app.store.saving import Saved, drop, next_version, place
 
 T = TypeVar("T")
-LOST = (ProcessExpired, BrokenProcessPool)
 SHORT_ORDER = 2**16  # bytes that the catalogue keeps itself
+FEW_NUMBERS = 2**13  # that are written into an order sooner than a thread begins
 LOOK_SECONDS = 1.0  # between looks for what others left or wish
-POLL_SECONDS = 0.1  # between looks at a job that another process runs
+POLL_SECONDS = {State.QUEUED: 0.3, State.RUNNING: 0.1}  # between looks at a job that does not run here
 GRACE_SECONDS = 1.0  # that a training has to end by itself
 
 log = logging.getLogger(__name__)
@@ -57,15 +53,31 @@ class Capacity:
     """The longest that a training may take."""
 
 
+class _Ended(NamedTuple):
+    """A job that is over, and what is to be run in its place."""
+
+    job: Job
+    next: Claimed | None
+
+
 @dataclass
 class _Running:
     """A job that runs here."""
 
     job: Job
-    future: "asyncio.Future[Saved] | None" = None
+    data: bytes | Path
+    """Its order, or where that is."""
+    future: "asyncio.Future[Saved]"
     outcome: Job | None = None
+    next: Claimed | None = None
+    has_looked: bool = False
+    """Whether it is known what is to be run in its place, if anything."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     is_late: bool = False
+
+    def end(self, outcome: Job, following: Claimed | None) -> None:
+        """Note how it ended, and what comes next."""
+        self.outcome, self.next, self.has_looked = outcome, following, True
 
 
 class Jobs:
@@ -77,6 +89,7 @@ class Jobs:
         self.ledger = Ledger(catalogue, lease=capacity.lease, most_attempts=capacity.most_attempts)
         self.folder = JobFolder(workplace.root)
         self.running: dict[str, _Running] = {}
+        self.awaited: dict[str, asyncio.Event] = {}  # set when a queued job begins here
         self.reserved = 0
         self.tasks: set[asyncio.Task[None]] = set()
         self.settling: set[asyncio.Task[None]] = set()
@@ -95,27 +108,28 @@ class Jobs:
         if self.stopping:
             raise ShuttingDown
         request = request or Request()
-        job_id, data = secrets.token_hex(8), await asyncio.to_thread(orders.encode, order)
+        job_id, data = secrets.token_hex(8), await _encoded(order)
         is_short = len(data) <= SHORT_ORDER
         if not is_short:
             await asyncio.to_thread(self.folder.keep_order, job_id, data)
         entry = Entry(order.name, order.dataset, order.count, data if is_short else None)
         runs, most = self.free > 0, self.capacity.most_waiting
         self.reserved += runs
+        # It is trained while it is written down; nobody is told before both are done.
+        kept = data if is_short else self.folder.order(job_id)
+        future = self._call(job_id, 1, kept, 0 if request.paused else None) if runs else None
+        found = None
         try:
             found = await self._write(
                 lambda unit: self.ledger.submit(unit, job_id, entry, request, runs=runs, most_queued=most)
             )
-        except BaseException:
-            self.folder.clear(job_id)
-            raise
         finally:
             self.reserved -= runs
-        if not found.is_new:
-            self.folder.clear(job_id)
-        elif runs:
-            self._start(found.job, data if is_short else self.folder.order(job_id))
-        else:  # a place may have become free meanwhile
+            if found is None or not found.is_new:
+                self._disown(job_id, future)
+        if found.is_new and future is not None:
+            self._start(_Running(found.job, kept, future))
+        elif found.is_new:  # a place may have become free meanwhile
             self._spawn(self._fill())
         return found
 
@@ -145,26 +159,25 @@ class Jobs:
 
     async def wait(self, job: Job, seconds: float) -> Job:
         """Wait until a job is over, or this process stops, but not longer than this; give it as it is then."""
-        running = self.running.get(job.id)
-        if running is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(running.over.wait(), seconds)
-            return running.outcome or await self.get(job.id)
         deadline = monotonic() + seconds
-        while not (job.is_over or job.id in self.running or self.stopping) and monotonic() < deadline:
-            await asyncio.sleep(min(POLL_SECONDS, seconds))
-            job = await asyncio.to_thread(self.ledger.get, job.id)
-        if job.id in self.running:
-            return await self.wait(job, deadline - monotonic())
-        return job
+        while not (job.is_over or job.id in self.running or self.stopping) and (left := deadline - monotonic()) > 0:
+            begins = self.awaited.setdefault(job.id, asyncio.Event())
+            await _until(begins, min(POLL_SECONDS[job.state], left))
+            self.awaited.pop(job.id, None)
+            if job.id not in self.running:
+                job = await asyncio.to_thread(self.ledger.get, job.id)
+        running = self.running.get(job.id)
+        if running is None:
+            return job
+        await _until(running.over, deadline - monotonic())
+        return running.outcome or await self.get(job.id)
 
     async def cancel(self, job_id: str, *, keep_best: bool) -> Job:
         """End a job as soon as that can be, if it is not over; raise JobNotFound."""
         wish = "keep" if keep_best else "cancel"
         job = await self._write(lambda unit: self.ledger.ask(unit, job_id, wish))
         if job.state == State.RUNNING and job.wish is not None:
-            self.folder.note(job).ask(job.wish[0].encode())
-            self._expect_end(job.id, job.wish)
+            self._ask(job, job.wish)
         elif job.is_over:
             self.folder.clear(job.id)
         return job
@@ -173,7 +186,7 @@ class Jobs:
         """Leave all jobs to whoever comes next, and take no more; those who wait are told at once."""
         self.stopping = True
         for running in self.running.values():
-            self.folder.note(running.job).ask(b"c")
+            self._note(running.job).ask(b"c")
         for task in self.tasks:
             task.cancel()
 
@@ -189,86 +202,106 @@ class Jobs:
         """Keep the lease, run what waits, and look what others wish, until this process stops."""
         while True:
             await asyncio.sleep(min(LOOK_SECONDS, self.capacity.lease / 4))
-            if self.running:
-                with _patience():
-                    self._heed(await self._write(lambda unit: self.ledger.beat(unit, list(self.running))))
+            with _patience():
+                await self.beat()
             await self._fill()
+
+    async def beat(self) -> None:
+        """Keep the lease of what runs here, do what is wished of it, and give up what was taken over."""
+        running = dict(self.running)  # others may begin while this is written
+        if running:
+            own = await self._write(lambda unit: self.ledger.beat(unit, list(running)))
+            self._heed(running, own)
 
     async def _fill(self) -> None:
         """Run queued jobs while there are places."""
         with _patience():
             while self.free > 0 and await asyncio.to_thread(self.ledger.has_claims):
-                job = await self._claim()
-                if job is None:
+                self.reserved += 1
+                try:
+                    claimed = await self._write(self.ledger.claim)
+                finally:
+                    self.reserved -= 1
+                if claimed is None:
                     return
-                data = await asyncio.to_thread(self.ledger.order, job.id)
-                self._start(job, data or self.folder.order(job.id))
+                self._start_claimed(claimed)
 
-    async def _claim(self) -> Job | None:
-        self.reserved += 1
-        try:
-            return await self._write(self.ledger.claim)
-        finally:
-            self.reserved -= 1
+    def _heed(self, begun: dict[str, _Running], own: dict[str, Wished]) -> None:
+        for job_id, running in begun.items():
+            wish, until = own.get(job_id, Wished("cancel", None))
+            if wish:
+                self._ask(running.job, wish)
+            elif until != running.job.until:
+                running.job = replace(running.job, until=until)
+                self._note(running.job).hold(until)
 
-    def _heed(self, own: dict[str, Wished]) -> None:
-        """Do what is wished of the jobs here, and give up those that were taken over."""
-        for job_id, running in list(self.running.items()):
-            if job_id not in own:
-                self.folder.note(running.job).ask(b"c")
-                self._expect_end(job_id, "cancel")
-            elif wish := own[job_id].wish:
-                self.folder.note(running.job).ask(wish[0].encode())
-                self._expect_end(job_id, wish)
-            elif own[job_id].until != running.job.until:
-                running.job = replace(running.job, until=own[job_id].until)
-                self.folder.note(running.job).hold(running.job.until)
-
-    def _expect_end(self, job_id: str, wish: str) -> None:
-        """Kill the process of a job that should end and has nothing to keep, unless it ends by itself very soon."""
-        running = self.running.get(job_id)
-        if running is not None and running.future is not None and wish == "cancel":
+    def _ask(self, job: Job, wish: str) -> None:
+        """Ask a training to end; kill its process if it has nothing to keep and does not end by itself very soon."""
+        self._note(job).ask(wish[0].encode())
+        running = self.running.get(job.id)
+        if running is not None and wish == "cancel":
             self.loop.call_later(GRACE_SECONDS, running.future.cancel)
 
-    def _start(self, job: Job, data: bytes | Path) -> None:
-        running = self.running[job.id] = _Running(job)
-        self._spawn(self._run(running, data))
+    def _note(self, job: Job) -> Note:
+        return self.folder.note(job.id, job.attempt)
+
+    def _start_claimed(self, claimed: Claimed) -> None:
+        job, data = claimed.job, claimed.data or self.folder.order(claimed.job.id)
+        self._start(_Running(job, data, self._call(job.id, job.attempt, data, job.until)))
+
+    def _start(self, running: _Running) -> None:
+        self.running[running.job.id] = running
+        if begins := self.awaited.pop(running.job.id, None):
+            begins.set()
+        self._spawn(self._run(running))
+
+    def _call(self, job_id: str, attempt: int, data: bytes | Path, until: int | None) -> "asyncio.Future[Saved]":
+        """Let a process train, until it is to pause."""
+        note = self.folder.note(job_id, attempt)
+        try:
+            note.prepare(until)
+            future = asyncio.wrap_future(self.executor.submit(train_and_save, data, self.workplace, note))
+        except (*LOST, OSError) as error:
+            future = self.loop.create_future()
+            future.set_exception(error)
+        future.add_done_callback(_take_note)  # it may end when nobody waits for it any longer
+        return future
+
+    def _disown(self, job_id: str, future: "asyncio.Future[Saved] | None") -> None:
+        """End a training that is nobody's, and leave nothing of it."""
+        if future is not None:
+            self.folder.note(job_id, 1).ask(b"c")
+            future.add_done_callback(lambda done: _drop_result(self.workplace.root, done))
+            future.cancel()
+        self.folder.clear(job_id)
 
     def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _run(self, running: _Running, data: bytes | Path) -> None:
+    async def _run(self, running: _Running) -> None:
         """Take a job through its attempts; however it ends, those who wait are told."""
         try:
             while running.outcome is None:
-                await self._attempt(running, data)
+                await self._attempt(running)
         finally:
             del self.running[running.job.id]
             running.over.set()
+        if running.next is not None:
+            self._start_claimed(running.next)
         if running.outcome.is_over:
             self.folder.clear(running.job.id)
-        if not self.stopping:
+        if not (running.has_looked or self.stopping):
             await self._fill()
 
-    async def _attempt(self, running: _Running, data: bytes | Path) -> None:
-        """Train once, and write down how it ended."""
-        job, note = running.job, self.folder.note(running.job)
-        limit = min(job.seconds or self.capacity.seconds, self.capacity.seconds)
-        try:
-            note.prepare(job.until)
-            call = self.executor.submit(train_and_save, data, self.workplace, note)
-            running.future = asyncio.wrap_future(call)
-        except (*LOST, OSError) as error:
-            running.future = self.loop.create_future()
-            running.future.set_exception(error)
-        running.future.add_done_callback(_take_note)  # it may end when nobody waits for it any longer
+    async def _attempt(self, running: _Running) -> None:
+        """Wait until a training ends, and write down how."""
+        limit = min(running.job.seconds or self.capacity.seconds, self.capacity.seconds)
         done, _ = await asyncio.wait([running.future], timeout=limit)
         if not done:
             running.is_late = True
-            note.ask(b"c")
-            self._expect_end(job.id, "cancel")
+            self._ask(running.job, "cancel")
             await asyncio.wait([running.future])
         settling = asyncio.create_task(self._settle(running))
         self.settling.add(settling)
@@ -278,40 +311,54 @@ class Jobs:
     async def _settle(self, running: _Running) -> None:
         """Write down how an attempt ended: the version and its job's success become visible together."""
         job = replace(running.job, points=self.folder.points(running.job))
-        ending = _ending_of(running)
+        ending = ending_of(job.id, running.future, is_late=running.is_late)
         try:
             match ending:
                 case Saved():
-                    running.outcome = await self._write(lambda unit: self._succeed(unit, job, ending))
+                    running.end(*await self._write(lambda unit: self._succeed(unit, job, ending)))
                 case WorkerLost():
-                    running.job = await self._write(lambda unit: self.ledger.retry(unit, job))
-                    running.outcome = running.job if running.job.is_over else None
+                    await self._retry(running, job)
                 case Cancelled():
-                    running.outcome = await self._end(job, State.CANCELLED)
+                    running.end(*await self._end(job, State.CANCELLED))
                 case NetletError():
-                    running.outcome = await self._end(job, State.FAILED, error=error_to(ending))
+                    running.end(*await self._end(job, State.FAILED, error=error_to(ending)))
         except LeaseLost:
             running.outcome = job  # which is another's by now
         except StorageError as error:
-            running.outcome = await self._give_up(job, error)
+            await self._give_up(running, job, error)
         if isinstance(ending, Saved):
             drop(self.workplace.root, ending)
 
-    def _succeed(self, unit: Unit, job: Job, saved: Saved) -> Job:
+    def _succeed(self, unit: Unit, job: Job, saved: Saved) -> _Ended:
+        version = next_version(unit, job.name)
         state = State.CANCELLED if saved.partial else State.SUCCEEDED
-        self.ledger.move(unit, job, state, points=job.points, partial=saved.partial)
-        return self.ledger.note_version(unit, job.id, add_version(unit, self.workplace.root, job.name, saved))
+        ended = self._move(unit, job, state, partial=saved.partial, version=version)
+        place(unit, self.workplace.root, job.name, version, saved)
+        return ended
 
-    async def _end(self, job: Job, state: State, **values: object) -> Job:
-        return await self._write(lambda unit: self.ledger.move(unit, job, state, points=job.points, **values))
+    async def _end(self, job: Job, state: State, **values: object) -> _Ended:
+        return await self._write(lambda unit: self._move(unit, job, state, **values))
 
-    async def _give_up(self, job: Job, error: StorageError) -> Job:
+    def _move(self, unit: Unit, job: Job, state: State, **values: object) -> _Ended:
+        """End a job, and begin the next in the same commit."""
+        over = self.ledger.move(unit, job, state, points=job.points, **values)
+        return _Ended(over, None if self.stopping else self.ledger.claim(unit))
+
+    async def _retry(self, running: _Running, job: Job) -> None:
+        """Begin another attempt, unless there were too many."""
+        running.job = await self._write(lambda unit: self.ledger.retry(unit, job))
+        if running.job.is_over:
+            running.outcome = running.job
+        else:
+            running.future = self._call(job.id, running.job.attempt, running.data, running.job.until)
+
+    async def _give_up(self, running: _Running, job: Job, error: StorageError) -> None:
         """Let a job fail that could not be written; where even that cannot be, tell at least who waits."""
         try:
-            return await self._end(job, State.FAILED, error=error_to(error))
+            running.end(*await self._end(job, State.FAILED, error=error_to(error)))
         except (LeaseLost, StorageError) as refused:
             log.warning("the end of job %s cannot be written down (%s)", job.id, refused)
-            return replace(job, state=State.FAILED, error=error)
+            running.outcome = replace(job, state=State.FAILED, error=error)
 
     async def _write(self, do: Callable[[Unit], T]) -> T:
         return await asyncio.wrap_future(self.catalogue.write(do))
@@ -326,34 +373,24 @@ def _patience() -> Iterator[None]:
         log.warning("jobs cannot be looked after now (%s)", error)
 
 
+async def _encoded(order: Order) -> bytes:
+    if order.rows.X.size <= FEW_NUMBERS:
+        return orders.encode(order)
+    return await asyncio.to_thread(orders.encode, order)
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, but not longer than this."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+
+
+def _drop_result(root: Path, future: "asyncio.Future[Saved]") -> None:
+    if not future.cancelled() and future.exception() is None:
+        drop(root, future.result())
+
+
 def _take_note(future: "asyncio.Future[Saved]") -> None:
     """Retrieve an error, which asyncio would complain of otherwise."""
     if not future.cancelled():
         future.exception()
-
-
-def _ending_of(running: _Running) -> Saved | NetletError:
-    """Say what an attempt ended with, and log it where that is nobody's input."""
-    future = running.future
-    if future is None or future.cancelled():
-        return TrainingTooLong() if running.is_late else Cancelled()
-    error = future.exception()
-    return future.result() if error is None else _in_our_words(error, running)
-
-
-def _in_our_words(error: BaseException, running: _Running) -> NetletError:
-    match error:
-        case TimeoutError():
-            return TrainingTooLong()
-        case MemoryError():
-            return OutOfMemory()
-        case Cancelled() if running.is_late:
-            return TrainingTooLong()
-        case NetletError():
-            error.__cause__ = error.__context__ = None
-            return error.with_traceback(None)
-        case ProcessExpired() | BrokenProcessPool():
-            log.warning("job %s: its process ended (%s)", running.job.id, error)
-            return WorkerLost()
-    log.error("job %s failed unexpectedly", running.job.id, exc_info=error)
-    return Unforeseen()

@@ -13,10 +13,39 @@ from app.jobs.job import BEFORE, Job, State, error_to
 from app.store.catalogue import Catalogue, Unit
 from app.store.schema import datasets, jobs, keys, orders
 
-served = jobs.alias("served")
-_DATASET = select(datasets.c.id).where(datasets.c.id == bindparam("id"))
-_QUEUED = select(func.count()).select_from(jobs).where(jobs.c.state == State.QUEUED)
 UNFINISHED = (State.QUEUED, State.RUNNING)
+
+# Statements that every job needs are put together once: that takes longer than to execute them.
+_served = jobs.alias("served")
+_last_served = select(func.max(_served.c.started)).where(_served.c.caller == jobs.c.caller).scalar_subquery()
+_is_lost = (jobs.c.state == State.RUNNING) & (jobs.c.lease < bindparam("now"))
+_is_ready = (jobs.c.state == State.QUEUED) | _is_lost
+_order = case((_is_lost, 0), else_=1), jobs.c.priority.desc(), func.coalesce(_last_served, 0.0), jobs.c.created
+_CLAIM = select(jobs).where(_is_ready).order_by(*_order).limit(1)
+_READY = select(jobs.c.id).where(_is_ready).limit(1)
+_QUEUED = select(func.count()).select_from(jobs).where(jobs.c.state == State.QUEUED)
+_DATASET = select(datasets.c.id).where(datasets.c.id == bindparam("id"))
+_JOB = select(jobs).where(jobs.c.id == bindparam("id"))
+_NEW = insert(jobs).returning(jobs)
+_ORDER = select(orders.c.data).where(orders.c.job == bindparam("job"))
+_ORDERED = insert(orders)
+_NAMED = insert(keys)
+_STANDS_FOR = (
+    select(jobs, keys.c.digest.label("digest"))
+    .join(keys, keys.c.job == jobs.c.id)
+    .where(keys.c.key == bindparam("key"))
+)
+_DONE = delete(orders).where(orders.c.job == bindparam("which"))
+_MOVED = (
+    update(jobs)
+    .where(
+        jobs.c.id == bindparam("which"),
+        jobs.c.state.in_(bindparam("origins", expanding=True)),
+        jobs.c.attempt == bindparam("attempts"),
+        jobs.c.owner.is_not_distinct_from(bindparam("whose", type_=jobs.c.owner.type)),
+    )
+    .returning(jobs)
+)
 
 
 class Key(NamedTuple):
@@ -65,6 +94,13 @@ class Submitted(NamedTuple):
     is_new: bool
 
 
+class Claimed(NamedTuple):
+    """A job that is to be run now, and its order; None where that is a file."""
+
+    job: Job
+    data: bytes | None
+
+
 class Ledger:
     """Writes for one owner: a process that runs jobs, and is taken to be alive until its lease ends.
 
@@ -85,7 +121,7 @@ class Ledger:
         what it should learn from is gone.
         """
         if request.key is not None:
-            found = unit.connection.execute(_STANDS_FOR.where(keys.c.key == request.key.text)).all()
+            found = unit.connection.execute(_STANDS_FOR, {"key": request.key.text}).all()
             if known := _of_key(found, request.key):
                 return Submitted(known, is_new=False)
         if not runs and unit.connection.scalars(_QUEUED).one() >= most_queued:
@@ -109,54 +145,48 @@ class Ledger:
         }
         if runs:
             values |= self._own(now) | {"state": State.RUNNING}
-        unit.execute(insert(jobs).values(values))
-        unit.execute(insert(orders).values(job=job_id, data=entry.data))
+        row = unit.changed(_NEW, values)
+        assert row is not None  # noqa: S101 - it has just been inserted
+        unit.execute(_ORDERED, {"job": job_id, "data": entry.data})
         if request.key is not None:
-            unit.execute(insert(keys).values(key=request.key.text, digest=request.key.digest, job=job_id))
-        return Submitted(_read(unit, job_id), is_new=True)
+            unit.execute(_NAMED, {"key": request.key.text, "digest": request.key.digest, "job": job_id})
+        return Submitted(Job.of(row), is_new=True)
 
     def find(self, key: Key) -> Job | None:
         """Find the job that a key stands for; raise KeyReused where it is that of another request."""
-        return _of_key(self.catalogue.read(_STANDS_FOR.where(keys.c.key == key.text)), key)
+        return _of_key(self.catalogue.read(_STANDS_FOR, {"key": key.text}), key)
 
-    def claim(self, unit: Unit) -> Job | None:
+    def claim(self, unit: Unit) -> Claimed | None:
         """Take over the next job: one whose owner died, else of the highest priority, of who was served longest ago.
 
         Jobs that were tried too often fail.
         """
         now = time()
-        lost = (jobs.c.state == State.RUNNING) & (jobs.c.lease < now)
-        for row in unit.connection.execute(select(jobs).where(lost, jobs.c.attempt >= self.most_attempts)).all():
-            self.move(unit, Job.of(row), State.FAILED, error=error_to(WorkerLost()))
-        last = select(func.max(served.c.started)).where(served.c.caller == jobs.c.caller).scalar_subquery()
-        order = case((lost, 0), else_=1), jobs.c.priority.desc(), func.coalesce(last, 0.0), jobs.c.created
-        ready = (jobs.c.state == State.QUEUED) | lost
-        found = unit.connection.execute(select(jobs).where(ready).order_by(*order).limit(1)).all()
-        if not found:
-            return None
-        row = found[0]
-        attempt = row.attempt + (row.owner is not None or row.state == State.QUEUED)
-        own = self._own(now) | {"attempt": attempt, "started": row.started or now}
-        return self.move(unit, Job.of(row), State.RUNNING, **own)
+        while (row := unit.connection.execute(_CLAIM, {"now": now}).first()) is not None:
+            job = Job.of(row)
+            if job.state == State.RUNNING and job.attempt >= self.most_attempts:
+                self.move(unit, job, State.FAILED, error=error_to(WorkerLost()))
+                continue
+            attempt = job.attempt + (job.owner is not None or job.state == State.QUEUED)
+            own = self._own(now) | {"attempt": attempt, "started": job.started or now}
+            return Claimed(self.move(unit, job, State.RUNNING, **own), unit.connection.scalar(_ORDER, {"job": job.id}))
+        return None
 
     def has_claims(self) -> bool:
         """Whether there is anything to claim, as far as can be told without keeping others from writing."""
-        ready = (jobs.c.state == State.QUEUED) | ((jobs.c.state == State.RUNNING) & (jobs.c.lease < time()))
-        return bool(self.catalogue.read(select(jobs.c.id).where(ready).limit(1)))
+        return bool(self.catalogue.read(_READY, {"now": time()}))
 
     def move(self, unit: Unit, job: Job, state: State, **values: Any) -> Job:  # noqa: ANN401 - columns
         """Bring a job to a state, and write columns with it; raise LeaseLost if it has moved on meanwhile."""
         if state not in UNFINISHED:
             values |= {"ended": time(), "lease": None}
-            unit.execute(delete(orders).where(orders.c.job == job.id))
-        still = (
-            jobs.c.state.in_(BEFORE[state]),
-            jobs.c.attempt == job.attempt,
-            jobs.c.owner.is_not_distinct_from(job.owner),
-        )
-        if not unit.execute(update(jobs).where(jobs.c.id == job.id, *still).values(state=state, **values)):
+        still = {"which": job.id, "origins": BEFORE[state], "attempts": job.attempt, "whose": job.owner}
+        row = unit.changed(_MOVED, {"state": state} | values | still)
+        if row is None:
             raise LeaseLost
-        return _read(unit, job.id)
+        if state not in UNFINISHED:
+            unit.execute(_DONE, {"which": job.id})
+        return Job.of(row)
 
     def retry(self, unit: Unit, job: Job) -> Job:
         """Begin another attempt at a job whose process was lost; fail it if there were too many."""
@@ -170,11 +200,6 @@ class Ledger:
         unit.execute(update(jobs).where(*own).values(lease=time() + self.lease))
         wished = select(jobs.c.id, jobs.c.wish, jobs.c.until).where(*own)
         return {row.id: Wished(row.wish, row.until) for row in unit.connection.execute(wished)}
-
-    def note_version(self, unit: Unit, job_id: str, version: int) -> Job:
-        """Write down what became of a job that succeeded."""
-        unit.execute(update(jobs).where(jobs.c.id == job_id).values(version=version))
-        return _read(unit, job_id)
 
     def release(self, unit: Unit) -> None:
         """Leave the jobs of this owner to others, to go on with at once."""
@@ -204,7 +229,7 @@ class Ledger:
 
     def get(self, job_id: str) -> Job:
         """Read a job; raise JobNotFound."""
-        rows = self.catalogue.read(select(jobs).where(jobs.c.id == job_id.replace("\0", "")))
+        rows = self.catalogue.read(_JOB, {"id": job_id.replace("\0", "")})
         if not rows:
             raise JobNotFound(job_id)
         return Job.of(rows[0])
@@ -216,16 +241,8 @@ class Ledger:
             chosen = chosen.where(jobs.c.state == state)
         return [Job.of(row) for row in self.catalogue.read(chosen)]
 
-    def order(self, job_id: str) -> bytes | None:
-        """Read the order of a job that is not over; None where it is a file."""
-        rows = self.catalogue.read(select(orders.c.data).where(orders.c.job == job_id))
-        return rows[0].data if rows else None
-
     def _own(self, now: float) -> dict[str, object]:
         return {"owner": self.owner, "lease": now + self.lease, "started": now, "attempt": 1}
-
-
-_STANDS_FOR = select(jobs, keys.c.digest.label("digest")).join(keys, keys.c.job == jobs.c.id)
 
 
 def _of_key(found: Sequence[Row[Any]], key: Key) -> Job | None:
@@ -237,7 +254,7 @@ def _of_key(found: Sequence[Row[Any]], key: Key) -> Job | None:
 
 
 def _read(unit: Unit, job_id: str) -> Job:
-    row = unit.connection.execute(select(jobs).where(jobs.c.id == job_id.replace("\0", ""))).first()
+    row = unit.connection.execute(_JOB, {"id": job_id.replace("\0", "")}).first()
     if row is None:
         raise JobNotFound(job_id)
     return Job.of(row)

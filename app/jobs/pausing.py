@@ -52,5 +52,5 @@ async def _hold(jobs: Jobs, job_id: str, until: Callable[[Job], int | None]) -> 
     """Write down after which epoch a job pauses, and let its process know."""
     job = await asyncio.wrap_future(jobs.catalogue.write(lambda unit: jobs.ledger.hold(unit, job_id, until)))
     if job.state == State.RUNNING:
-        jobs.folder.note(job).hold(job.until)
+        jobs.folder.note(job.id, job.attempt).hold(job.until)
     return await jobs.get(job_id)

@@ -21,6 +21,7 @@ from app.store.migrating import migrate
 MOST_AT_ONCE = 256  # works that share a transaction
 
 T = TypeVar("T")
+Values = Mapping[str, object]
 
 
 class Unit:
@@ -30,11 +31,18 @@ class Unit:
         self.connection = connection
         self.folders: set[Path] = set()
         self.placed: list[tuple[Path, Path]] = []
+        self.changes = 0
         self.is_whole = False
 
-    def execute(self, statement: Executable, values: Sequence[Mapping[str, object]] | None = None) -> int:
+    def execute(self, statement: Executable, values: Values | Sequence[Values] | None = None) -> int:
         """Change rows, and tell how many."""
+        self.changes += 1
         return int(self.connection.execute(statement, values).rowcount)
+
+    def changed(self, statement: Executable, values: Values | None = None) -> Row[Any] | None:
+        """Change a row by a statement that gives it back; None if there is none."""
+        self.changes += 1
+        return self.connection.execute(statement, values).first()
 
     def place(self, aside: Path, folder: Path, name: str) -> None:
         """Rename a file that was written aside and synced to its place; the folder is synced before the commit."""
@@ -118,19 +126,19 @@ class Catalogue:
         for engine in (self.writer, self.reader):
             engine.dispose()
 
-    def read(self, statement: Executable) -> Sequence[Row[Any]]:
+    def read(self, statement: Executable, values: Values | None = None) -> Sequence[Row[Any]]:
         """Give the rows of one statement; raise StorageError."""
         with database_errors(), self._used():
             try:
-                return self._read(statement)
+                return self._read(statement, values)
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
-            return self._read(statement)  # by a new connection: all that were lost are forgotten
+            return self._read(statement, values)  # by a new connection: all that were lost are forgotten
 
-    def _read(self, statement: Executable) -> Sequence[Row[Any]]:
+    def _read(self, statement: Executable, values: Values | None) -> Sequence[Row[Any]]:
         with self.reader.connect() as connection:
-            return connection.execute(statement).all()
+            return connection.execute(statement, values).all()
 
     def write(self, do: Callable[[Unit], T]) -> Future[T]:
         """Do something in a transaction; its result is there once it is on disk.
@@ -206,15 +214,16 @@ class Catalogue:
 
 
 def _attempt(unit: Unit, work: _Work) -> None:
-    """Do one of the works that share a transaction; what it raises undoes what it did."""
-    placed = len(unit.placed)
+    """Do one of the works that share a transaction; raise what it raises once it has changed something."""
+    changes, placed = unit.changes, len(unit.placed)
     try:
-        with unit.connection.begin_nested():
-            work.outcome = work.do(unit)
+        work.outcome = work.do(unit)
     except (SQLAlchemyError, OSError):  # the transaction may be broken
         raise
-    except Exception as error:  # noqa: BLE001 - it is told to who asked for it
+    except Exception as error:
         assert len(unit.placed) == placed, "a work that places files must not raise"  # noqa: S101 - what callers promise
+        if unit.changes > changes:
+            raise
         work.outcome = error
 
 

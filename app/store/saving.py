@@ -5,7 +5,7 @@ from pathlib import Path
 from time import time
 from typing import NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, update
 
 from app.engine.control import CANCELLED, Checkpoint
 from app.engine.model import Model
@@ -16,6 +16,9 @@ from app.store.schema import models, versions
 
 INCOMING = ".incoming"
 KINDS = ("safetensors", memories.MEMORY)
+
+_NEXT = update(models).where(models.c.name == bindparam("which")).values(highest=models.c.highest + 1).returning(models)
+_FIRST, _LISTED = insert(models), insert(versions)
 
 
 class Saved(NamedTuple):
@@ -60,14 +63,25 @@ def drop(root: Path, saved: Saved) -> None:
 
 
 def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> int:
-    """Make what was saved the next version of a name, and tell which that is. Comes last: it does not raise.
+    """Make what was saved the next version of a name, and tell which that is. Comes last: it does not raise."""
+    version = next_version(unit, name)
+    place(unit, root, name, version, saved)
+    return version
+
+
+def next_version(unit: Unit, name: str) -> int:
+    """Take the next number of a name, which nobody else gets."""
+    row = unit.changed(_NEXT, {"which": name})
+    if row is None:
+        unit.execute(_FIRST, {"name": name, "highest": 1})
+    return 1 if row is None else int(row.highest)
+
+
+def place(unit: Unit, root: Path, name: str, version: int, saved: Saved) -> None:
+    """Make what was saved a version of this number. Comes last: it does not raise.
 
     A file that has its place already is one that nobody knows of, left by a crash: it is put out of the way.
     """
-    highest = unit.connection.scalar(select(models.c.highest).where(models.c.name == name))
-    if highest is None:
-        unit.execute(insert(models).values(name=name, highest=0))
-    version = (highest or 0) + 1
     folder, files = root / name, {aside: snapshot_file(version, kind) for kind, aside in saved.asides.items()}
     if not folder.is_dir():
         folder.mkdir(mode=0o700)
@@ -75,15 +89,10 @@ def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> int:
     for file in (snapshot_file(version, kind) for kind in KINDS):
         if os.path.lexists(folder / file):
             rename(folder / file, folder / f"{file}.orphan-{saved.aside}")
-    unit.execute(update(models).where(models.c.name == name).values(highest=version))
-    unit.execute(
-        insert(versions).values(
-            name=name, version=version, sha256=saved.sha256, bytes=saved.bytes, created=time(), dataset=saved.dataset
-        )
-    )
+    facts = {"sha256": saved.sha256, "bytes": saved.bytes, "created": time(), "dataset": saved.dataset}
+    unit.execute(_LISTED, {"name": name, "version": version} | facts)
     for aside, file in files.items():
         unit.place(root / INCOMING / aside, folder, file)
-    return version
 
 
 def snapshot_file(version: int, kind: str = "safetensors") -> str:

@@ -1,4 +1,4 @@
-"""What tests of datasets share: a table with a column of each kind, and sending it."""
+"""What tests of datasets share: a table with a column of each kind, sending it, and training from it."""
 
 from typing import Any
 
@@ -18,6 +18,7 @@ CSV = b"hours,course,paid,day,score\n" + b"".join(
     ]
 )
 AS_CSV = {"content-type": "text/csv"}
+QUICK: dict[str, Any] = {"training": {"optimizer": "adam", "epochs": 5, "members": 2}}
 
 
 def rows() -> list[dict[str, Any]]:
@@ -38,6 +39,14 @@ def rows() -> list[dict[str, Any]]:
 async def uploaded(client: httpx.AsyncClient, content: bytes = CSV, kind: str = "text/csv", **query: str) -> Any:
     response = await client.post("/datasets", params=query, content=content, headers={"content-type": kind})
     return response.raise_for_status().json()
+
+
+async def trained(client: httpx.AsyncClient, **request: Any) -> Any:
+    return (await client.post("/train", json={"target": "score"} | QUICK | request)).raise_for_status().json()
+
+
+async def weights(client: httpx.AsyncClient, model: str) -> Any:
+    return (await client.get(f"/models/{model}/weights")).json()["members"]
 
 
 def left_behind(settings: Settings) -> list[str]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import sleep
@@ -146,24 +147,26 @@ def test_the_next_checkpoint_is_not_due_at_once(made: list[Checkpoint], folder: 
     assert not checkpoints.is_due(None)
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """Files end after 1,000 bytes, as on a full disk."""
+    """Let files end after 1,000 bytes, as on a full disk; those of the test run too, so that it is no fixture."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, ignored)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_full_disk_ends_no_training(made: list[Checkpoint], folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It goes on without a checkpoint, and the log says why."""
     checkpoints = Checkpoints(folder, "order")
     checkpoints.due = 0.0
 
-    checkpoints.save(made[0])
+    with small_files():
+        checkpoints.save(made[0])
 
     assert "no checkpoint after epoch 1: The disk is full" in caplog.text
     assert checkpoints.load() is None

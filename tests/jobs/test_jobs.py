@@ -89,6 +89,21 @@ def files(store: ModelStore) -> list[str]:
     return sorted(path.name for path in JobFolder(store.root).path.iterdir())
 
 
+async def test_a_training_that_begins_while_the_lease_is_renewed_goes_on(store: ModelStore) -> None:
+    """The renewal that does not know of it yet does not take it for one that was taken over."""
+    held = Held()
+    async with running(store, held, at_once=2) as jobs:
+        await jobs.submit(ORDER)
+        submitting = asyncio.create_task(jobs.submit(ORDER))
+        await asyncio.sleep(0)
+        beating = asyncio.create_task(jobs.beat())
+        await asyncio.sleep(0)
+        later = (await submitting).job
+        await beating
+
+        assert jobs.folder.note(later.id, 1).wish_path.read_bytes()[:1] == b"\0"
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
