@@ -33,6 +33,8 @@ NetletError
 ├── ForeignSite               a page of another site asks for a change
 ├── Busy                      the queue of trainings is full
 ├── KeyReused                 an Idempotency-Key stands for another request
+├── JobOver                   a job that has ended cannot be paused or stepped
+├── NotPaused                 only a job that is paused can be stepped or resumed
 ├── Cancelled                 a training was ended because somebody asked for it
 ├── LeaseLost                 a job is another process's by now
 ├── OutOfMemory               a training needed more memory than there is
@@ -308,6 +310,20 @@ class Cancelled(NetletError):
     """Somebody asked for the training to end."""
 
     usual = "The training was cancelled before it was done. Nothing was saved of it."
+
+
+class JobOver(NetletError):
+    """A job that has ended cannot be paused, resumed or stepped."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"The job has {state} already: there is nothing to pause or to go on with. Train again.")
+        self.state = state
+
+
+class NotPaused(NetletError):
+    """Only a job that is paused can be resumed or stepped."""
+
+    usual = "The job is not paused. POST its /pause first, or train with ?paused=true."
 
 
 class LeaseLost(NetletError):

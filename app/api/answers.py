@@ -109,6 +109,7 @@ def detail(stored: Stored) -> ModelDetail:
         tags=model.tags,
         description=model.description,
         dataset=model.dataset,
+        continued_from=model.continued_from,
         created=stored.created,
         sha256=stored.sha256,
         bytes=stored.bytes,

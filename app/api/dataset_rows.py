@@ -99,6 +99,8 @@ class _Reading:
     def shape(self, draw: Draw, columns: Sequence[ColumnSummary]) -> TrainingRows:
         """Read a few rows to tell what learning all of them takes, whatever their weights and classes are."""
         rows = replace(self, sent=replace(self.sent, weight=None)).of(draw).at_hand
+        if self.sent.like is not None:
+            return replace(rows, y=self.sent.like.labels or rows.y)
         if not isinstance(rows.y, tuple):
             return rows
         counted = next(column.level_count for column in columns if column.name == rows.targets[0])

@@ -20,6 +20,7 @@ def job_detail(job: Job, most_points: int = 0) -> JobDetail:
         job=job.id,
         status=job.state,
         model=job.name,
+        paused=job.paused,
         version=job.version,
         partial=job.partial,
         priority=job.priority,
@@ -62,15 +63,15 @@ def progress(job: Job, points: Sequence[Point]) -> list[ProgressEvent]:
 
 
 async def events(jobs: Jobs, job: Job, after: int) -> AsyncIterator[ServerSentEvent]:
-    """Tell each state of a job and its progress after an epoch, until it is over or the service stops.
+    """Tell each state of a job, paused or not, and its progress after an epoch, until it is over or the service stops.
 
     The id of an event of progress is its epoch.
     """
     state = None
     while True:
-        if job.state != state and not job.is_over:
-            state = job.state
-            yield ServerSentEvent(event=state, data=job_detail(job))
+        if (job.state, job.paused) != state and not job.is_over:
+            state = job.state, job.paused
+            yield ServerSentEvent(event=job.state, data=job_detail(job))
         for event in progress(job, [point for point in job.points if point.epoch > after]):
             after = event.epoch
             yield ServerSentEvent(event="progress", id=str(after), data=event)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.jobs.job import State
 
+MOST_EPOCHS = 10_000_000
 LOOSE = ConfigDict(use_attribute_docstrings=True)
 
 
@@ -22,6 +23,10 @@ class Asked(BaseModel):
     """Jobs of a higher one run first; among equals, those of the caller who was served longest ago."""
     timeout_seconds: Annotated[float, Gt(0)] | None = None
     """The longest that the training may take, if the service allows as much."""
+    max_epochs: Annotated[int, Ge(1), Le(MOST_EPOCHS)] | None = None
+    """The most epochs before the training ends with what it has learnt, on the schedule that its `epochs` set."""
+    paused: bool = False
+    """Whether the training pauses before its first epoch, to be stepped or resumed; the answer is its job, at once."""
     cancel_on_disconnect: bool = False
     """Whether the training is cancelled if the caller goes away while it waits."""
 
@@ -44,6 +49,8 @@ class JobDetail(BaseModel):
     job: str
     status: State
     model: str
+    paused: bool
+    """Whether it waits, or will after the epoch that is under way, to be resumed or stepped."""
     version: int | None
     """Once it succeeded, or was cancelled with `keep_best`."""
     partial: bool

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.queries import parameters
-from app.api.schemas import TUTORIAL_ROWS, PredictRequest, Problem, TrainRequest, UploadSettings
+from app.api.schemas import TUTORIAL_ROWS, ContinueRequest, PredictRequest, Problem, TrainRequest, UploadSettings
 from app.tables.formats import FORMATS
 
 NameInPath = Annotated[str, Path(description="The model's name.", examples=["exam"])]
@@ -46,7 +46,8 @@ def describe(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            models = [(TrainRequest, "validation"), (PredictRequest, "validation"), (Problem, "serialization")]
+            bodies = TrainRequest, ContinueRequest, PredictRequest
+            models = [*((body, "validation") for body in bodies), (Problem, "serialization")]
             _, added = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # the literals are modes
             document["components"]["schemas"] = added["$defs"] | document["components"]["schemas"]
             for operation in [operation for path in document["paths"].values() for operation in path.values()]:

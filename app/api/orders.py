@@ -10,7 +10,7 @@ from app.api.bodies import Body
 from app.api.dataset_rows import Chosen, choose
 from app.api.parsing import parse
 from app.api.parts import Limits
-from app.api.schemas import PredictRequest, TrainRequest
+from app.api.schemas import LearntRows, PredictRequest, TrainRequest
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
@@ -37,12 +37,8 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
     name = new_name() if request.name is None else request.name
     require_name(name)
     recipe = _recipe(request, given)
-    if request.dataset is None:
-        chosen = Chosen(training_rows(sent(request, table), task=recipe.task, wants_labels=recipe.wants_labels))
-    else:
-        _require_alone(request, table)
-        chosen = choose(sent(request, None), request.dataset, recipe, limits, datasets)
-    _require_affordable(chosen.rows, recipe, limits)
+    chosen = chosen_rows(request, table, sent(request, table), recipe, limits=limits, datasets=datasets)
+    require_affordable(chosen.rows, recipe, limits)
     return Order(
         name=name,
         rows=chosen.rows,
@@ -55,7 +51,17 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
     )
 
 
-def _require_affordable(rows: TrainingRows, recipe: Recipe, limits: Limits) -> None:
+def chosen_rows(
+    request: LearntRows, table: Table | None, sent: Sent, recipe: Recipe, *, limits: Limits, datasets: DatasetStore
+) -> Chosen:
+    """Read what is to be learnt: the table of a request, or of a dataset that it names."""
+    if request.dataset is None:
+        return Chosen(training_rows(sent, task=recipe.task, wants_labels=recipe.wants_labels))
+    _require_alone(request, table)
+    return choose(sent, request.dataset, recipe, limits, datasets)
+
+
+def require_affordable(rows: TrainingRows, recipe: Recipe, limits: Limits) -> None:
     """Raise BudgetExceeded for a training that would take more than one may."""
     cost = estimate(rows, recipe)
     for what, taken, limit in zip(cost._fields, cost, limits.training, strict=True):
@@ -67,7 +73,7 @@ def _require_affordable(rows: TrainingRows, recipe: Recipe, limits: Limits) -> N
             raise BudgetExceeded(message)
 
 
-def _require_alone(request: TrainRequest, table: Table | None) -> None:
+def _require_alone(request: LearntRows, table: Table | None) -> None:
     """Raise InvalidRequest for a table, or a part of one, beside a dataset."""
     beside = [name for name in BESIDE if getattr(request, name) is not None]
     if beside or table is not None:
@@ -75,7 +81,7 @@ def _require_alone(request: TrainRequest, table: Table | None) -> None:
         raise InvalidRequest(message, [Fault("nothing beside dataset", field=name) for name in beside or ["body"]])
 
 
-def sent(request: TrainRequest | PredictRequest, table: Table | None) -> Sent:
+def sent(request: LearntRows | PredictRequest, table: Table | None) -> Sent:
     """Take the table out of a request, if it has not come in a format of its own."""
     columns = None if request.columns is None else tuple(request.columns)
     if isinstance(request, PredictRequest):
@@ -90,7 +96,7 @@ def sent(request: TrainRequest | PredictRequest, table: Table | None) -> Sent:
         y=request.y,
         weight=request.weight,
         weights=request.weights,
-        kinds=dict(request.kinds),
+        kinds=dict(request.kinds) if isinstance(request, TrainRequest) else {},
     )
 
 

@@ -43,16 +43,17 @@ class Parsed(NamedTuple, Generic[M]):
     table: Table | None
 
 
-def parse(schema: type[M], body: Body, bounds: Bounds) -> Parsed[M]:
+def parse(schema: type[M], body: Body, bounds: Bounds, texts: Collection[str] = ()) -> Parsed[M]:
     """Validate a body, in whatever format it is, with the settings that its address adds.
 
-    What JSON says wins over the address. The table itself is left to app.tables, which names rows and columns. Raises
-    MalformedBody or MalformedTable if the body is not of its format, InvalidRequest if it is not what the route takes.
+    What JSON says wins over the address. `texts` are columns that are known to hold texts. The table itself is left to
+    app.tables, which names rows and columns. Raises MalformedBody or MalformedTable if the body is not of its format,
+    InvalidRequest if it is not what the route takes.
     """
     if body.format is None or (not body.data and any(name == "dataset" for name, _ in body.query)):
         return _parse_json(schema, body.data, settings_of(body.query), bounds)
     request, given = parse_settings(schema, body)
-    options = options_of(body.media_type, body.query, given, texts=texts_stated(given), bounds=bounds)
+    options = options_of(body.media_type, body.query, given, texts=[*texts, *texts_stated(given)], bounds=bounds)
     table = FORMATS[body.format].read(body.data, options)
     return Parsed(request, given, table)
 

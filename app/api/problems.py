@@ -46,6 +46,8 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.UnsuitableTarget: Kind(422, "target", "The target cannot be learnt as set"),
     errors.BudgetExceeded: Kind(422, "budget", "The training is too large"),
     errors.Diverged: Kind(422, "diverged", "The training diverged"),
+    errors.JobOver: Kind(409, "job-over", "The job has ended"),
+    errors.NotPaused: Kind(409, "not-paused", "The job is not paused"),
     errors.Cancelled: Kind(409, "cancelled", "The training was cancelled"),
     errors.TrainingTooLong: Kind(422, "too-long", "The training took too long"),
     errors.NotAcceptable: Kind(406, "not-acceptable", "The answer cannot have that form"),

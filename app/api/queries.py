@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from app.errors import Fault, InvalidRequest
 
-OF_THE_ROUTE = {"wait", "priority", "timeout_seconds", "cancel_on_disconnect"}
+OF_THE_ROUTE = {"wait", "priority", "timeout_seconds", "max_epochs", "paused", "cancel_on_disconnect"}
 OF_THE_FORMAT = {"delimiter", "decimal", "encoding"}
 TEXTS = {"name", "model", "target", "weight", "task", "preset", "description", "dataset"}
 LISTS = {"columns"}

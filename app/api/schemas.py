@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
 from annotated_types import MaxLen
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 
 from app.engine.choices import OneOf
 from app.engine.config import TrainingConfig
@@ -13,6 +13,7 @@ from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
 from app.engine.recipe import TASKS
 from app.engine.table import Label
+from app.errors import Fault, InvalidRequest
 from app.presets import PRESETS
 from app.tables.answered import Answer
 from app.tables.kinds import KINDS
@@ -28,21 +29,17 @@ TUTORIAL_ROWS = [
 ]
 
 TRAIN_EXAMPLE = {"name": "exam", "preset": "tutorial", "rows": TUTORIAL_ROWS, "target": "score"}
+CONTINUE_EXAMPLE = {"rows": [{"hours_studied": 4, "hours_slept": 8, "score": 91}], "training": {"epochs": 100}}
 PREDICT_EXAMPLE = {"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}
 
 ByKind = Discriminator(lambda value: "text" if isinstance(value, str) else "other")
 
 
-class TrainRequest(BaseModel):
-    """A table to learn from, and how; everything but the table can be left out."""
+class LearntRows(BaseModel):
+    """A table to learn from, in any of its forms, and how it is learnt."""
 
-    model_config = ConfigDict(
-        **STRICT,
-        json_schema_extra={"examples": [cast("JsonValue", TRAIN_EXAMPLE)]},
-    )
+    model_config = STRICT
 
-    name: str | None = None
-    """The model's name; training it again makes its next version. One is made up where it is not given."""
     rows: list[Any] | None = None
     """The table: objects by column, or lists in the order of `columns`. A column is of numbers, text (a category), true
     and false, or dates; null, empty text and NA are missing values."""
@@ -61,6 +58,28 @@ class TrainRequest(BaseModel):
     """With `rows`: the column that says how much each row counts; it is no feature."""
     weights: list[Any] | None = None
     """With `X`: how much each row counts."""
+    training: Annotated[Annotated[Literal["auto"], Tag("text")] | Annotated[TrainingConfig, Tag("other")], ByKind] = (
+        "auto"
+    )
+    """Optimizer, epochs, seed and so on."""
+    tags: Annotated[dict[Annotated[str, MaxLen(100)], Annotated[str, MaxLen(200)]], MaxLen(50)] = Field(
+        default_factory=dict
+    )
+    """Words of your own to find the model by."""
+    description: Annotated[str, MaxLen(2000)] = ""
+    """A sentence of your own."""
+
+
+class TrainRequest(LearntRows):
+    """A table to learn from, and how; everything but the table can be left out."""
+
+    model_config = ConfigDict(
+        **STRICT,
+        json_schema_extra={"examples": [cast("JsonValue", TRAIN_EXAMPLE)]},
+    )
+
+    name: str | None = None
+    """The model's name; training it again makes its next version. One is made up where it is not given."""
     kinds: dict[str, Annotated[str, OneOf(KINDS)]] = Field(default_factory=dict)
     """What a column is, by its name, where its cells do not tell: a number that stands for a `category`, say."""
     task: Annotated[str, OneOf(TASKS)] | None = None
@@ -68,20 +87,29 @@ class TrainRequest(BaseModel):
     target where it is not given."""
     network: Annotated[Annotated[Literal["auto"], Tag("text")] | Annotated[Architecture, Tag("other")], ByKind] = "auto"
     """Layers and activations."""
-    training: Annotated[Annotated[Literal["auto"], Tag("text")] | Annotated[TrainingConfig, Tag("other")], ByKind] = (
-        "auto"
-    )
-    """Optimizer, epochs, seed and so on."""
     scaling: Scaling = Scaling()
     """How numbers are scaled on the way in and un-scaled on the way out."""
     preset: Annotated[str, OneOf(PRESETS)] | None = None
     """Settings that a name stands for; what is set beside it wins."""
-    tags: Annotated[dict[Annotated[str, MaxLen(100)], Annotated[str, MaxLen(200)]], MaxLen(50)] = Field(
-        default_factory=dict
+
+
+class ContinueRequest(LearntRows):
+    """More rows for a version to learn; target, settings, tags and description that are not given are the version's."""
+
+    model_config = ConfigDict(
+        **STRICT,
+        json_schema_extra={"examples": [cast("JsonValue", CONTINUE_EXAMPLE)]},
     )
-    """Words of your own to find the model by."""
-    description: Annotated[str, MaxLen(2000)] = ""
-    """A sentence of your own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def require_the_same_network(cls, sent: Any) -> Any:  # noqa: ANN401 - whatever was sent
+        """Raise InvalidRequest for what stays as it is in the version, and cannot be set."""
+        fixed = [name for name in TrainRequest.model_fields if name not in LearntRows.model_fields and name in sent]
+        if fixed:
+            message = "What goes on learning is the same network with the same columns. POST /train makes a new model."
+            raise InvalidRequest(message, [Fault("nothing: it stays the version's", field=name) for name in fixed])
+        return sent
 
 
 class PredictRequest(BaseModel):
@@ -171,6 +199,8 @@ class ModelDetail(BaseModel):
     description: str
     dataset: str | None
     """What it was trained on, if that was kept; it may have been deleted since."""
+    continued_from: str | None
+    """The version whose weights this one began with."""
     created: datetime
     sha256: str
     bytes: int

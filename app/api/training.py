@@ -1,18 +1,22 @@
 """A request to train, from its body to the job that stands for it, waited for as long as was asked."""
 
 import hashlib
+from dataclasses import replace
 from time import monotonic
 from typing import Annotated
 
 from fastapi import Header, Request
 
 from app.api.bodies import Body
+from app.api.continuing import read_continuation
 from app.api.job_schemas import Asked
 from app.api.orders import read_order
 from app.api.parsing import names_dataset
 from app.api.parts import FELT, Parts
 from app.jobs import ledger
 from app.jobs.job import Job
+from app.jobs.orders import Order
+from app.store.references import Reference
 
 LOOK_SECONDS = 0.2
 Key = Annotated[
@@ -25,24 +29,36 @@ Key = Annotated[
 ]
 
 
-async def trained(parts: Parts, body: Body, asked: Asked, key: str | None, request: Request) -> Job:
+async def trained(
+    parts: Parts, body: Body, asked: Asked, key: str | None, request: Request, *, start: str | None = None
+) -> Job:
     """Give the job of a request, new or known by its key, as it is when it is over or the wait is.
 
-    Raises InputError for what cannot be trained, Busy, KeyReused, ShuttingDown.
+    `start` refers to the version that is trained on, where no new model is asked for. Raises InputError for what cannot
+    be trained, ModelNotFound, VersionNotFound, Busy, KeyReused, ShuttingDown.
     """
-    named = None if key is None else ledger.Key(key, _digest(body))
+    named = None if key is None else ledger.Key(key, _digest(request.url.path, body))
     job = None if named is None else await parts.jobs.find(named)
     if job is None:
-        order = await parts.read_table(_size(body), read_order, body, parts.limits, parts.datasets)
+        order = await _order(parts, body, start)
         caller = request.client.host if request.client else ""
-        terms = ledger.Request(caller=caller, priority=asked.priority, seconds=asked.timeout_seconds, key=named)
-        job = (await parts.jobs.submit(order, terms)).job
+        terms = ledger.Request(
+            caller=caller, priority=asked.priority, seconds=asked.timeout_seconds, key=named, paused=asked.paused
+        )
+        job = (await parts.jobs.submit(replace(order, max_epochs=asked.max_epochs), terms)).job
     return await _waited(parts, body, asked, job)
 
 
+async def _order(parts: Parts, body: Body, start: str | None) -> Order:
+    if start is None:
+        return await parts.read_table(_size(body), read_order, body, parts.limits, parts.datasets)
+    stored = await parts.loaded.find(Reference.parse(start))
+    return await parts.read_table(FELT, read_continuation, body, stored, parts.limits, parts.datasets, parts.store)
+
+
 async def _waited(parts: Parts, body: Body, asked: Asked, job: Job) -> Job:
-    if not asked.cancel_on_disconnect:
-        return await parts.jobs.wait(job, asked.wait)
+    if asked.paused or not asked.cancel_on_disconnect:
+        return await parts.jobs.wait(job, 0 if asked.paused else asked.wait)
     deadline = monotonic() + asked.wait
     while not job.is_over and not parts.jobs.stopping and (left := deadline - monotonic()) > 0:
         job = await parts.jobs.wait(job, min(left, LOOK_SECONDS))
@@ -51,10 +67,10 @@ async def _waited(parts: Parts, body: Body, asked: Asked, job: Job) -> Job:
     return job
 
 
-def _digest(body: Body) -> str:
+def _digest(path: str, body: Body) -> str:
     """Tell requests apart by all that says what is to be trained."""
     told = [pair for pair in sorted(body.query) if pair[0] not in {"wait", "cancel_on_disconnect"}]
-    return hashlib.sha256(repr((body.media_type, told)).encode() + b"\0" + body.data).hexdigest()
+    return hashlib.sha256(repr((path, body.media_type, told)).encode() + b"\0" + body.data).hexdigest()
 
 
 def _size(body: Body) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from sys import maxsize
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,6 +73,12 @@ class Control:
     """Takes a checkpoint, which is nobody else's."""
     resume: Checkpoint | None = None
     """Where the same training was left."""
+    most_epochs: int = maxsize
+    """How many epochs there are at most, of those that the recipe's schedule is for."""
+
+    def ending(self, epoch: int) -> str | None:
+        """Say why so many epochs are enough, if they are."""
+        return "max_epochs" if epoch >= self.most_epochs else None
 
     def ends_now(self) -> bool:
         """Tell whether to end with what there is; raise Cancelled where nothing is wanted."""
@@ -94,7 +101,9 @@ class Control:
 
     def unseen(self) -> "Control":
         """Go on obeying, but tell nobody: for a training that is only a try, and done again when the other is."""
-        return Control(wish=lambda: Wish.GO_ON if (wish := self.wish()) is Wish.PAUSE else wish)
+        return Control(
+            wish=lambda: Wish.GO_ON if (wish := self.wish()) is Wish.PAUSE else wish, most_epochs=self.most_epochs
+        )
 
 
 def random_state(rng: Randomness) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def learn(
     """
     labels = labels_of(rows)
     if start.model is not None:
-        recipe, labels = _going_on(start.model, rows, recipe), start.model.labels
+        recipe, labels = going_on(start.model, rows, recipe), start.model.labels
     problem = problem_of(rows, labels, recipe.scaling.one_hot)
     if more is not None:
         problem = problem._replace(rows=more.count, judging=len(rows.X))
@@ -91,13 +91,14 @@ def _expected_error(model: Model) -> float:
     return unexplained * (OPTIMISM if model.recipe.training.keep_best else 1.0)
 
 
-def _going_on(model: Model, rows: TrainingRows, recipe: Recipe) -> Recipe:
+def going_on(model: Model, rows: TrainingRows, recipe: Recipe) -> Recipe:
     """Train as the recipe says, what the model is; raise UnsuitableTarget for labels that it does not have."""
     answers, known = rows.y if isinstance(rows.y, tuple) else (), frozenset(model.labels)
-    faults = [Fault("a label of the model", str(label), row) for row, label in enumerate(answers) if label not in known]
+    others = [(row, str(label)) for row, label in enumerate(answers) if label not in known]
+    faults = [Fault("a label of the model", label, row, rows.targets[0]) for row, label in others[:MOST_FAULTS]]
     if faults or bool(answers) != bool(known):
         message = "A model learns only what it already tells apart: its labels, or numbers. Train a new one for others."
-        raise UnsuitableTarget(message, faults[:MOST_FAULTS], len(faults))
+        raise UnsuitableTarget(message, faults, len(others))
     return replace(model.recipe, training=replace(recipe.training, members=len(model.parameters)))
 
 
@@ -119,20 +120,10 @@ def _trained(
     folds = deal(_strata(rows), members, held_out, rng) if more is None else all_judge(len(rows.X), members)
     known = np.arange(len(rows.X)) if members > 1 else folds.learnt[0]  # what no member learns from stays unknown
     model = _drawn(rows, recipe, known, rng) if start is None else replace(start, recipe=recipe)
-    send = partial(_sent, means.device, str(training.precision))
-    weighing = Weighing.fit(rows, model.labels, balanced=training.class_weight == "balanced")
-    encoding = Encoding(model, weighing, send)
+    course, encoding = _lesson(model, rows, means, rng)
     examples = Examples(*encoding.batch(rows), *folds)
     if more is not None:
         examples = Streamed(**vars(examples), more=more, encode=encoding.batch)
-    course = Course(
-        network=model.network,
-        loss=replace(LOSSES[str(training.loss)], level=training.quantile),
-        config=training,
-        parameters=send(model.parameters.copy()),
-        rng=rng,
-        **vars(means),
-    )
     before = None if start is None else float(course.measure(course.parameters, examples, examples.learnt).mean())
     solver = SOLVERS.get(str(training.optimizer))
     trained = descend(course, examples) if solver is None else solve(solver, course, examples)
@@ -143,6 +134,30 @@ def _trained(
     report = _report(model, rows, Folds(*(each[:members] for each in folds)), trained, candidate.sentence)
     model = replace(model, report=replace(report, loss_before=before))
     return model if more is None else _of_all(model, more)
+
+
+def _lesson(model: Model, rows: TrainingRows, means: Means, rng: Randomness) -> tuple[Course, Encoding]:
+    """Prepare all that a model needs to learn from rows, or to be measured by them."""
+    training = model.recipe.training
+    send = partial(_sent, means.device, str(training.precision))
+    weighing = Weighing.fit(rows, model.labels, balanced=training.class_weight == "balanced")
+    course = Course(
+        network=model.network,
+        loss=replace(LOSSES[str(training.loss)], level=training.quantile),
+        config=training,
+        parameters=send(model.parameters.copy()),
+        rng=rng,
+        **vars(means),
+    )
+    return course, Encoding(model, weighing, send)
+
+
+def loss_on(model: Model, rows: TrainingRows) -> float:
+    """Measure the loss that a training would make small, on rows; raise Diverged if it is not finite."""
+    with np.errstate(all="ignore"):
+        course, encoding = _lesson(model, rows, Means(device=DEVICES["cpu"]()), np.random.default_rng())
+        examples = Examples(*encoding.batch(rows), *all_judge(len(rows.X), len(model.parameters)))
+        return float(course.measure(course.parameters, examples, examples.learnt).mean())
 
 
 def _drawn(rows: TrainingRows, recipe: Recipe, known: Index, rng: Randomness) -> Model:

@@ -19,6 +19,15 @@ BLOCK_NUMBERS = 2**17  # numbers in the widest layer of rows that are answered a
 
 
 @dataclass(frozen=True)
+class OldRows:
+    """The loss, in scaled units, on rows that a model had learnt before another training."""
+
+    rows: int
+    loss_before: float
+    loss_after: float
+
+
+@dataclass(frozen=True)
 class Report:
     """What is worth telling about a training.
 
@@ -43,6 +52,8 @@ class Report:
     """Of the rows, by whoever read them."""
     loss_before: float | None = None
     """What `loss` was before the training, where that did not begin with random weights."""
+    old_rows: OldRows | None = None
+    """What the training did to the answers for rows that had been learnt before, as far as these are still there."""
 
 
 UNKNOWN = Report("", 0, 0, 0, 0.0, 0, (), "", 0.0, {})  # of a model that has not been measured yet
@@ -71,6 +82,8 @@ class Model:
     description: str = ""
     dataset: str | None = None
     """Where the rows were from, if they were kept."""
+    continued_from: str | None = None
+    """The version whose weights the training began with."""
 
     @cached_property
     def missing(self) -> frozenset[str]:

@@ -44,13 +44,13 @@ class _Watch:
             if watched < min(self.validation_losses, default=np.inf):
                 self.best_parameters[:], self.kept_epoch = self.parameters, len(self.losses)
             self.validation_losses.append(watched)
-        epoch, epochs = self.before + len(self.losses), (config.epochs or 0) * len(course.parameters)
-        course.control.on_epoch(Progress(epoch, epochs, loss, watched))
+        epoch, most = self.before + len(self.losses), min(config.epochs or 0, course.control.most_epochs)
+        course.control.on_epoch(Progress(epoch, most * len(course.parameters), loss, watched))
         if course.control.ends_now():
             return CANCELLED
         course.control.after_epoch(epoch, None, lambda: Checkpoint(epoch, {}, {}))
         impatient = bool(self.judged.size) and len(self.losses) - self.kept_epoch >= (config.patience or np.inf)
-        return "patience" if impatient else None
+        return "patience" if impatient else course.control.ending(len(self.losses))
 
     def keep(self) -> None:
         """Keep the best parameters if they were not the last and that was asked for."""
@@ -79,7 +79,9 @@ def solve(solver: Solver, course: Course, examples: Examples) -> Trained:
     history = History(*(_mean_curve(list(curves)) for curves in zip(*(watch.curves for watch in watches), strict=True)))
     parameters = course.parameters[: len(watches)]
     loss = float(course.measure(parameters, examples, examples.learnt[: len(watches)]).mean())
-    stopped = next((reason for reason in (CANCELLED, "epochs", "patience") if reason in reasons), "converged")
+    stopped = next(
+        (reason for reason in (CANCELLED, "epochs", "max_epochs", "patience") if reason in reasons), "converged"
+    )
     return Trained(parameters, history, loss, tuple(watch.kept_epoch for watch in watches), stopped)
 
 

@@ -44,7 +44,7 @@ class Trained:
 
     `loss` is that of the kept parameters on each member's training rows (on those that judge, where the others are
     streamed), which they had after `kept_epochs` epochs;
-    `stopped` is `epochs`, `patience`, `converged` or `cancelled`.
+    `stopped` is `epochs`, `max_epochs`, `patience`, `converged` or `cancelled`.
     """
 
     parameters: Parameters
@@ -153,7 +153,8 @@ class _Run:
             return CANCELLED
         self.judge(learnt)
         validation_loss = self.validation_losses[-1] if self.validation_losses else None
-        control.on_epoch(Progress(len(self.losses), config.epochs or 0, self.losses[-1], validation_loss))
+        epochs = min(config.epochs or 0, control.most_epochs)
+        control.on_epoch(Progress(len(self.losses), epochs, self.losses[-1], validation_loss))
         self.rate = self.next_rate()
         return self.ending()
 
@@ -211,7 +212,8 @@ class _Run:
             return "converged"
         if self.config.patience is not None and self.stalled >= self.config.patience:
             return "patience"
-        return None if len(self.losses) < (self.config.epochs or 0) else "epochs"
+        epoch = len(self.losses)
+        return self.course.control.ending(epoch) if epoch < (self.config.epochs or 0) else "epochs"
 
     def next_rate(self) -> float:
         """Ask the schedule."""

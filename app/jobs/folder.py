@@ -41,12 +41,13 @@ class JobFolder:
         return Note(self.path / f"{job_id}-{attempt}.note")
 
     def points(self, job: Job) -> tuple[Point, ...]:
-        """Read how far a job is; a later attempt tells the epochs that it repeats anew."""
+        """Read how far a job is; whoever goes on with it tells the epochs that are repeated anew."""
         told: list[Point] = []
         for attempt in range(1, job.attempt + 1):
-            points = self.note(job.id, attempt).read()
-            if points:
-                told = [point for point in told if point.epoch < points[0].epoch] + points
+            for point in self.note(job.id, attempt).read():
+                while told and told[-1].epoch >= point.epoch:
+                    told.pop()
+                told.append(point)
         return tuple(told)
 
     def clear(self, job: str) -> None:

@@ -66,6 +66,8 @@ class Job:
     rows: int
     wish: str | None
     seconds: float | None
+    until: int | None
+    """The epoch after which it pauses."""
     version: int | None
     partial: bool
     error: NetletError | None
@@ -88,6 +90,16 @@ class Job:
     def is_over(self) -> bool:
         """Whether nothing will change any more."""
         return self.state in ENDS
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stays where it is after an epoch, until somebody wishes otherwise."""
+        return self.until is not None and not self.is_over
+
+    @property
+    def epoch(self) -> int:
+        """How far it is, as far as is known."""
+        return self.points[-1].epoch if self.points else 0
 
 
 def error_to(error: NetletError) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from app.jobs import orders
 from app.jobs.endings import LOST, ending_of
 from app.jobs.folder import JobFolder
 from app.jobs.job import Job, State, error_to
-from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted
+from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished
 from app.jobs.orders import Order
 from app.jobs.progress import Note
 from app.jobs.work import Workplace, train_and_save
@@ -117,7 +117,7 @@ class Jobs:
         self.reserved += runs
         # It is trained while it is written down; nobody is told before both are done.
         kept = data if is_short else self.folder.order(job_id)
-        future = self._call(job_id, 1, kept) if runs else None
+        future = self._call(job_id, 1, kept, 0 if request.paused else None) if runs else None
         found = None
         try:
             found = await self._write(
@@ -230,10 +230,14 @@ class Jobs:
                     return
                 self._start_claimed(claimed)
 
-    def _heed(self, begun: dict[str, _Running], own: dict[str, str | None]) -> None:
+    def _heed(self, begun: dict[str, _Running], own: dict[str, Wished]) -> None:
         for job_id, running in begun.items():
-            if wish := own.get(job_id, "cancel"):
+            wish, until = own.get(job_id, Wished("cancel", None))
+            if wish:
                 self._ask(running.job, wish)
+            elif until != running.job.until:
+                running.job = replace(running.job, until=until)
+                self._note(running.job).hold(until)
 
     def _ask(self, job: Job, wish: str) -> None:
         """Ask a training to end; kill its process if it has nothing to keep and does not end by itself very soon."""
@@ -247,7 +251,7 @@ class Jobs:
 
     def _start_claimed(self, claimed: Claimed) -> None:
         job, data = claimed.job, claimed.data or self.folder.order(claimed.job.id)
-        self._start(_Running(job, data, self._call(job.id, job.attempt, data)))
+        self._start(_Running(job, data, self._call(job.id, job.attempt, data, job.until)))
 
     def _start(self, running: _Running) -> None:
         self.running[running.job.id] = running
@@ -255,11 +259,11 @@ class Jobs:
             begins.set()
         self._spawn(self._run(running))
 
-    def _call(self, job_id: str, attempt: int, data: bytes | Path) -> "asyncio.Future[Saved]":
-        """Let a process train."""
+    def _call(self, job_id: str, attempt: int, data: bytes | Path, until: int | None) -> "asyncio.Future[Saved]":
+        """Let a process train, until it is to pause."""
         note = self.folder.note(job_id, attempt)
         try:
-            note.prepare()
+            note.prepare(until)
             future = asyncio.wrap_future(self.executor.submit(train_and_save, data, self.workplace, note))
         except (*LOST, OSError) as error:
             future = self.loop.create_future()
@@ -350,7 +354,7 @@ class Jobs:
         if running.job.is_over:
             running.outcome = running.job
         else:
-            running.future = self._call(job.id, running.job.attempt, running.data)
+            running.future = self._call(job.id, running.job.attempt, running.data, running.job.until)
 
     async def _give_up(self, running: _Running, job: Job, error: StorageError) -> None:
         """Let a job fail that could not be written; where even that cannot be, tell at least who waits."""

@@ -1,14 +1,14 @@
 """The ledger: every move of every job, each one transaction of the catalogue."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import time
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, case, delete, func, insert, select, update
 
-from app.errors import Busy, DatasetNotFound, JobNotFound, KeyReused, LeaseLost, WorkerLost
+from app.errors import Busy, DatasetNotFound, JobNotFound, JobOver, KeyReused, LeaseLost, WorkerLost
 from app.jobs.job import BEFORE, Job, State, error_to
 from app.store.catalogue import Catalogue, Unit
 from app.store.schema import datasets, jobs, keys, orders
@@ -67,6 +67,15 @@ class Request:
     seconds: float | None = None
     """The longest it may take."""
     key: Key | None = None
+    paused: bool = False
+    """Whether it pauses before its first epoch."""
+
+
+class Wished(NamedTuple):
+    """What is wished of a job that runs: its end, or a pause after an epoch."""
+
+    wish: str | None
+    until: int | None
 
 
 class Entry(NamedTuple):
@@ -132,6 +141,7 @@ class Ledger:
             "attempt": 0,
             "rows": entry.rows,
             "seconds": request.seconds,
+            "until": 0 if request.paused else None,
             "partial": False,
         }
         if runs:
@@ -193,11 +203,12 @@ class Ledger:
             return self.move(unit, job, State.FAILED, error=error_to(WorkerLost()))
         return self.move(unit, job, State.RUNNING, attempt=job.attempt + 1, lease=time() + self.lease)
 
-    def beat(self, unit: Unit, running: Sequence[str]) -> dict[str, str | None]:
+    def beat(self, unit: Unit, running: Sequence[str]) -> dict[str, Wished]:
         """Tell that jobs are still being run; give what is wished of those that this owner still has."""
         own = jobs.c.owner == self.owner, jobs.c.state == State.RUNNING, jobs.c.id.in_(running)
         unit.execute(update(jobs).where(*own).values(lease=time() + self.lease))
-        return {row.id: row.wish for row in unit.connection.execute(select(jobs.c.id, jobs.c.wish).where(*own))}
+        wished = select(jobs.c.id, jobs.c.wish, jobs.c.until).where(*own)
+        return {row.id: Wished(row.wish, row.until) for row in unit.connection.execute(wished)}
 
     def release(self, unit: Unit) -> None:
         """Leave the jobs of this owner to others, to go on with at once."""
@@ -211,6 +222,14 @@ class Ledger:
             return self.move(unit, job, State.CANCELLED)
         if job.state == State.RUNNING and job.wish is None:
             unit.execute(update(jobs).where(jobs.c.id == job_id).values(wish=wish))
+        return _read(unit, job_id)
+
+    def hold(self, unit: Unit, job_id: str, until: Callable[[Job], int | None]) -> Job:
+        """Let a job pause after the epoch that `until` tells, or not; raise JobNotFound, JobOver and what that does."""
+        job = _read(unit, job_id)
+        if job.is_over:
+            raise JobOver(job.state)
+        unit.execute(update(jobs).where(jobs.c.id == job_id).values(until=until(job)))
         return _read(unit, job_id)
 
     def unfinished(self) -> set[str]:

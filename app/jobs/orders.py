@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin
 import numpy as np
 import numpy.typing as npt
 from cattrs.preconf.json import JsonConverter, make_converter
-from jaxtyping import AbstractArray
+from jaxtyping import AbstractArray, UInt8
 from safetensors.numpy import load, save
 
 from app.engine.recipe import Recipe
@@ -20,6 +20,20 @@ from app.engine.table import TrainingRows
 from app.tables.blocks import Plan
 
 KEY = "order"
+
+
+Bytes = UInt8[np.ndarray, "bytes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """The version whose weights a training begins with, as it was when that was asked for: it may be deleted since."""
+
+    reference: str
+    sha256: str
+    snapshot: Bytes
+    memory: Bytes | None
+    """The file of what its optimizer remembers, as it lay there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +51,10 @@ class Order:
     """What is to be said of the rows, with the warnings of the report."""
     plan: Plan | None = None
     """What else of the dataset is learnt, where it does not fit into memory."""
+    max_epochs: int | None = None
+    """How many epochs there are at most, whatever the recipe says."""
+    start: Beginning | None = None
+    """Where it begins, if not with random weights."""
 
     @property
     def count(self) -> int:

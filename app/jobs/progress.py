@@ -6,13 +6,17 @@ import struct
 from contextlib import suppress
 from math import isnan, nan
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import BinaryIO
 
 from app.engine.control import Progress
 from app.jobs.job import Point
 
 LAYOUT = struct.Struct("<qqddd")
+WISHED = struct.Struct("<c7xq")  # a letter, and the epoch after which to pause
+UNTIL = struct.Struct("<q")
+FOR_EVER = 2**63 - 1
+SECONDS_BETWEEN_LOOKS = 0.005  # of a training that is paused
 SECONDS_BETWEEN_NOTES = 0.02  # often enough for an eye, too seldom to cost anything
 MOST_EVEN, FIRST = 500, 10  # points of a training, evenly spread, beside those of its first epochs
 
@@ -40,14 +44,20 @@ class Note:
             for epoch, epochs, loss, validation_loss, seconds in LAYOUT.iter_unpack(whole)
         ]
 
-    def prepare(self) -> None:
-        """Make room for a wish."""
-        self.wish_path.write_bytes(b"\0")
+    def prepare(self, until: int | None = None) -> None:
+        """Make room for a wish; say after which epoch to pause."""
+        self.wish_path.write_bytes(WISHED.pack(b"\0", FOR_EVER if until is None else until))
 
     def ask(self, wish: bytes) -> None:
         """Leave a wish of one letter, unless the training is over."""
         with suppress(FileNotFoundError), self.wish_path.open("r+b", buffering=0) as file:
             file.write(wish)
+
+    def hold(self, until: int | None) -> None:
+        """Say after which epoch to pause, if at all, unless the training is over."""
+        with suppress(FileNotFoundError), self.wish_path.open("r+b", buffering=0) as file:
+            file.seek(WISHED.size - UNTIL.size)
+            file.write(UNTIL.pack(FOR_EVER if until is None else until))
 
 
 class NoteWriter:
@@ -55,20 +65,25 @@ class NoteWriter:
 
     def __init__(self, note: Note) -> None:
         self.began = self.due = monotonic()
+        self.epoch = 0
         self.latest: Progress | None = None
         self.waiting: list[bytes] = []
         self.file: BinaryIO | None = None
         self.wishes: mmap.mmap | None = None
         try:
             with note.wish_path.open("rb") as wishes:
-                self.wishes = mmap.mmap(wishes.fileno(), 1, prot=mmap.PROT_READ)
-            self.file = note.path.open("wb", buffering=0)
+                self.wishes = mmap.mmap(wishes.fileno(), WISHED.size, prot=mmap.PROT_READ)
+            self.file = note.path.open(
+                "ab", buffering=0
+            )  # after a service that ended in peace, which is no new attempt
+            self.file.truncate(self.file.tell() // LAYOUT.size * LAYOUT.size)
         except OSError as error:
             self._give_up(error)
 
     def __call__(self, progress: Progress) -> None:
         """Note how far a training is, if that is a point to tell, and write what was noted if it is time."""
         epoch, epochs = progress.epoch, progress.epochs
+        self.epoch = epoch
         if epoch <= FIRST or epoch % -(-epochs // MOST_EVEN) == 0:
             self._note(progress)
             self.latest = None
@@ -82,15 +97,33 @@ class NoteWriter:
         """What is wished: a letter, or NUL for nothing."""
         return b"\0" if self.wishes is None else self.wishes[:1]
 
+    @property
+    def until(self) -> int:
+        """The epoch after which to pause."""
+        return FOR_EVER if self.wishes is None else int(WISHED.unpack(self.wishes[:])[1])
+
+    def hold(self, epoch: int) -> None:
+        """Wait after an epoch for as long as no other is to follow, and no end is wished; tell that it is over."""
+        if self.until <= epoch:
+            self._write_all()
+            began = monotonic()
+            while self.until <= epoch and self.wish == b"\0":
+                sleep(SECONDS_BETWEEN_LOOKS)
+            self.began += monotonic() - began  # the training's own time
+
     def close(self) -> None:
         """Write the last and close the files."""
-        if self.latest is not None:
-            self._note(self.latest)
-        self._write()
+        self._write_all()
         if self.file is not None:
             self.file.close()
         if self.wishes is not None:
             self.wishes.close()
+
+    def _write_all(self) -> None:
+        if self.latest is not None:
+            self._note(self.latest)
+            self.latest = None
+        self._write()
 
     def _note(self, progress: Progress) -> None:
         validation_loss = nan if progress.validation_loss is None else progress.validation_loss

@@ -5,11 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from sys import maxsize
+from typing import Any
 
-from app.engine.control import Control, Wish
+from app.engine.control import Checkpoint, Control, Wish
 from app.engine.learning import learn
+from app.engine.model import Model
+from app.errors import Cancelled
 from app.jobs import orders
 from app.jobs.checkpoints import Checkpoints
+from app.jobs.continuing import begun, wider, with_old_rows
 from app.jobs.orders import Order
 from app.jobs.progress import Note, NoteWriter
 from app.store.dataset_files import DatasetFiles
@@ -47,18 +52,65 @@ def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoi
         if order.plan is not None:
             datasets = DatasetFiles(workplace.root)
             more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
+        start, lost = begun(order.start)
+        resume = checkpoints.load()
+        states = _States(checkpoints, writer, 0 if resume is None else resume.epoch)
         control = Control(
             on_epoch=writer,
             wish=lambda: WISHES[writer.wish],
-            is_due=checkpoints.is_due,
-            save=checkpoints.save,
-            resume=checkpoints.load(),
+            is_due=states.is_due,
+            save=states.save,
+            resume=resume,
+            most_epochs=order.max_epochs or maxsize,
         )
-        model = learn(order.rows, order.recipe, control=control, device=workplace.device, threads=threads, more=more)
-    if more is not None:
-        model, warnings = widened(model), more.notes
+        writer.hold(states.begun)
+        means: dict[str, Any] = {"device": workplace.device, "threads": threads, "more": more}
+        model = learn(order.rows, order.recipe, control=control, start=start, **means)
+    ends = Ends(order.rows) if more is None else more.ends
+    if start.model is None:
+        model = model if more is None else widened(model)
+        warnings = tuple(ends.warnings()) if more is None else more.notes
     else:
-        warnings = tuple(Ends(order.rows).warnings())
-    report = replace(model.report, warnings=model.report.warnings + order.notes + warnings)
+        model = with_old_rows(start.model, wider(model, ends), workplace.root)
+        warnings = () if more is None else more.notes
+    report = replace(model.report, warnings=model.report.warnings + lost + order.notes + warnings)
     told = replace(model, report=report, tags=order.tags, description=order.description, dataset=order.dataset)
-    return save_aside(workplace.root, told)
+    if order.start is not None:
+        told = replace(told, continued_from=order.start.reference)
+    return save_aside(workplace.root, told, states.memory_of(model))
+
+
+class _States:
+    """What a training puts down of its state, on its way for whoever goes on when it is lost, at its end to be kept.
+
+    Where it is paused, it is put down, and waits.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, writer: NoteWriter, begun: int) -> None:
+        """`begun` epochs were there already when this attempt began; a solver takes them again."""
+        self.checkpoints, self.writer, self.begun = checkpoints, writer, begun
+        self.is_over = False
+        self.last: Checkpoint | None = None
+
+    def is_due(self, stopped: str | None) -> bool:
+        """Tell whether to put it down."""
+        self.is_over = stopped is not None
+        pauses = self.writer.until <= self.writer.epoch > self.begun
+        return self.is_over or pauses or self.checkpoints.is_due(stopped)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Put it down; raise Cancelled if that is wished while it waits."""
+        if self.is_over:
+            self.last = checkpoint.memory
+            return
+        self.checkpoints.save(checkpoint)
+        if checkpoint.epoch > self.begun:
+            self.writer.hold(checkpoint.epoch)
+            if WISHES[self.writer.wish] is Wish.CANCEL:  # a solver would take one more step before it asks
+                raise Cancelled
+
+    def memory_of(self, model: Model) -> Checkpoint | None:
+        """Give what the optimizer of a model remembers, if there is anything, and if it is not that of another try."""
+        if self.last is None or self.last.facts["by"][0] != model.recipe.training.optimizer:
+            return None
+        return self.last if any(array.size for array in self.last.arrays.values()) else None

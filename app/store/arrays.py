@@ -56,6 +56,7 @@ def model_from(document: Document, arrays: Arrays) -> Model:
         tags=document.tags,
         description=document.description,
         dataset=document.dataset,
+        continued_from=document.continued_from,
         sources=document.sources,
     )
 

@@ -14,7 +14,7 @@ from app.store.databases import FILE
 from app.store.schema import versions
 from app.store.store import ModelStore
 
-LEFT = re.compile(r"[1-9][0-9]{0,8}\.(safetensors\.orphan-[0-9a-f]+|deleted\.new)", re.ASCII)
+LEFT = re.compile(r"[1-9][0-9]{0,8}\.((memory\.)?safetensors\.orphan-[0-9a-f]+|deleted\.new)", re.ASCII)
 
 
 def open_anyhow(root: Path, url: str | None) -> tuple[ModelStore, str]:

@@ -36,6 +36,7 @@ class Document(BaseModel):
     tags: dict[str, str] = Field(default_factory=dict)
     description: str = ""
     dataset: str | None = None
+    continued_from: str | None = None
 
     def require_consistent(self) -> None:
         """Raise Damage if the document contradicts itself, or leaves open how its arrays are used."""

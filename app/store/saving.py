@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, insert, update
 
-from app.engine.control import CANCELLED
+from app.engine.control import CANCELLED, Checkpoint
 from app.engine.model import Model
-from app.store import snapshot
+from app.store import memories, snapshot
 from app.store.catalogue import Unit
 from app.store.files import kept_aside, opened, remove, rename, storage_errors
 from app.store.schema import models, versions
 
 INCOMING = ".incoming"
+KINDS = ("safetensors", memories.MEMORY)
 
 _NEXT = update(models).where(models.c.name == bindparam("which")).values(highest=models.c.highest + 1).returning(models)
 _FIRST, _LISTED = insert(models), insert(versions)
@@ -29,22 +30,36 @@ class Saved(NamedTuple):
     dataset: str | None
     partial: bool
     """Whether the training was cancelled, and this is the best that it had come to."""
+    memory: str | None = None
+    """What the optimizer remembers, written aside too."""
+
+    @property
+    def asides(self) -> dict[str, str]:
+        """The files, by the kinds that their names end with in their places."""
+        return {"safetensors": self.aside} | ({memories.MEMORY: self.memory} if self.memory else {})
 
 
-def save_aside(root: Path, model: Model) -> Saved:
-    """Write a model's snapshot aside; raise StorageFull or StorageError."""
+def save_aside(root: Path, model: Model, memory: Checkpoint | None = None) -> Saved:
+    """Write a model's snapshot aside, and what its optimizer remembers; raise StorageFull or StorageError."""
     data = snapshot.encode(model)
     _, document = snapshot.decode(data)  # what cannot be read again is not written
     with storage_errors(), opened(root / INCOMING) as incoming:
-        return Saved(
-            kept_aside(incoming, data), document.sha256, len(data), model.dataset, model.report.stopped == CANCELLED
-        )
+        aside, partial = kept_aside(incoming, data), model.report.stopped == CANCELLED
+        saved = Saved(aside, document.sha256, len(data), model.dataset, partial)
+        if memory is None:
+            return saved
+        try:
+            return saved._replace(memory=kept_aside(incoming, memories.encode(memory, document.sha256)))
+        except OSError:
+            remove(aside, within=incoming)
+            raise
 
 
 def drop(root: Path, saved: Saved) -> None:
-    """Remove a snapshot that was written aside, if it is still there."""
+    """Remove what was written aside, if it is still there."""
     with storage_errors(), opened(root / INCOMING) as incoming:
-        remove(saved.aside, within=incoming)
+        for aside in saved.asides.values():
+            remove(aside, within=incoming)
 
 
 def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> int:
@@ -67,15 +82,17 @@ def place(unit: Unit, root: Path, name: str, version: int, saved: Saved) -> None
 
     A file that has its place already is one that nobody knows of, left by a crash: it is put out of the way.
     """
-    folder, file = root / name, snapshot_file(version)
+    folder, files = root / name, {aside: snapshot_file(version, kind) for kind, aside in saved.asides.items()}
     if not folder.is_dir():
         folder.mkdir(mode=0o700)
         unit.folders.add(root)
-    if os.path.lexists(folder / file):
-        rename(folder / file, folder / f"{file}.orphan-{saved.aside}")
+    for file in (snapshot_file(version, kind) for kind in KINDS):
+        if os.path.lexists(folder / file):
+            rename(folder / file, folder / f"{file}.orphan-{saved.aside}")
     facts = {"sha256": saved.sha256, "bytes": saved.bytes, "created": time(), "dataset": saved.dataset}
     unit.execute(_LISTED, {"name": name, "version": version} | facts)
-    unit.place(root / INCOMING / saved.aside, folder, file)
+    for aside, file in files.items():
+        unit.place(root / INCOMING / aside, folder, file)
 
 
 def snapshot_file(version: int, kind: str = "safetensors") -> str:

@@ -93,6 +93,7 @@ jobs = Table(
     Column("rows", BigInteger, nullable=False),  # that it learns from in an epoch
     Column("wish", String(6)),  # cancel or keep, once somebody has asked for it
     Column("seconds", Double),  # the most it may take
+    Column("until", BigInteger),  # the epoch after which it pauses; None where it does not
     Column("version", Integer),
     Column("partial", Boolean, nullable=False),
     Column("error", JSON),

@@ -48,6 +48,7 @@ def encode(model: Model) -> bytes:
         tags=model.tags,
         description=model.description,
         dataset=model.dataset,
+        continued_from=model.continued_from,
     )
     blank = save(arrays_of(model), metadata={KEY: document.model_dump_json()})
     return blank.replace(BLANK.encode(), hashlib.sha256(blank).hexdigest().encode(), 1)

@@ -21,6 +21,7 @@ from app.store.adoption import DELETED, SNAPSHOT, adopt
 from app.store.catalogue import Catalogue, Unit
 from app.store.document import FORMAT, Damage, Document
 from app.store.files import FOLDER, MORE_SPACE, empty, opened, read, remove, storage_errors, sweep, sync
+from app.store.memories import MEMORY
 from app.store.references import Reference, is_name, require_name
 from app.store.saving import INCOMING, add_version, drop, save_aside, snapshot_file
 from app.store.schema import models, versions
@@ -169,6 +170,7 @@ class ModelStore:
         gone, highest = self.catalogue.write(lambda unit: _forget(unit, reference)).result()
         with storage_errors(), suppress(FileNotFoundError), opened(self.root / reference.name) as folder:
             for version in gone:
+                remove(snapshot_file(version, MEMORY), within=folder)
                 if version == highest:
                     file, mark = snapshot_file(version), snapshot_file(version, DELETED)
                     os.rename(file, mark, src_dir_fd=folder, dst_dir_fd=folder)

@@ -1,7 +1,7 @@
 """Reading: what a request holds, as the rows a model learns from or answers."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,9 +19,10 @@ from app.tables.kinds import kind_of
 from app.tables.raw import RawColumn
 from app.tables.summaries import ColumnSummary
 from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
-from app.tables.targets import read_targets, require_few_classes
+from app.tables.targets import LABEL_KINDS, read_targets, require_few_classes
 
 FEW = 20  # rows of a rare class, or that weigh where few do: the half of them at most, to judge by
+TRAIN_ANEW = " Send these and the target, or train a new model with POST /train."
 UNFIT = "Some cells are not what their column needs."
 
 
@@ -45,6 +46,21 @@ class Sent:
     """What columns are, where it is not to be told by their cells."""
     ignore_extra: bool = False
     """Whether columns that a model does not know are left out, instead of refused."""
+    like: Model | None = None
+    """The model that goes on learning, from columns that have to be its own."""
+
+
+def sent_to(model: Model, sent: Sent) -> Sent:
+    """Say of a table what the model that goes on learning from it knows; raise InvalidRequest for another target."""
+    given = (sent.target,) if isinstance(sent.target, str) else sent.target
+    if given not in {None, model.targets}:
+        message = (
+            f"The model has learnt {names(model.targets)}. Leave target out, or train a new model with POST /train."
+        )
+        raise InvalidRequest(message, [Fault("the model's own", got=names(given), field="target")])
+    own = tuple(source.name for source in sources_of(model))
+    columns = own if sent.X is not None and sent.columns is None else sent.columns
+    return replace(sent, like=model, target=model.targets, columns=columns)
 
 
 def training_rows(sent: Sent, *, task: str | None, wants_labels: bool | None) -> TrainingRows:
@@ -63,6 +79,10 @@ def _rows(sent: Sent, task: str | None, wants_labels: bool | None) -> TrainingRo
     table, targets = _labelled_table(sent)
     faults = Faults()
     weights, table = _weights(sent, table, targets, faults)
+    if sent.like is not None:
+        rows = replace(_rows_like(sent.like, table, faults), weights=weights)
+        faults.raise_any(UNFIT)
+        return rows
     features = table.without(targets)
     require_names(features.columns)
     require_known(sent.kinds, (*features.columns, *targets))
@@ -78,6 +98,43 @@ def _rows(sent: Sent, task: str | None, wants_labels: bool | None) -> TrainingRo
     X = np.concatenate([values for *_, values in learnt], axis=1)
     sources = with_examples([source for source, *_ in learnt], raw)
     return TrainingRows(columns, targets, X, y, weights, multilabel, sources)
+
+
+def _rows_like(model: Model, table: Table, faults: Faults) -> TrainingRows:
+    """Read rows whose columns are a model's, as it knows them; raise BadTable where they are others."""
+    sources, targets = sources_of(model), model.targets
+    features, task = table.without(targets), str(model.recipe.task)
+    _require_same(features.columns, tuple(source.name for source in sources), remedy=TRAIN_ANEW)
+    X = _known_cells(features, sources, model.columns, faults, may_miss=model.missing)
+    answers = [table.column(name) for name in targets]
+    kinds = _kinds_like(model, answers)
+    y, multilabel = read_targets(answers, kinds, faults, task=task, wants_labels=bool(model.labels))
+    return TrainingRows(model.columns, targets, X, y, None, multilabel, sources)
+
+
+def _kinds_like(model: Model, answers: Sequence[RawColumn]) -> list[str]:
+    """Tell the kinds of targets as the model has them."""
+    if model.labels:
+        return [LABEL_KINDS[type(model.labels[0])]]
+    return ["number"] * len(answers) if model.recipe.task == "regression" else _kinds_of(answers, Sent())
+
+
+def _known_cells(
+    table: Table, sources: Sequence[Source], columns: Sequence[Column], faults: Faults, may_miss: Container[str]
+) -> Cells:
+    """Read columns as a model knows them, shape (rows, columns); what does not fit goes to `faults`."""
+    known = {column.name: column for column in columns}
+    values = [
+        answer(
+            table.column(source.name),
+            source,
+            [known[name] for name in source.columns],
+            faults,
+            missing=source.columns[0] in may_miss,
+        )
+        for source in sources
+    ]
+    return np.concatenate(values, axis=1)
 
 
 @dataclass(frozen=True)
@@ -97,8 +154,9 @@ class Likeness:
         """Read the rows at hand, which may all weigh 0; raise as `training_rows` does."""
         at_hand = _rows(sent, task, wants_labels)
         table, targets = _labelled_table(sent)
-        kinds = _kinds_of([table.column(name) for name in targets], sent)
-        return cls(at_hand, replace(sent, table=None), kinds, task, wants_labels)
+        answers = [table.column(name) for name in targets]
+        kinds = _kinds_of(answers, sent) if sent.like is None else _kinds_like(sent.like, answers)
+        return cls(at_hand, replace(sent, table=None, like=None), kinds, task, wants_labels)
 
     def described(self, summaries: Iterable[ColumnSummary]) -> "Likeness":
         """Say of the columns what summaries of all rows do, where these take them for the same."""
@@ -152,14 +210,11 @@ class Likeness:
         sent, at_hand = replace(self.sent, table=table), self.at_hand
         table, targets = _labelled_table(sent)
         weights, table = _weights(sent, table, targets, faults)
-        known = {column.name: column for column in at_hand.columns}
-        values = [
-            answer(table.column(source.name), source, [known[name] for name in source.columns], faults, missing=True)
-            for source in at_hand.sources
-        ]
+        own = {column.name for column in at_hand.columns}
+        X = _known_cells(table, at_hand.sources, at_hand.columns, faults, may_miss=own)
         answers = [table.column(name) for name in targets]
         y, _ = read_targets(answers, self.kinds, faults, task=self.task, wants_labels=self.wants_labels)
-        return replace(at_hand, X=np.concatenate(values, axis=1), y=y, weights=weights)
+        return replace(at_hand, X=X, y=y, weights=weights)
 
 
 def cells_to_answer(sent: Sent, model: Model) -> Cells:
@@ -180,18 +235,7 @@ def read_cells(sent: Sent, model: Model, faults: Faults) -> Cells:
         raise InvalidRequest(message, [Fault("exactly one of rows and X", field="rows")])
     sources = sources_of(model)
     table = _matching(sent, tuple(source.name for source in sources), model.targets)
-    known, missing = {column.name: column for column in model.columns}, model.missing
-    values = [
-        answer(
-            table.column(source.name),
-            source,
-            [known[name] for name in source.columns],
-            faults,
-            missing=source.columns[0] in missing,
-        )
-        for source in sources
-    ]
-    return np.concatenate(values, axis=1)
+    return _known_cells(table, sources, model.columns, faults, may_miss=model.missing)
 
 
 def require_known(stated: Iterable[str], columns: Sequence[str]) -> None:
@@ -241,14 +285,16 @@ def _require_no_target(given: tuple[str, ...], targets: tuple[str, ...]) -> None
         raise BadTable(message, [Fault("no such column", row=0, column=name) for name in there])
 
 
-def _require_same(given: tuple[str, ...], columns: tuple[str, ...], *, ignore_extra: bool) -> None:
+def _require_same(
+    given: tuple[str, ...], columns: tuple[str, ...], *, ignore_extra: bool = False, remedy: str = ""
+) -> None:
     known, sent = set(columns), set(given)
     extra = [] if ignore_extra else [name for name in given if name not in known]
     faults = [Fault("no such column", column=name, instead=closest(name, columns)) for name in extra[:MOST_FAULTS]]
     faults += [Fault("this column too", got="nothing", column=name) for name in columns if name not in sent]
     faults += [Fault("each column once", column=name) for name, times in Counter(given).items() if times > 1]
     if faults:
-        message = f"The columns are not those of the model: {names(columns)}."
+        message = f"The columns are not those of the model: {names(columns)}.{remedy}"
         raise BadTable(message, faults[:MOST_FAULTS], len(faults) + len(extra[MOST_FAULTS:]))
 
 

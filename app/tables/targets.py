@@ -99,4 +99,5 @@ def _texts(column: RawColumn, faults: Faults) -> tuple[Label, ...]:
     return tuple(text or "" for text in texts)
 
 
+LABEL_KINDS: dict[type, str] = {str: "category", bool: "boolean", int: "number"}
 LABELS = {"number": _whole_numbers, "boolean": _truths, "category": _texts}

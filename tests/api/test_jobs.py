@@ -195,7 +195,16 @@ async def test_a_training_may_have_a_limit_of_its_own(client: httpx.AsyncClient)
 
 
 @pytest.mark.parametrize(
-    "odd", [{"priority": "high"}, {"priority": 101}, {"timeout_seconds": 0}, {"wait": -1}, {"cancel_on_disconnect": 3}]
+    "odd",
+    [
+        {"priority": "high"},
+        {"priority": 101},
+        {"timeout_seconds": 0},
+        {"wait": -1},
+        {"cancel_on_disconnect": 3},
+        {"max_epochs": 0},
+        {"max_epochs": 1.5},
+    ],
 )
 async def test_what_is_asked_beside_the_settings_is_checked(odd: dict[str, Any], client: httpx.AsyncClient) -> None:
     """Before anything is trained."""
@@ -230,3 +239,19 @@ async def test_jobs_are_listed_by_state(client: httpx.AsyncClient) -> None:
     assert len((await client.get("/jobs", params={"state": "succeeded"})).json()["jobs"]) == 1
     assert (await client.get("/jobs", params={"state": "failed"})).json()["jobs"] == []
     assert (await client.get("/jobs", params={"state": "lost"})).status_code == 422
+
+
+async def test_a_training_may_have_a_bound_of_epochs_of_its_own(client: httpx.AsyncClient) -> None:
+    """It succeeds after so many, says so, and leaves its settings as they are; the bound is part of the request."""
+    key = {"Idempotency-Key": "bounded"}
+
+    answer = await client.post("/train", params={"max_epochs": 7}, json=TUTORIAL, headers=key)
+
+    assert answer.status_code == 201
+    report = answer.json()["report"]
+    assert (report["epochs"], report["stopped"], report["warnings"]) == (7, "max_epochs", [])
+    assert answer.json()["training"]["epochs"] == 1000
+    (job,) = (await client.get("/jobs")).json()["jobs"]
+    assert (job["status"], job["epoch"], job["epochs"], job["partial"]) == ("succeeded", 7, 7, False)
+    other = await client.post("/train", params={"max_epochs": 8}, json=TUTORIAL, headers=key)
+    assert other.json()["type"] == "/problems/key-reused"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.engine.control import MEMORY, Checkpoint, Control, Paused, Wish
-from app.engine.learning import Start, learn
+from app.engine.learning import Start, learn, loss_on
 from app.engine.model import Model
 from app.engine.network import Network
 from app.engine.optimizers import OPTIMIZERS
@@ -228,3 +228,13 @@ def test_a_model_that_was_chosen_goes_on_with_what_was_chosen() -> None:
     assert on.recipe.training.optimizer is not None
     assert on.parameters.shape == model.parameters.shape
     assert on.parameters.tobytes() != model.parameters.tobytes()
+
+
+@pytest.mark.parametrize("rows", [ROWS, blobs(3)])
+def test_the_loss_of_a_model_is_measured_as_a_training_does(rows: TrainingRows) -> None:
+    """On the rows that it has learnt it is the report's; measuring leaves the model as it is."""
+    model = learn(rows, recipe(epochs=3, members=2, validation=0.0))
+    before = told(model)
+
+    assert loss_on(model, rows) == pytest.approx(model.report.loss, rel=1e-12)
+    assert told(model) == before

@@ -243,3 +243,52 @@ def test_what_is_cancelled_after_a_pause_is_cancelled() -> None:
     model = learn(EXAM, recipe(epochs=9), control=replace(resuming(checkpoints[0]), wish=lambda: Wish.KEEP))
 
     assert (model.report.epochs, model.report.stopped) == (1, CANCELLED)
+
+
+BOUNDED: dict[str, dict[str, Any]] = {
+    "by gradients": {"batch_size": 16, "members": 2, "dropout": 0.2, "keep_best": False},
+    "by a solver": {"optimizer": "lbfgs", "members": 2, "validation": 0.3, "keep_best": False},
+}
+
+
+@pytest.mark.parametrize("kind", BOUNDED)
+def test_no_more_epochs_than_a_run_is_allowed(kind: str) -> None:
+    """Each network has had as many, on the schedule of all, and is no part of a training that was cancelled."""
+    asked = recipe(epochs=6, **BOUNDED[kind])
+    epochs: list[Progress] = []
+    whole = learn(ROWS, asked)
+
+    model = learn(ROWS, asked, control=Control(most_epochs=2, on_epoch=epochs.append))
+
+    assert (model.report.stopped, model.report.kept_epochs, model.report.warnings) == ("max_epochs", (2, 2), ())
+    assert model.history.loss.tolist() == whole.history.loss.tolist()[:2]
+    assert model.recipe == whole.recipe
+    assert epochs[-1].epoch == epochs[-1].epochs == len(epochs)
+    assert told(snapshot.decode(snapshot.encode(model))[0]) == told(model)
+
+
+def test_a_bound_that_is_not_reached_changes_nothing() -> None:
+    """Nor one that is as many as the recipe has."""
+    asked = recipe(**SLOW)
+
+    assert told(learn(ROWS, asked, control=Control(most_epochs=6))) == told(learn(ROWS, asked))
+
+
+def test_of_two_ways_neither_has_more_epochs_than_allowed() -> None:
+    """The one that is only tried has not, either."""
+    model = learn(TWICE, Recipe(), control=Control(most_epochs=3))
+
+    assert model.report.epochs == 3
+    assert model.report.stopped == "max_epochs"
+
+
+@pytest.mark.parametrize("kind", BOUNDED)
+def test_a_bounded_training_is_gone_on_with(kind: str) -> None:
+    """From any of its checkpoints, to the same bytes."""
+    asked, bound = recipe(epochs=6, **BOUNDED[kind]), Control(most_epochs=3)
+    checkpoints: list[Checkpoint] = []
+    whole = learn(ROWS, asked, control=replace(noting(checkpoints), most_epochs=3))
+
+    assert told(learn(ROWS, asked, control=bound)) == told(whole)
+    for checkpoint in checkpoints:
+        assert told(learn(ROWS, asked, control=replace(resuming(checkpoint), most_epochs=3))) == told(whole)

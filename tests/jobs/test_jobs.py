@@ -101,7 +101,7 @@ async def test_a_training_that_begins_while_the_lease_is_renewed_goes_on(store: 
         later = (await submitting).job
         await beating
 
-        assert jobs.folder.note(later.id, 1).wish_path.read_bytes() == b"\0"
+        assert jobs.folder.note(later.id, 1).wish_path.read_bytes()[:1] == b"\0"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """Progress: what a training process tells of itself, and what it is told."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from time import sleep
 
 import pytest
 
 from app.engine.control import Progress
 from app.jobs.progress import Note, NoteWriter
+from tests.conftest import wait_until
 
 
 def told(path: Path, epochs: int, ended: int | None = None) -> list[int]:
@@ -64,7 +67,7 @@ def test_a_wish_reaches_the_training(tmp_path: Path) -> None:
 def test_a_training_goes_on_where_progress_cannot_be_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A file where the folder should be, or a full disk: one line in the log, and no more notes."""
     (tmp_path / "file").write_text("in the way")
-    (tmp_path / "full.wish").write_bytes(b"\0")
+    Note(tmp_path / "full.note").prepare()
     (tmp_path / "full.note").symlink_to("/dev/full")
     for note in (Note(tmp_path / "file" / "note"), Note(tmp_path / "full.note")):
         writer = NoteWriter(note)
@@ -73,3 +76,42 @@ def test_a_training_goes_on_where_progress_cannot_be_told(tmp_path: Path, caplog
         writer.close()
 
     assert caplog.text.count("progress cannot be told") == 2
+
+
+def test_a_training_is_held_until_it_may_go_on(tmp_path: Path) -> None:
+    """After the epoch that is the last for now; what it is waiting at is told at once, and its clock stands still."""
+    note = Note(tmp_path / "a.note")
+    note.prepare(12)
+    with closing(NoteWriter(note)) as writer, ThreadPoolExecutor(1) as pool:
+        for epoch in range(1, 13):
+            writer(Progress(epoch, 100_000, 1.0, None))
+        assert pool.submit(writer.hold, 11).result(5) is None
+        held = pool.submit(writer.hold, 12)
+        wait_until(lambda: note.read()[-1].epoch == 12)
+        sleep(0.2)
+        assert not held.done()
+
+        note.hold(13)
+        held.result(5)
+        writer(Progress(13, 100_000, 1.0, None))
+        assert note.read()[-1].seconds < 0.2
+
+        held = pool.submit(writer.hold, 13)
+        note.ask(b"c")
+        held.result(5)
+
+
+def test_a_training_that_is_not_held_goes_on(tmp_path: Path) -> None:
+    """Also where there is no place for wishes, or no longer."""
+    note = Note(tmp_path / "a.note")
+    note.hold(0)
+    with closing(NoteWriter(note)) as writer:
+        writer.hold(5)
+    note.prepare()
+    with closing(NoteWriter(note)) as writer:
+        writer.hold(5)
+        note.hold(7)
+        writer.hold(6)
+        note.hold(0)
+        note.hold(None)
+        writer.hold(6)

@@ -99,7 +99,7 @@ def test_those_that_publish_at_once_share_a_commit_and_the_syncs_of_folders(
 def test_a_deletion_is_in_the_catalogue_before_space_is_given_back(
     tmp_path: Path, model: Model, store_in: StoreIn
 ) -> None:
-    """Then one file is removed, the other, the highest, becomes an empty mark, and the folder is synced."""
+    """Then memories are looked for, one file is removed, the other becomes an empty mark, and the folder is synced."""
     with watched_store(store_in(tmp_path / "models")) as (store, calls):
         for _ in range(2):
             store.publish("exam", model)
@@ -107,4 +107,4 @@ def test_a_deletion_is_in_the_catalogue_before_space_is_given_back(
         store.delete(Reference.parse("exam"))
         called = list(calls)
 
-    assert called == ["unlink", "rename", "rename", "fsync"]
+    assert called == ["unlink", "unlink", "unlink", "rename", "rename", "fsync"]

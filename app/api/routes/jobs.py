@@ -1,4 +1,4 @@
-"""The jobs that trainings are: list, follow, cancel."""
+"""The jobs that trainings are: list, follow, pause, cancel."""
 
 import re
 from collections.abc import AsyncIterator
@@ -10,9 +10,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from app.api import job_answers
 from app.api.answers import as_json
 from app.api.job_answers import job_detail
-from app.api.job_schemas import JobDetail, JobList
+from app.api.job_schemas import MOST_EPOCHS, JobDetail, JobList
 from app.api.parts import PartsOf
 from app.api.problems import documented
+from app.jobs import pausing
 from app.jobs.job import Job, State
 
 router = APIRouter(prefix="/jobs", tags=["train"])
@@ -49,6 +50,24 @@ async def cancel(parts: PartsOf, job_id: JobInPath, *, keep_best: Waits = False)
     """End a training as soon as that can be; one that is over stays as it is."""
     job = await parts.jobs.cancel(job_id, keep_best=keep_best)
     return as_json(job_detail(job))
+
+
+@router.post("/{job_id}/pause", response_model=JobDetail, responses=documented(403, 404, 409))
+async def pause(parts: PartsOf, job_id: JobInPath) -> Response:
+    """Let a training wait after the epoch that is under way, or before its first; it keeps its place meanwhile."""
+    return as_json(job_detail(await pausing.pause(parts.jobs, job_id)))
+
+
+@router.post("/{job_id}/resume", response_model=JobDetail, responses=documented(403, 404, 409))
+async def resume(parts: PartsOf, job_id: JobInPath) -> Response:
+    """Let a training that is paused go on."""
+    return as_json(job_detail(await pausing.resume(parts.jobs, job_id)))
+
+
+@router.post("/{job_id}/step", response_model=JobDetail, responses=documented(403, 404, 409, 422))
+async def step(parts: PartsOf, job_id: JobInPath, epochs: Annotated[int, Query(ge=1, le=MOST_EPOCHS)] = 1) -> Response:
+    """Let a training that is paused take one epoch, or some, and pause again; answers when it has, or in 5 seconds."""
+    return as_json(job_detail(await pausing.step(parts.jobs, job_id, epochs)))
 
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse, responses=documented(404))

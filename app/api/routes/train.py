@@ -1,4 +1,4 @@
-"""`POST /train`."""
+"""`POST /train`, and the same to train a model on."""
 
 from typing import Annotated
 
@@ -8,29 +8,26 @@ from app.api.answers import as_json, detail
 from app.api.bodies import TrainingBody
 from app.api.job_answers import job_detail
 from app.api.job_schemas import Asked, JobDetail
-from app.api.openapi import body_of
-from app.api.parts import PartsOf
+from app.api.openapi import NameInPath, VersionInPath, body_of
+from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
-from app.api.schemas import ModelDetail, TrainRequest
+from app.api.schemas import ContinueRequest, ModelDetail, TrainRequest
 from app.api.training import Key, trained
 from app.errors import Cancelled
-from app.jobs.job import State
+from app.jobs.job import Job, State
 from app.store.references import Reference
 
-router = APIRouter(tags=["train"])
-
-
-@router.post(
-    "/train",
-    status_code=201,
-    response_model=ModelDetail,
+router = APIRouter(
+    tags=["train"],
     responses=documented(400, 403, 404, 409, 413, 415, 422, 429, 503, 507)
     | {202: {"model": JobDetail, "description": "Still training"}},
-    openapi_extra=body_of(TrainRequest),
 )
-async def train(
-    parts: PartsOf, request: Request, body: TrainingBody, asked: Annotated[Asked, Query()], key: Key = None
-) -> Response:
+
+Terms = Annotated[Asked, Query()]
+
+
+@router.post("/train", status_code=201, response_model=ModelDetail, openapi_extra=body_of(TrainRequest))
+async def train(parts: PartsOf, request: Request, body: TrainingBody, asked: Terms, key: Key = None) -> Response:
     """Train a network on a table: JSON, or CSV, NDJSON, Parquet, Arrow or npy with the settings in the address.
 
     A dataset that was uploaded before stands for a table.
@@ -38,7 +35,43 @@ async def train(
     Answers 201 with the model once it is safe on disk, or 202 with the job, which is safe too, if that takes longer
     than `wait` seconds.
     """
-    job = await trained(parts, body, asked, key, request)
+    return await _answer(parts, await trained(parts, body, asked, key, request))
+
+
+@router.post(
+    "/models/{name}/train", status_code=201, response_model=ModelDetail, openapi_extra=body_of(ContinueRequest)
+)
+async def train_on(
+    parts: PartsOf, request: Request, body: TrainingBody, *, asked: Terms, name: NameInPath, key: Key = None
+) -> Response:
+    """Train the newest version of a model on, with more rows, to be its next version.
+
+    It begins with the weights and what the optimizer remembers; columns, scaling and network stay as they are.
+    """
+    return await _answer(parts, await trained(parts, body, asked, key, request, start=name))
+
+
+@router.post(
+    "/models/{name}/versions/{version}/train",
+    status_code=201,
+    response_model=ModelDetail,
+    openapi_extra=body_of(ContinueRequest),
+)
+async def train_version_on(
+    parts: PartsOf,
+    request: Request,
+    body: TrainingBody,
+    *,
+    asked: Terms,
+    name: NameInPath,
+    version: VersionInPath,
+    key: Key = None,
+) -> Response:
+    """Train one version of a model on, with more rows, to be the model's next version."""
+    return await _answer(parts, await trained(parts, body, asked, key, request, start=f"{name}/{version}"))
+
+
+async def _answer(parts: Parts, job: Job) -> Response:
     if job.error or (job.state == State.CANCELLED and job.version is None):
         raise job.error or Cancelled
     if job.version is None:

@@ -90,6 +90,7 @@ def _jobs() -> None:
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("wish", sa.String(length=6), nullable=True),
         sa.Column("seconds", sa.Double(), nullable=True),
+        sa.Column("until", sa.BigInteger(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=True),
         sa.Column("partial", sa.Boolean(), nullable=False),
         sa.Column("error", sa.JSON(), nullable=True),

@@ -1,0 +1,57 @@
+"""Memories: what the optimizer of a version remembers, in a file beside the snapshot that nothing but going on needs.
+
+`models/README.md` describes the format. Where the file is missing or damaged, a training goes on without it.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from app.engine.control import Checkpoint
+from app.store.document import Damage
+from app.store.files import opened, read
+from app.store.snapshot import BLANK, KEY, LENGTH_BYTES, header_end
+
+FORMAT = 1
+MEMORY = "memory.safetensors"
+"""The end of the file's name, after the version."""
+
+
+def encode(memory: Checkpoint, model: str) -> bytes:
+    """Write what belongs to the snapshot of this SHA-256; equal memories give equal bytes."""
+    document = {"sha256": BLANK, "format": FORMAT, "model": model, "epoch": memory.epoch, "facts": memory.facts}
+    blank: bytes = save(memory.arrays, metadata={KEY: json.dumps(document, allow_nan=False)})
+    return blank.replace(BLANK.encode(), hashlib.sha256(blank).hexdigest().encode(), 1)
+
+
+def decode(data: bytes, model: str) -> Checkpoint:
+    """Read what `encode` wrote; raise Damage if it is not that to the last bit, or another snapshot's."""
+    try:
+        document = json.loads(json.loads(data[LENGTH_BYTES : header_end(data)])["__metadata__"][KEY])
+        blank = data.replace(document["sha256"].encode(), BLANK.encode(), 1)
+        if hashlib.sha256(blank).hexdigest() == document["sha256"] and document["format"] == FORMAT:
+            memory = Checkpoint(document["epoch"], load(data), document["facts"])
+        else:
+            memory = None
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        message = f"it cannot be read ({type(error).__name__})"
+        raise Damage(message) from error
+    if memory is None:
+        message = "its SHA-256 or its format is not the right one"
+        raise Damage(message)
+    if document["model"] != model:
+        message = "it belongs to another snapshot"
+        raise Damage(message)
+    return memory
+
+
+def find(root: Path, name: str, version: int) -> bytes | None:
+    """Read a version's file as it is; None where there is none, or none that can be read."""
+    try:
+        with opened(root / name) as folder:
+            return read(f"{version}.{MEMORY}", within=folder, most=-1)[0]
+    except OSError:
+        return None
