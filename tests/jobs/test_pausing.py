@@ -214,7 +214,7 @@ async def test_a_paused_job_outlives_its_service(kind: str, store: ModelStore) -
 
 @pytest.fixture
 def processes() -> Iterator[ProcessExecutor]:
-    executor = ProcessExecutor(1, seconds=60)
+    executor = ProcessExecutor(1, seconds=60, memory=2**30)
     yield executor
     executor.shutdown()
 
