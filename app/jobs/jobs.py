@@ -32,6 +32,7 @@ from app.jobs.ledger import Entry, Key, Ledger, Request, Submitted
 from app.jobs.orders import Order
 from app.jobs.work import Workplace, train_and_save
 from app.store.catalogue import Catalogue, Unit
+from app.store.deleting import Gone, clear_expired
 from app.store.saving import Saved, add_version, drop
 
 T = TypeVar("T")
@@ -279,7 +280,8 @@ class Jobs:
         try:
             match ending:
                 case Saved():
-                    running.outcome = await self._write(lambda unit: self._succeed(unit, job, ending))
+                    running.outcome, gone = await self._write(lambda unit: self._succeed(unit, job, ending))
+                    await asyncio.to_thread(clear_expired, self.workplace.root, gone)
                 case WorkerLost():
                     running.job = await self._write(lambda unit: self.ledger.retry(unit, job))
                     running.outcome = running.job if running.job.is_over else None
@@ -294,10 +296,11 @@ class Jobs:
         if isinstance(ending, Saved):
             drop(self.workplace.root, ending)
 
-    def _succeed(self, unit: Unit, job: Job, saved: Saved) -> Job:
+    def _succeed(self, unit: Unit, job: Job, saved: Saved) -> tuple[Job, Gone]:
         state = State.CANCELLED if saved.partial else State.SUCCEEDED
         self.ledger.move(unit, job, state, points=job.points, partial=saved.partial)
-        return self.ledger.note_version(unit, job.id, add_version(unit, self.workplace.root, job.name, saved))
+        added = add_version(unit, self.workplace.root, job.name, saved)
+        return self.ledger.note_version(unit, job.id, added.version), added.gone
 
     async def _end(self, job: Job, state: State, **values: object) -> Job:
         return await self._write(lambda unit: self.ledger.move(unit, job, state, points=job.points, **values))

@@ -11,10 +11,10 @@ from app.engine.control import CANCELLED
 from app.engine.model import Model
 from app.store import snapshot
 from app.store.catalogue import Unit
+from app.store.deleting import Gone, expire
 from app.store.files import kept_aside, opened, remove, rename, storage_errors
+from app.store.layout import INCOMING, snapshot_file
 from app.store.schema import models, versions
-
-INCOMING = ".incoming"
 
 
 class Saved(NamedTuple):
@@ -44,15 +44,24 @@ def drop(root: Path, saved: Saved) -> None:
         remove(saved.aside, within=incoming)
 
 
-def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> int:
-    """Make what was saved the next version of a name, and tell which that is. Comes last: it does not raise.
+class Added(NamedTuple):
+    """A new version, and those that the rule of its model ends."""
+
+    version: int
+    gone: Gone
+    """To be cleared once the transaction is on disk."""
+
+
+def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> Added:
+    """Make what was saved the next version of a name, and expire older ones. Comes last: it does not raise.
 
     A file that has its place already is one that nobody knows of, left by a crash: it is put out of the way.
     """
-    highest = unit.connection.scalar(select(models.c.highest).where(models.c.name == name))
-    if highest is None:
+    known = unit.connection.execute(select(models.c.highest, models.c.keep_last).where(models.c.name == name)).first()
+    if known is None:
         unit.execute(insert(models).values(name=name, highest=0))
-    version = (highest or 0) + 1
+    highest, keep_last = known or (0, None)
+    version = highest + 1
     folder, file = root / name, snapshot_file(version)
     if not folder.is_dir():
         folder.mkdir(mode=0o700)
@@ -65,10 +74,6 @@ def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> int:
             name=name, version=version, sha256=saved.sha256, bytes=saved.bytes, created=time(), dataset=saved.dataset
         )
     )
+    gone = Gone(name, expire(unit, name, keep_last), version)
     unit.place(root / INCOMING / saved.aside, folder, file)
-    return version
-
-
-def snapshot_file(version: int, kind: str = "safetensors") -> str:
-    """Give the name of a version's file."""
-    return f"{version}.{kind}"
+    return Added(version, gone)
