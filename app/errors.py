@@ -127,7 +127,7 @@ class MalformedTable(InputError):
 class BodyTooLarge(InputError):
     """The body is longer than the service reads, or comes in too many pieces."""
 
-    def __init__(self, limit: int, *, of: str = "bytes", remedy: str = "Send fewer rows.") -> None:
+    def __init__(self, limit: int, *, of: str = "bytes", remedy: str = "Send less at once.") -> None:
         super().__init__(f"The body is longer than {limit} {of}, the most this service reads. {remedy}")
         self.limit = limit
 

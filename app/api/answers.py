@@ -16,7 +16,6 @@ from app.api.schemas import (
     MemberAnswer,
     ModelDetail,
     ModelSummary,
-    ModelVersions,
     Predictions,
     ScalerAnswer,
     WeightsAnswer,
@@ -113,11 +112,6 @@ def detail(stored: Stored) -> ModelDetail:
         sha256=stored.sha256,
         bytes=stored.bytes,
     )
-
-
-def with_versions(stored: Stored, versions: list[int]) -> ModelVersions:
-    """Describe a model by the version its bare name means."""
-    return ModelVersions(**dict(detail(stored)), versions=versions)
 
 
 def summary(listed: Listed) -> ModelSummary:

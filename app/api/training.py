@@ -10,7 +10,7 @@ from app.api.bodies import Body
 from app.api.job_schemas import Asked
 from app.api.orders import read_order
 from app.api.parsing import names_dataset
-from app.api.parts import FELT, Parts
+from app.api.parts import FELT, Parts, caller_of
 from app.jobs import ledger
 from app.jobs.job import Job
 
@@ -34,8 +34,9 @@ async def trained(parts: Parts, body: Body, asked: Asked, key: str | None, reque
     job = None if named is None else await parts.jobs.find(named)
     if job is None:
         order = await parts.read_table(_size(body), read_order, body, parts.limits, parts.datasets)
-        caller = request.client.host if request.client else ""
-        terms = ledger.Request(caller=caller, priority=asked.priority, seconds=asked.timeout_seconds, key=named)
+        terms = ledger.Request(
+            caller=caller_of(request), priority=asked.priority, seconds=asked.timeout_seconds, key=named
+        )
         job = (await parts.jobs.submit(order, terms)).job
     return await _waited(parts, body, asked, job)
 

@@ -21,7 +21,7 @@ from app.errors import (
     VersionNotFound,
 )
 from app.store.catalogue import Catalogue, Unit
-from app.store.references import Pointer, is_name
+from app.store.references import HIGHEST, Pointer, is_name
 from app.store.schema import aliases, moves, versions
 
 MOST_ALIASES = 1000  # of a model
@@ -81,13 +81,13 @@ def find(catalogue: Catalogue, pointer: Pointer) -> Alias:
     raise AliasNotFound(*pointer)
 
 
-def history(catalogue: Catalogue, pointer: Pointer, *, limit: int, before: int | None = None) -> list[Move]:
-    """Give the moves of an alias, the newest first, also where it or its model is deleted.
+def history(catalogue: Catalogue, pointer: Pointer, *, limit: int, before: int = HIGHEST) -> list[Move]:
+    """Give the moves of an alias before a revision, the newest first, also where it or its model is deleted.
 
     Raises ModelNotFound or AliasNotFound where there never was one.
     """
-    chosen = _moves(pointer).order_by(moves.c.revision.desc()).limit(limit)
-    found = catalogue.read(chosen if before is None else chosen.where(moves.c.revision < before))
+    chosen = _moves(pointer).where(moves.c.revision < before)
+    found = catalogue.read(chosen.order_by(moves.c.revision.desc()).limit(limit))
     if not found and not catalogue.read(_moves(pointer).limit(1)):
         _require_model(catalogue, pointer.name)
         raise AliasNotFound(*pointer)
@@ -119,7 +119,7 @@ def roll_back(unit: Unit, pointer: Pointer, change: Change, to: int | None = Non
     """Undo the last move of an alias that was not undone yet, a deletion too, or go to a revision of it.
 
     Each rollback goes one step further back; a move that is none begins anew. It is a move itself, which tells the
-    revision that it restores. Raises ModelNotFound, AliasNotFound, AliasMoved or NothingToRestore.
+    revision that it restores. Raises ModelNotFound, AliasNotFound, AliasMoved or NothingToRestore, and as `point`.
     """
     last = _move_at(unit, pointer, None)
     if last is None:
@@ -128,10 +128,13 @@ def roll_back(unit: Unit, pointer: Pointer, change: Change, to: int | None = Non
     now = _allowed(unit, pointer, change)
     goal = _move_at(unit, pointer, last.state - 1 if to is None else to)
     if goal is None or goal.version is None:
-        raise NothingToRestore(*pointer, "Before that it was not there." if to is None else f"It never was at {to}.")
+        where = "before its last move" if to is None else f"at revision {to}"
+        raise NothingToRestore(*pointer, f"The alias pointed nowhere {where}.")
     if not unit.connection.execute(_version(pointer.name, goal.version)).all():
         raise NothingToRestore(*pointer, f"Version {goal.version} of {pointer.name} is deleted.")
-    if now is not None and now.version == goal.version:
+    if now is None:
+        _require_room(unit, pointer.name)
+    elif now.version == goal.version:
         return now, False
     revision = _move(unit, pointer, goal.version, change, restores=goal.state)
     return Alias(pointer.alias, goal.version, revision), now is None
