@@ -1,5 +1,6 @@
 """Answers about aliases and the versions that they point to."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -7,6 +8,8 @@ from fastapi import Response
 
 from app.api.alias_schemas import AliasAnswer, AliasHistory, AliasList, ModelVersions, MoveAnswer, OneVersion
 from app.api.answers import as_json, detail
+from app.api.parts import Parts
+from app.store import aliases
 from app.store.aliases import Alias, Move
 from app.store.references import Pointer
 from app.store.store import Overview, Stored
@@ -20,9 +23,9 @@ def alias_answer(name: str, alias: Alias, *, is_new: bool = False) -> Response:
     return response
 
 
-def alias_list(name: str, aliases: Sequence[Alias]) -> AliasList:
+def alias_list(name: str, known: Sequence[Alias]) -> AliasList:
     """List aliases."""
-    return AliasList(model=name, aliases=[_one(name, alias) for alias in aliases])
+    return AliasList(model=name, aliases=[_one(name, alias) for alias in known])
 
 
 def alias_history(pointer: Pointer, moves: Sequence[Move]) -> AliasHistory:
@@ -44,13 +47,14 @@ def alias_history(pointer: Pointer, moves: Sequence[Move]) -> AliasHistory:
 
 def with_versions(stored: Stored, known: Overview) -> ModelVersions:
     """Describe a model by the version its bare name means."""
-    aliases = {alias.alias: alias.version for alias in known.aliases}
-    return ModelVersions(**dict(detail(stored)), versions=known.versions, aliases=aliases, keep_last=known.keep_last)
+    pointing = {alias.alias: alias.version for alias in known.aliases}
+    return ModelVersions(**dict(detail(stored)), versions=known.versions, aliases=pointing, keep_last=known.keep_last)
 
 
-def one_version(stored: Stored, aliases: Sequence[Alias]) -> OneVersion:
-    """Describe one version, with what points to it."""
-    pointing = [alias.alias for alias in aliases if alias.version == stored.version]
+async def one_version(parts: Parts, stored: Stored) -> OneVersion:
+    """Describe one version, with what points to it; raises ModelNotFound if it is gone by now."""
+    known = await asyncio.to_thread(aliases.listed, parts.store.catalogue, stored.name)
+    pointing = [alias.alias for alias in known if alias.version == stored.version]
     return OneVersion(**dict(detail(stored)), aliases=pointing)
 
 

@@ -334,6 +334,19 @@ async def test_only_a_model_has_aliases(path: str, exam: httpx.AsyncClient) -> N
         assert (await problem(exam, f"/models/exam@live{rest}", b'{"X": [1]}', method))["status"] == 404
 
 
+async def test_a_training_whose_version_is_gone_already_is_a_job(exam: httpx.AsyncClient) -> None:
+    """As others of its name may have made it expire: 202 tells that it succeeded, and with which version."""
+    key = {"idempotency-key": "once"}
+    first = await exam.post("/train", json=QUICK, headers=key)
+    await exam.patch("/models/exam", json={"keep_last": 1})
+    await train(exam)
+
+    again = await exam.post("/train", json=QUICK, headers=key)
+
+    assert (first.status_code, again.status_code) == (201, 202)
+    assert (again.json()["status"], again.json()["version"]) == ("succeeded", 4)
+
+
 async def test_answers_never_fail_while_versions_expire(exam: httpx.AsyncClient) -> None:
     """With one version kept, a bare name always has one that answers, however soon it goes."""
     await exam.patch("/models/exam", json={"keep_last": 1})

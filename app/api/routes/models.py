@@ -19,7 +19,6 @@ from app.api.parts import Caller, Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import HistoryAnswer, ModelList, WeightsAnswer
 from app.errors import NotFound, TooManyAnswers
-from app.store import aliases
 from app.store.references import Reference
 from app.store.store import Stored
 
@@ -80,7 +79,7 @@ async def delete_model(parts: PartsOf, name: NameInPath, caller: Caller) -> None
 @router.get("/{name}/versions/{version}", response_model=OneVersion, responses=READ)
 async def model_version(parts: PartsOf, stored: Annotated[Stored, Depends(one_version)]) -> Response:
     """Describe one version, with the aliases that point to it."""
-    return as_json(with_aliases(stored, await asyncio.to_thread(aliases.listed, parts.store.catalogue, stored.name)))
+    return as_json(await with_aliases(parts, stored))
 
 
 @router.delete("/{name}/versions/{version}", status_code=204, responses=DELETED)

@@ -1,20 +1,23 @@
 """`POST /train`."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.answers import as_json, detail
+from app.api.alias_answers import one_version
+from app.api.alias_schemas import OneVersion
+from app.api.answers import as_json
 from app.api.bodies import TrainingBody
 from app.api.job_answers import job_detail
 from app.api.job_schemas import Asked, JobDetail
 from app.api.openapi import body_of
-from app.api.parts import PartsOf
+from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
-from app.api.schemas import ModelDetail, TrainRequest
+from app.api.schemas import TrainRequest
 from app.api.training import Key, trained
-from app.errors import Cancelled
-from app.jobs.job import State
+from app.errors import Cancelled, NotFound
+from app.jobs.job import Job, State
 from app.store.references import Reference
 
 router = APIRouter(tags=["train"])
@@ -23,7 +26,7 @@ router = APIRouter(tags=["train"])
 @router.post(
     "/train",
     status_code=201,
-    response_model=ModelDetail,
+    response_model=OneVersion,
     responses=documented(400, 403, 404, 409, 413, 415, 422, 429, 503, 507)
     | {202: {"model": JobDetail, "description": "Still training"}},
     openapi_extra=body_of(TrainRequest),
@@ -41,7 +44,13 @@ async def train(
     job = await trained(parts, body, asked, key, request)
     if job.error or (job.state == State.CANCELLED and job.version is None):
         raise job.error or Cancelled
-    if job.version is None:
-        return as_json(job_detail(job), 202, f"/jobs/{job.id}")
-    stored = await parts.loaded.find(Reference(job.name, job.version))
-    return as_json(detail(stored), 201, f"/models/{stored.name}/versions/{stored.version}")
+    return await _told(parts, job)
+
+
+async def _told(parts: Parts, job: Job) -> Response:
+    """Give the version that a job made; the job itself where there is none yet, or none any more."""
+    if job.version is not None:
+        with suppress(NotFound):
+            stored = await parts.loaded.find(Reference(job.name, job.version))
+            return as_json(await one_version(parts, stored), 201, f"/models/{stored.name}/versions/{stored.version}")
+    return as_json(job_detail(job), 202, f"/jobs/{job.id}")
