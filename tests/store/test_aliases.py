@@ -311,3 +311,21 @@ def test_a_model_has_a_bounded_number_of_aliases(exam: ModelStore) -> None:
     point(exam, 2, remove_me)
     remove(exam, remove_me)
     assert roll_back(exam).version == 1
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_catalogue_made_anew_has_the_models_alone(exam: ModelStore, store_in: StoreIn) -> None:
+    """As README says: aliases, their history and the rule are lost with it, and a name means its newest version."""
+    point(exam, 1)
+    exam.keep("exam", 3)
+    exam.close()
+    for path in exam.root.glob(".catalogue.sqlite*"):
+        path.unlink()
+
+    with closing(store_in(exam.root)) as again:
+        again.open()
+        assert meant(again, "exam") == 3
+        assert again.overview("exam").aliases == []
+        assert again.overview("exam").keep_last is None
+        with pytest.raises(AliasNotFound):
+            moves(again)
