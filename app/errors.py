@@ -19,6 +19,7 @@ NetletError
 ├── NotFound
 │   ├── ModelNotFound
 │   ├── VersionNotFound
+│   ├── AliasNotFound
 │   ├── JobNotFound
 │   └── DatasetNotFound
 ├── SnapshotError             a file of the store cannot be served
@@ -26,6 +27,10 @@ NetletError
 │   └── SnapshotFormatNewer
 ├── DatasetDamaged            a dataset is not what was once written
 ├── DatasetInUse              a training needs the dataset that is to be deleted
+├── VersionInUse              an alias points to the version that is to be deleted
+├── AliasMoved                an alias is not where who would move it believes
+├── NothingToRestore          an alias was nowhere before, or where nothing is any more
+├── TooManyAliases            a model has as many as it may
 ├── StorageError              the disk refuses
 │   ├── StorageFull
 │   ├── CatalogueNewer
@@ -124,7 +129,7 @@ class MalformedTable(InputError):
 class BodyTooLarge(InputError):
     """The body is longer than the service reads, or comes in too many pieces."""
 
-    def __init__(self, limit: int, *, of: str = "bytes", remedy: str = "Send fewer rows.") -> None:
+    def __init__(self, limit: int, *, of: str = "bytes", remedy: str = "Send less at once.") -> None:
         super().__init__(f"The body is longer than {limit} {of}, the most this service reads. {remedy}")
         self.limit = limit
 
@@ -205,6 +210,16 @@ class VersionNotFound(NotFound):
         self.name, self.version = name, version
 
 
+class AliasNotFound(NotFound):
+    """The model is there, but has no such alias."""
+
+    def __init__(self, name: str, alias: str) -> None:
+        super().__init__(
+            f"Model {name} has no alias {alias[:20]}. GET /models/{name}/aliases lists those it has; PUT makes one."
+        )
+        self.name, self.alias = name, alias
+
+
 class JobNotFound(NotFound):
     """No job has this id."""
 
@@ -261,6 +276,35 @@ class DatasetInUse(NetletError):
     def __init__(self, dataset: str, job: str) -> None:
         super().__init__(f"Job {job} is learning from dataset {dataset}. Delete it when GET /jobs/{job} says it ended.")
         self.dataset, self.job = dataset, job
+
+
+class VersionInUse(NetletError):
+    """An alias points to the version that is to be deleted."""
+
+    def __init__(self, name: str, version: int, alias: str) -> None:
+        path = f"/models/{name}/aliases/{alias}"
+        super().__init__(f"Alias {alias} points to {name}/{version}. First PUT {path} elsewhere, or DELETE {path}.")
+        self.name, self.version, self.alias = name, version, alias
+
+
+class AliasMoved(NetletError):
+    """An alias is at another revision than the request's If-Match or If-None-Match lets it be."""
+
+    def __init__(self, name: str, alias: str, revision: int | None) -> None:
+        found = "is not there" if revision is None else f"is at revision {revision}"
+        super().__init__(
+            f"Alias {alias} of {name} {found}, which If-Match or If-None-Match rules out. GET it, and decide anew."
+        )
+        self.name, self.alias, self.revision = name, alias, revision
+
+
+class NothingToRestore(NetletError):
+    """An alias cannot go back: it was nowhere before, or where nothing is any more."""
+
+    def __init__(self, name: str, alias: str, reason: str) -> None:
+        path = f"/models/{name}/aliases/{alias}"
+        super().__init__(f"{reason} GET {path}/history lists where {alias} was; PUT {path} points it anywhere.")
+        self.name, self.alias = name, alias
 
 
 class StorageError(NetletError):

@@ -11,8 +11,8 @@ from app import __version__
 from app.api import openapi, problems
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
+from app.api.routes import aliases, health, models, predict, train
 from app.api.routes import datasets as datasets_routes
-from app.api.routes import health, models, predict, train
 from app.api.routes import jobs as jobs_routes
 from app.engine.device import one_blas_thread
 from app.jobs.budget import Cost
@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(require_own_site)],
     )
-    for routes in (train, jobs_routes, predict, models, datasets_routes, health):
+    for routes in (train, jobs_routes, predict, aliases, models, datasets_routes, health):
         app.include_router(routes.router)
     problems.install(app)
     openapi.describe(app)

@@ -16,7 +16,6 @@ from app.api.schemas import (
     MemberAnswer,
     ModelDetail,
     ModelSummary,
-    ModelVersions,
     Predictions,
     ScalerAnswer,
     WeightsAnswer,
@@ -116,20 +115,15 @@ def detail(stored: Stored) -> ModelDetail:
     )
 
 
-def with_versions(stored: Stored, versions: list[int]) -> ModelVersions:
-    """Describe a model by the version its bare name means."""
-    return ModelVersions(**dict(detail(stored)), versions=versions)
-
-
 def summary(listed: Listed) -> ModelSummary:
     """Describe a model in a line."""
-    newest = listed.newest
+    meant = listed.meant
     return ModelSummary(
         model=listed.name,
         versions=list(listed.versions),
-        task=None if newest is None else newest.recipe.task,
-        columns=None if newest is None else [source.name for source in newest.sources],
-        target=None if newest is None else one_or_all(newest.targets),
+        task=None if meant is None else meant.recipe.task,
+        columns=None if meant is None else [source.name for source in meant.sources],
+        target=None if meant is None else one_or_all(meant.targets),
         damage=listed.damage,
     )
 

@@ -16,6 +16,7 @@ from app.errors import BodyTooLarge
 from app.tables.formats import format_of
 
 MOST_CHUNKS = 100_000
+SHORT = 2**16  # bytes of a body that holds no table
 LEAST_CHUNK = 2**10  # bytes that a chunk of a very long body has on average: less than a packet of the network
 
 
@@ -88,6 +89,11 @@ async def training_body(request: Request, parts: PartsOf) -> Body:
     return await _body(request, parts.limits.train_bytes, None)
 
 
+async def short_body(request: Request) -> Body:
+    """Read a body that holds no table."""
+    return await _body(request, SHORT, None)
+
+
 async def prediction_body(request: Request, parts: PartsOf) -> AsyncIterator[Body]:
     """Read rows to answer; a table in a format of its own may be too long for memory."""
     form = form_of_answer(request.headers)
@@ -102,4 +108,5 @@ async def prediction_body(request: Request, parts: PartsOf) -> AsyncIterator[Bod
 
 
 TrainingBody = Annotated[Body, Depends(training_body)]
+ShortBody = Annotated[Body, Depends(short_body)]
 PredictionBody = Annotated[Body, Depends(prediction_body)]

@@ -1,16 +1,27 @@
-"""The model that a path names, loaded: what the routes that look inside depend on."""
+"""What a path names: a model, loaded, which the routes that look inside depend on, or an alias."""
 
-from app.api.openapi import NameInPath, VersionInPath
+from app.api.openapi import AliasInPath, NameInPath, VersionInPath
 from app.api.parts import PartsOf
-from app.store.references import Reference
+from app.store.references import Pointer, Reference, require_alias
 from app.store.store import Stored
 
 
-async def newest(parts: PartsOf, name: NameInPath) -> Stored:
-    """Find what a bare name means; raises as LoadedModels.find does."""
+async def meant(parts: PartsOf, name: NameInPath) -> Stored:
+    """Find what a name, alone or with an alias, means; raises as LoadedModels.find does."""
     return await parts.loaded.find(Reference.parse(name))
 
 
 async def one_version(parts: PartsOf, name: NameInPath, version: VersionInPath) -> Stored:
     """Find one version; raises as LoadedModels.find does."""
     return await parts.loaded.find(Reference.parse(f"{name}/{version}"))
+
+
+async def one_alias(name: NameInPath, alias: AliasInPath) -> Pointer:
+    """Give the alias that a path names; raises ModelNotFound or AliasNotFound for what can be none."""
+    return Pointer.parse(name, alias)
+
+
+async def new_alias(name: NameInPath, alias: AliasInPath) -> Pointer:
+    """Give the alias that a path names, which may be new; raises InvalidRequest for what none can be called."""
+    require_alias(alias)
+    return Pointer.parse(name, alias)

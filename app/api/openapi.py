@@ -8,11 +8,15 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from app.api.alias_schemas import AliasRequest, RollbackRequest, RuleRequest
 from app.api.queries import parameters
 from app.api.schemas import TUTORIAL_ROWS, ContinueRequest, PredictRequest, Problem, TrainRequest, UploadSettings
 from app.tables.formats import FORMATS
 
+READ_BY_ROUTES = (TrainRequest, ContinueRequest, PredictRequest, AliasRequest, RollbackRequest, RuleRequest)
+SCHEMAS = [(Problem, "serialization"), *((schema, "validation") for schema in READ_BY_ROUTES)]
 NameInPath = Annotated[str, Path(description="The model's name.", examples=["exam"])]
+AliasInPath = Annotated[str, Path(description="The alias.", examples=["live"])]
 VersionInPath = Annotated[str, Path(description="The version's number.", examples=["1"])]
 
 
@@ -32,6 +36,13 @@ def body_of(schema: type[BaseModel], *left_out: str) -> dict[str, Any]:
     }
 
 
+def json_body(schema: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """Describe a body that is JSON of this schema and nothing else."""
+    example = schema.model_json_schema()["examples"][0]
+    content = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}, "example": example}
+    return {"requestBody": {"required": required, "content": {"application/json": content}}}
+
+
 def upload_body() -> dict[str, Any]:
     """Describe a table in any format, and what the address may say of it."""
     binary = {"schema": {"type": "string", "format": "binary"}}
@@ -46,9 +57,7 @@ def describe(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            bodies = TrainRequest, ContinueRequest, PredictRequest
-            models = [*((body, "validation") for body in bodies), (Problem, "serialization")]
-            _, added = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # the literals are modes
+            _, added = models_json_schema(SCHEMAS, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # the literals are modes
             document["components"]["schemas"] = added["$defs"] | document["components"]["schemas"]
             for operation in [operation for path in document["paths"].values() for operation in path.values()]:
                 operation["summary"] = operation["description"].splitlines()[0].rstrip(".")

@@ -58,6 +58,14 @@ def parse(schema: type[M], body: Body, bounds: Bounds, texts: Collection[str] = 
     return Parsed(request, given, table)
 
 
+def parse_object(schema: type[M], body: Body, bounds: Bounds, *, required: bool = True) -> M:
+    """Validate a body that holds no table and is JSON, whatever its headers say; an empty one may stand for {}.
+
+    Raises MalformedBody if it is not JSON, InvalidRequest if it is not what the route takes.
+    """
+    return _parse_json(schema, body.data if body.data or required else b"{}", {}, bounds).request
+
+
 def parse_settings(schema: type[M], body: Body) -> tuple[M, dict[str, Any]]:
     """Validate what the address says of a body that is nothing but a table, and give it as it was sent too.
 
@@ -122,7 +130,7 @@ def _validated(schema: type[M], settings: dict[str, Any]) -> M:
     try:
         return schema.model_validate_json(to_json(settings, inf_nan_mode="constants"))
     except ValidationError as error:
-        raise _in_our_words(error) from None
+        raise _in_our_words(error, schema) from None
 
 
 def _few(sent: object) -> dict[str, Any]:
@@ -140,12 +148,12 @@ def _few(sent: object) -> dict[str, Any]:
     return sent
 
 
-def _in_our_words(error: ValidationError) -> MalformedBody | InvalidRequest:
+def _in_our_words(error: ValidationError, schema: type[BaseModel]) -> MalformedBody | InvalidRequest:
     """Say what Pydantic found, by field, with the remedy."""
     details = error.errors(include_url=False, include_context=False)
     faults: dict[str, Fault] = {}
     for detail in details[:MOST_FAULTS]:
-        fault = _fault(detail)
+        fault = _fault(detail, schema)
         faults.setdefault(str(fault.field), fault)
     if all(detail["type"] == "finite_number" for detail in details):
         return MalformedBody("JSON has no NaN and no Infinity; send a finite number.", list(faults.values()))
@@ -153,23 +161,25 @@ def _in_our_words(error: ValidationError) -> MalformedBody | InvalidRequest:
     return InvalidRequest(message, list(faults.values()), len(details))
 
 
-def _fault(detail: ErrorDetails) -> Fault:
+def _fault(detail: ErrorDetails, schema: type[BaseModel]) -> Fault:
+    own = FIELDS | set(schema.model_fields)
     if detail["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        return _unknown(_path(detail["loc"][:-1]), str(detail["loc"][-1]))
+        return _unknown(_path(detail["loc"][:-1], own), str(detail["loc"][-1]), schema)
     expected = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return Fault(expected, got=describe(detail["input"]), field=_dotted(_path(detail["loc"])))
+    return Fault(expected, got=describe(detail["input"]), field=_dotted(_path(detail["loc"], own)))
 
 
-def _path(location: tuple[int | str, ...]) -> list[int | str]:
+def _path(location: tuple[int | str, ...], own: set[str]) -> list[int | str]:
     """Leave out of a location what is not the sender's: the names of alternatives that were tried."""
-    return [part for part in location if isinstance(part, int) or part in FIELDS]
+    return [part for part in location if isinstance(part, int) or part in own]
 
 
-def _unknown(path: list[int | str], name: str) -> Fault:
+def _unknown(path: list[int | str], name: str, schema: type[BaseModel]) -> Fault:
     """Guess which setting was meant: one of the same group, or one that belongs elsewhere."""
-    group = GROUPS.get(_dotted(path), set(TrainRequest.model_fields) | set(PredictRequest.model_fields))
-    meant = closest(name, sorted(group))
-    if meant is None:
+    takes_table = schema in {TrainRequest, PredictRequest}
+    own = set(TrainRequest.model_fields) | set(PredictRequest.model_fields) if takes_table else schema.model_fields
+    meant = closest(name, sorted(GROUPS.get(_dotted(path), own)))
+    if meant is None and takes_table:
         elsewhere = {setting: f"{other}.{setting}" for other, settings in GROUPS.items() for setting in settings}
         meant = elsewhere.get(closest(name, sorted(elsewhere)) or "")
     return Fault("no such setting", field=_dotted([*path, name]), instead=meant)

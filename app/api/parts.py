@@ -13,6 +13,7 @@ from app.errors import ForeignSite, ShuttingDown
 from app.jobs.budget import Cost
 from app.jobs.jobs import Jobs
 from app.serving.loaded import LoadedModels
+from app.store.catalogue import Unit
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 from app.tables.bounds import Bounds
@@ -54,6 +55,10 @@ class Parts:
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     answers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     bulk: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+
+    async def write(self, do: Callable[[Unit], T]) -> T:
+        """Do something in a transaction of the catalogue; its result is there once it is on disk."""
+        return await asyncio.wrap_future(self.store.catalogue.write(do))
 
     async def read_table(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read a table to learn from, of so many bytes; large ones one after the other, to bound their memory."""
@@ -115,4 +120,10 @@ def require_own_site(request: Request) -> None:
         raise ForeignSite
 
 
+def caller_of(request: Request) -> str:
+    """Give the address that a request comes from."""
+    return request.client.host if request.client else ""
+
+
+Caller = Annotated[str, Depends(caller_of)]
 PartsOf = Annotated[Parts, Depends(parts_of)]

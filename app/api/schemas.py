@@ -121,7 +121,8 @@ class PredictRequest(BaseModel):
     )
 
     model: str | None = None
-    """Which model: `exam` (its newest version) or `exam/1`. Left out where the path names it."""
+    """Which model: `exam` (its alias `live`, else its newest version), `exam/1` or `exam@champion`. Left out where the
+    path names it."""
     rows: list[Any] | None = None
     """Objects by column, or lists in the order of `columns`."""
     columns: list[str] | None = None
@@ -206,12 +207,6 @@ class ModelDetail(BaseModel):
     bytes: int
 
 
-class ModelVersions(ModelDetail):
-    """The version that a model's bare name means, and all there are."""
-
-    versions: list[int]
-
-
 class ModelSummary(BaseModel):
     """One model in a list."""
 
@@ -223,7 +218,7 @@ class ModelSummary(BaseModel):
     columns: list[str] | None
     target: str | list[str] | None
     damage: str | None
-    """Why the newest version cannot be read, if it cannot."""
+    """Why the version that its name means cannot be read, if it cannot."""
 
 
 class ModelList(BaseModel):

@@ -12,7 +12,7 @@ from app.api.continuing import read_continuation
 from app.api.job_schemas import Asked
 from app.api.orders import read_order
 from app.api.parsing import names_dataset
-from app.api.parts import FELT, Parts
+from app.api.parts import FELT, Parts, caller_of
 from app.jobs import ledger
 from app.jobs.job import Job
 from app.jobs.orders import Order
@@ -41,9 +41,12 @@ async def trained(
     job = None if named is None else await parts.jobs.find(named)
     if job is None:
         order = await _order(parts, body, start)
-        caller = request.client.host if request.client else ""
         terms = ledger.Request(
-            caller=caller, priority=asked.priority, seconds=asked.timeout_seconds, key=named, paused=asked.paused
+            caller=caller_of(request),
+            priority=asked.priority,
+            seconds=asked.timeout_seconds,
+            key=named,
+            paused=asked.paused,
         )
         job = (await parts.jobs.submit(replace(order, max_epochs=asked.max_epochs), terms)).job
     return await _waited(parts, body, asked, job)

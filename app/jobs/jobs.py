@@ -19,20 +19,20 @@ from app.errors import (
     StorageError,
     WorkerLost,
 )
-from app.jobs import orders
-from app.jobs.endings import LOST, ending_of
+from app.jobs.calls import Calls, encoded
+from app.jobs.endings import ending_of
 from app.jobs.folder import JobFolder
 from app.jobs.job import Job, State, error_to
 from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished
 from app.jobs.orders import Order
 from app.jobs.progress import Note
-from app.jobs.work import Workplace, train_and_save
+from app.jobs.work import Workplace
 from app.store.catalogue import Catalogue, Unit
+from app.store.deleting import Gone, clear_expired
 from app.store.saving import Saved, drop, next_version, place
 
 T = TypeVar("T")
 SHORT_ORDER = 2**16  # bytes that the catalogue keeps itself
-FEW_NUMBERS = 2**13  # that are written into an order sooner than a thread begins
 LOOK_SECONDS = 1.0  # between looks for what others left or wish
 POLL_SECONDS = {State.QUEUED: 0.3, State.RUNNING: 0.1}  # between looks at a job that does not run here
 GRACE_SECONDS = 1.0  # that a training has to end by itself
@@ -85,9 +85,10 @@ class Jobs:
 
     def __init__(self, executor: Executor, workplace: Workplace, catalogue: Catalogue, capacity: Capacity) -> None:
         self.loop = asyncio.get_running_loop()
-        self.executor, self.workplace, self.catalogue, self.capacity = executor, workplace, catalogue, capacity
+        self.executor, self.root, self.catalogue, self.capacity = executor, workplace.root, catalogue, capacity
         self.ledger = Ledger(catalogue, lease=capacity.lease, most_attempts=capacity.most_attempts)
         self.folder = JobFolder(workplace.root)
+        self.calls = Calls(executor, workplace, self.folder)
         self.running: dict[str, _Running] = {}
         self.awaited: dict[str, asyncio.Event] = {}  # set when a queued job begins here
         self.reserved = 0
@@ -108,7 +109,7 @@ class Jobs:
         if self.stopping:
             raise ShuttingDown
         request = request or Request()
-        job_id, data = secrets.token_hex(8), await _encoded(order)
+        job_id, data = secrets.token_hex(8), await encoded(order)
         is_short = len(data) <= SHORT_ORDER
         if not is_short:
             await asyncio.to_thread(self.folder.keep_order, job_id, data)
@@ -117,7 +118,7 @@ class Jobs:
         self.reserved += runs
         # It is trained while it is written down; nobody is told before both are done.
         kept = data if is_short else self.folder.order(job_id)
-        future = self._call(job_id, 1, kept, 0 if request.paused else None) if runs else None
+        future = self.calls.begin(job_id, 1, kept, 0 if request.paused else None) if runs else None
         found = None
         try:
             found = await self._write(
@@ -126,7 +127,7 @@ class Jobs:
         finally:
             self.reserved -= runs
             if found is None or not found.is_new:
-                self._disown(job_id, future)
+                self.calls.disown(job_id, future)
         if found.is_new and future is not None:
             self._start(_Running(found.job, kept, future))
         elif found.is_new:  # a place may have become free meanwhile
@@ -251,33 +252,13 @@ class Jobs:
 
     def _start_claimed(self, claimed: Claimed) -> None:
         job, data = claimed.job, claimed.data or self.folder.order(claimed.job.id)
-        self._start(_Running(job, data, self._call(job.id, job.attempt, data, job.until)))
+        self._start(_Running(job, data, self.calls.begin(job.id, job.attempt, data, job.until)))
 
     def _start(self, running: _Running) -> None:
         self.running[running.job.id] = running
         if begins := self.awaited.pop(running.job.id, None):
             begins.set()
         self._spawn(self._run(running))
-
-    def _call(self, job_id: str, attempt: int, data: bytes | Path, until: int | None) -> "asyncio.Future[Saved]":
-        """Let a process train, until it is to pause."""
-        note = self.folder.note(job_id, attempt)
-        try:
-            note.prepare(until)
-            future = asyncio.wrap_future(self.executor.submit(train_and_save, data, self.workplace, note))
-        except (*LOST, OSError) as error:
-            future = self.loop.create_future()
-            future.set_exception(error)
-        future.add_done_callback(_take_note)  # it may end when nobody waits for it any longer
-        return future
-
-    def _disown(self, job_id: str, future: "asyncio.Future[Saved] | None") -> None:
-        """End a training that is nobody's, and leave nothing of it."""
-        if future is not None:
-            self.folder.note(job_id, 1).ask(b"c")
-            future.add_done_callback(lambda done: _drop_result(self.workplace.root, done))
-            future.cancel()
-        self.folder.clear(job_id)
 
     def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.create_task(work)
@@ -319,7 +300,7 @@ class Jobs:
         try:
             match ending:
                 case Saved():
-                    running.end(*await self._write(lambda unit: self._succeed(unit, job, ending)))
+                    await self._succeed(running, job, ending)
                 case WorkerLost():
                     await self._retry(running, job)
                 case Cancelled():
@@ -331,14 +312,21 @@ class Jobs:
         except StorageError as error:
             await self._give_up(running, job, error)
         if isinstance(ending, Saved):
-            drop(self.workplace.root, ending)
+            drop(self.root, ending)
 
-    def _succeed(self, unit: Unit, job: Job, saved: Saved) -> _Ended:
-        version = next_version(unit, job.name)
-        state = State.CANCELLED if saved.partial else State.SUCCEEDED
-        ended = self._move(unit, job, state, partial=saved.partial, version=version)
-        place(unit, self.workplace.root, job.name, version, saved)
-        return ended
+    async def _succeed(self, running: _Running, job: Job, saved: Saved) -> None:
+        """Make what was saved a version, and the job's success, in one commit; then clear the versions that expired."""
+
+        def do(unit: Unit) -> tuple[_Ended, Gone]:
+            number = next_version(unit, job.name)
+            state = State.CANCELLED if saved.partial else State.SUCCEEDED
+            ended = self._move(unit, job, state, partial=saved.partial, version=number.version)
+            return ended, place(unit, self.root, job.name, number, saved)
+
+        ended, gone = await self._write(do)
+        running.end(*ended)
+        if gone.versions:
+            await asyncio.to_thread(clear_expired, self.root, gone)
 
     async def _end(self, job: Job, state: State, **values: object) -> _Ended:
         return await self._write(lambda unit: self._move(unit, job, state, **values))
@@ -354,7 +342,7 @@ class Jobs:
         if running.job.is_over:
             running.outcome = running.job
         else:
-            running.future = self._call(job.id, running.job.attempt, running.data, running.job.until)
+            running.future = self.calls.begin(job.id, running.job.attempt, running.data, running.job.until)
 
     async def _give_up(self, running: _Running, job: Job, error: StorageError) -> None:
         """Let a job fail that could not be written; where even that cannot be, tell at least who waits."""
@@ -377,24 +365,7 @@ def _patience() -> Iterator[None]:
         log.warning("jobs cannot be looked after now (%s)", error)
 
 
-async def _encoded(order: Order) -> bytes:
-    if order.rows.X.size <= FEW_NUMBERS:
-        return orders.encode(order)
-    return await asyncio.to_thread(orders.encode, order)
-
-
 async def _until(event: asyncio.Event, seconds: float) -> None:
     """Wait for an event, but not longer than this."""
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
-
-
-def _drop_result(root: Path, future: "asyncio.Future[Saved]") -> None:
-    if not future.cancelled() and future.exception() is None:
-        drop(root, future.result())
-
-
-def _take_note(future: "asyncio.Future[Saved]") -> None:
-    """Retrieve an error, which asyncio would complain of otherwise."""
-    if not future.cancelled():
-        future.exception()

@@ -12,11 +12,10 @@ from app.store import snapshot
 from app.store.catalogue import Unit
 from app.store.document import Damage
 from app.store.files import opened, read
+from app.store.layout import DELETED, SNAPSHOT
 from app.store.references import is_name
 from app.store.schema import datasets, models, versions
 
-SNAPSHOT = re.compile(r"([1-9][0-9]{0,8})\.(safetensors|deleted)", re.ASCII)
-DELETED = "deleted"
 DATASETS = ".datasets"  # no model can be called this
 ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 

@@ -1,6 +1,7 @@
 """The catalogue: what there is, in SQL. Written in transactions that those who write at the same time share."""
 
 import fcntl
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -9,7 +10,7 @@ from queue import Empty, SimpleQueue
 from threading import Condition, Thread
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Executable, Row
+from sqlalchemy import Connection, Executable, PoolProxiedConnection, Row
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.errors import StorageError, StorageFull
@@ -85,7 +86,7 @@ class Catalogue:
         self.reader = engine_of(root, url, writes=False)
         self.waiting: SimpleQueue[_Work | None] = SimpleQueue()  # None is the last
         self.thread: Thread | None = None
-        self.watch: Connection | None = None
+        self.watch: PoolProxiedConnection | None = None
         self.lock = Condition()
         self.is_open = False
         self.users = 0
@@ -172,8 +173,11 @@ class Catalogue:
             return None
         with database_errors(), self._used(), self.lock:
             if self.watch is None:
-                self.watch = self.reader.connect()  # which has its own count
-            return int(self.watch.exec_driver_sql("PRAGMA data_version").scalar_one())
+                self.watch = self.reader.raw_connection()  # which has its own count
+            with suppress(sqlite3.Error):  # whoever reads next is told what is wrong
+                ((number,),) = self.watch.cursor().execute("PRAGMA data_version").fetchall()
+                return int(number)
+        return None
 
     def _work(self) -> None:
         ends = False

@@ -27,7 +27,7 @@ from app.store.files import (
     written_aside,
 )
 from app.store.incoming import Digested, Incoming
-from app.store.saving import INCOMING
+from app.store.layout import INCOMING
 from app.store.schema import datasets, jobs
 from app.tables import parquet_files
 from app.tables.options import GoOn, go_on_for_ever

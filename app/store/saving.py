@@ -11,10 +11,11 @@ from app.engine.control import CANCELLED, Checkpoint
 from app.engine.model import Model
 from app.store import memories, snapshot
 from app.store.catalogue import Unit
+from app.store.deleting import Gone, expire
 from app.store.files import kept_aside, opened, remove, rename, storage_errors
+from app.store.layout import INCOMING, snapshot_file
 from app.store.schema import models, versions
 
-INCOMING = ".incoming"
 KINDS = ("safetensors", memories.MEMORY)
 
 _NEXT = update(models).where(models.c.name == bindparam("which")).values(highest=models.c.highest + 1).returning(models)
@@ -62,27 +63,42 @@ def drop(root: Path, saved: Saved) -> None:
             remove(aside, within=incoming)
 
 
-def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> int:
-    """Make what was saved the next version of a name, and tell which that is. Comes last: it does not raise."""
-    version = next_version(unit, name)
-    place(unit, root, name, version, saved)
-    return version
+class Number(NamedTuple):
+    """The next number of a model, and the rule by which older ones expire."""
+
+    version: int
+    keep_last: int | None
 
 
-def next_version(unit: Unit, name: str) -> int:
+class Added(NamedTuple):
+    """A new version, and those that the rule of its model ends."""
+
+    version: int
+    gone: Gone
+    """To be cleared once the transaction is on disk."""
+
+
+def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> Added:
+    """Make what was saved the next version of a name, and expire older ones. Comes last: it does not raise."""
+    number = next_version(unit, name)
+    return Added(number.version, place(unit, root, name, number, saved))
+
+
+def next_version(unit: Unit, name: str) -> Number:
     """Take the next number of a name, which nobody else gets."""
     row = unit.changed(_NEXT, {"which": name})
     if row is None:
         unit.execute(_FIRST, {"name": name, "highest": 1})
-    return 1 if row is None else int(row.highest)
+    return Number(1, None) if row is None else Number(row.highest, row.keep_last)
 
 
-def place(unit: Unit, root: Path, name: str, version: int, saved: Saved) -> None:
-    """Make what was saved a version of this number. Comes last: it does not raise.
+def place(unit: Unit, root: Path, name: str, number: Number, saved: Saved) -> Gone:
+    """Make what was saved the version of this number, and expire older ones. Comes last: it does not raise.
 
     A file that has its place already is one that nobody knows of, left by a crash: it is put out of the way.
     """
-    folder, files = root / name, {aside: snapshot_file(version, kind) for kind, aside in saved.asides.items()}
+    version, folder = number.version, root / name
+    files = {aside: snapshot_file(version, kind) for kind, aside in saved.asides.items()}
     if not folder.is_dir():
         folder.mkdir(mode=0o700)
         unit.folders.add(root)
@@ -91,10 +107,7 @@ def place(unit: Unit, root: Path, name: str, version: int, saved: Saved) -> None
             rename(folder / file, folder / f"{file}.orphan-{saved.aside}")
     facts = {"sha256": saved.sha256, "bytes": saved.bytes, "created": time(), "dataset": saved.dataset}
     unit.execute(_LISTED, {"name": name, "version": version} | facts)
+    gone = Gone(name, expire(unit, name, number.keep_last), version)
     for aside, file in files.items():
         unit.place(root / INCOMING / aside, folder, file)
-
-
-def snapshot_file(version: int, kind: str = "safetensors") -> str:
-    """Give the name of a version's file."""
-    return f"{version}.{kind}"
+    return gone

@@ -43,6 +43,7 @@ models = Table(
     metadata,
     Column("name", _word(63), primary_key=True),
     Column("highest", Integer, nullable=False),  # version that was ever given out: none is given out twice
+    Column("keep_last", Integer),  # versions; older ones are deleted, None keeps all
 )
 versions = Table(
     "versions",
@@ -72,6 +73,7 @@ moves = Table(
     Column("at", Double, nullable=False),
     Column("origin", Integer),  # the version before, None if there was no such alias
     Column("version", Integer),  # None where the alias was deleted
+    Column("restores", Integer),  # the revision that a rollback went back to, None for any other move
     Column("who", Text, nullable=False),
     Column("why", Text, nullable=False),
 )

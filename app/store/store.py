@@ -6,24 +6,27 @@ What the catalogue lists is there; a file that it does not list is not, until `n
 import errno
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fcntl import LOCK_SH, flock
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, func, select
 
 from app.engine.model import Model
-from app.errors import ModelNotFound, SnapshotDamaged, SnapshotFormatNewer, StorageError, VersionNotFound
-from app.store import snapshot
-from app.store.adoption import DELETED, SNAPSHOT, adopt
-from app.store.catalogue import Catalogue, Unit
+from app.errors import AliasNotFound, ModelNotFound, SnapshotDamaged, SnapshotFormatNewer, StorageError, VersionNotFound
+from app.store import aliases, snapshot
+from app.store.adoption import adopt
+from app.store.aliases import Alias
+from app.store.catalogue import Catalogue
+from app.store.deleting import Gone, clear, clear_expired, forget, keep
 from app.store.document import FORMAT, Damage, Document
-from app.store.files import FOLDER, MORE_SPACE, empty, opened, read, remove, storage_errors, sweep, sync
-from app.store.memories import MEMORY
-from app.store.references import Reference, is_name, require_name
-from app.store.saving import INCOMING, add_version, drop, save_aside, snapshot_file
+from app.store.files import FOLDER, MORE_SPACE, opened, read, storage_errors, sweep, sync
+from app.store.layout import INCOMING, snapshot_file
+from app.store.references import LIVE, Reference, is_name, require_name
+from app.store.saving import add_version, drop, save_aside
+from app.store.schema import aliases as pointers
 from app.store.schema import models, versions
 
 PREFIX = re.compile(r"[a-z0-9._-]*", re.ASCII)
@@ -46,12 +49,22 @@ class Stored:
 
 @dataclass(frozen=True)
 class Listed:
-    """One model in a list: its versions, and what is wrong with the newest one's header, if anything."""
+    """One model in a list: its versions, and the header of the one that its name means, or what is wrong with it."""
 
     name: str
     versions: tuple[int, ...]
-    newest: Document | None
+    meant: Document | None
     damage: str | None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All that a model's name stands for."""
+
+    versions: list[int]
+    aliases: list[Alias]
+    keep_last: int | None
+    """How many of the newest versions are kept; None is all."""
 
 
 class ModelStore:
@@ -107,9 +120,11 @@ class ModelStore:
         require_name(name)
         saved = save_aside(self.root, model)
         try:
-            return self.catalogue.write(lambda unit: add_version(unit, self.root, name, saved)).result()
+            added = self.catalogue.write(lambda unit: add_version(unit, self.root, name, saved)).result()
         finally:
             drop(self.root, saved)
+        clear_expired(self.root, added.gone)
+        return added.version
 
     def names(self, *, prefix: str = "", after: str = "", limit: int) -> list[str]:
         """List models by name, those that begin with `prefix` and come after `after`."""
@@ -127,13 +142,19 @@ class ModelStore:
         return found
 
     def resolve(self, reference: Reference) -> tuple[str, int]:
-        """Find the version a reference means: a bare name means the newest."""
+        """Find the version a reference means: a bare name means its alias `live`, else the newest.
+
+        Raises ModelNotFound, VersionNotFound or AliasNotFound.
+        """
+        for row in self.catalogue.read(_meant(reference)):
+            if row.version is not None:
+                return reference.name, row.version
         found = self.versions(reference.name)
-        if reference.version is None:
-            return reference.name, found[-1]
-        if reference.version not in found:
+        if reference.alias is not None:
+            raise AliasNotFound(reference.name, reference.alias)
+        if reference.version is not None:
             raise VersionNotFound(reference.name, reference.version)
-        return reference.name, reference.version
+        return reference.name, found[-1]  # which has just come
 
     def load(self, name: str, version: int) -> Stored:
         """Read a version and check every bit of it.
@@ -153,33 +174,41 @@ class ModelStore:
         return Stored(name, version, document.sha256, _time(written), len(data), model)
 
     def listed(self, name: str) -> Listed:
-        """Describe a model from the header of its newest version alone."""
+        """Describe a model from the header alone of the version that its name means."""
         versions = tuple(self.versions(name))
+        _, meant = self.resolve(Reference(name, None))
         try:
-            return Listed(name, versions, snapshot.read_document(self._beginning(name, versions[-1])), None)
+            return Listed(name, versions, snapshot.read_document(self._beginning(name, meant)), None)
+        except VersionNotFound:  # it expired meanwhile
+            return self.listed(name)
         except (Damage, snapshot.NewerFormat, SnapshotDamaged) as error:
-            self.resolve(Reference(name, versions[-1]))  # it may have been deleted while it was read
+            self.resolve(Reference(name, meant))  # it may have been deleted while it was read
             return Listed(name, versions, None, str(error))
 
-    def delete(self, reference: Reference) -> None:
-        """Remove one version, or all of a model; raise ModelNotFound or VersionNotFound if there is nothing.
+    def overview(self, name: str) -> Overview:
+        """Tell what a name stands for; raise ModelNotFound."""
+        found = self.versions(name)
+        rule = self.catalogue.read(select(models.c.keep_last).where(models.c.name == name))
+        return Overview(found, aliases.listed(self.catalogue, name), rule[0].keep_last)
+
+    def delete(self, reference: Reference, who: str = "") -> None:
+        """Remove one version, or all of a model with its aliases.
+
+        Raises ModelNotFound, VersionNotFound or AliasNotFound if there is nothing, VersionInUse where an alias points.
 
         It is gone for every reader with the transaction; then its space is given back. Only the highest number leaves
         a mark.
         """
-        gone, highest = self.catalogue.write(lambda unit: _forget(unit, reference)).result()
-        with storage_errors(), suppress(FileNotFoundError), opened(self.root / reference.name) as folder:
-            for version in gone:
-                remove(snapshot_file(version, MEMORY), within=folder)
-                if version == highest:
-                    file, mark = snapshot_file(version), snapshot_file(version, DELETED)
-                    os.rename(file, mark, src_dir_fd=folder, dst_dir_fd=folder)
-                    empty(mark, within=folder)
-                else:
-                    remove(snapshot_file(version), within=folder)
-            for mark in [mark for mark in os.listdir(folder) if _is_older_mark(mark, highest)]:  # noqa: PTH208 - a descriptor
-                remove(mark, within=folder)
-            os.fsync(folder)
+        gone = self.catalogue.write(lambda unit: forget(unit, reference, who)).result()
+        clear(self.root, gone)
+
+    def keep(self, name: str, keep_last: int | None) -> Gone:
+        """Set how many of its newest versions a model keeps, and expire the others; raise ModelNotFound."""
+        if not is_name(name):
+            raise ModelNotFound(name)
+        gone = self.catalogue.write(lambda unit: keep(unit, name, keep_last)).result()
+        clear_expired(self.root, gone)
+        return gone
 
     def _versions(self, name: str) -> list[int]:
         listed = select(versions.c.version).where(versions.c.name == name).order_by(versions.c.version)
@@ -208,23 +237,18 @@ class ModelStore:
         return SnapshotDamaged(name, version, reason, previous=older[-1] if older else None)
 
 
-def _forget(unit: Unit, reference: Reference) -> tuple[list[int], int]:
-    """Take versions out of the catalogue; tell which, and the highest that was ever given out."""
+def _meant(reference: Reference) -> Select[Any]:
+    """Choose the version that a reference means: no row, or None, where there is none."""
     own = versions.c.name == reference.name
-    there = set(unit.connection.scalars(select(versions.c.version).where(own)))
-    if not there:
-        raise ModelNotFound(reference.name)
-    if reference.version is not None and reference.version not in there:
-        raise VersionNotFound(reference.name, reference.version)
-    gone = sorted(there) if reference.version is None else [reference.version]
-    unit.execute(delete(versions).where(own, versions.c.version.in_(gone)))
-    highest = unit.connection.scalars(select(models.c.highest).where(models.c.name == reference.name)).one()
-    return gone, highest
-
-
-def _is_older_mark(file: str, highest: int) -> bool:
-    match = SNAPSHOT.fullmatch(file)
-    return match is not None and match[2] == DELETED and int(match[1]) < highest
+    if reference.version is not None:
+        return select(versions.c.version).where(own, versions.c.version == reference.version)
+    pointed = select(pointers.c.version).where(
+        pointers.c.name == reference.name, pointers.c.alias == (reference.alias or LIVE)
+    )
+    if reference.alias is not None:
+        return pointed
+    newest = select(func.max(versions.c.version)).where(own)
+    return select(func.coalesce(pointed.scalar_subquery(), newest.scalar_subquery()).label("version"))
 
 
 def _time(seconds: float) -> datetime:

@@ -34,7 +34,7 @@ def memory() -> Checkpoint:
 
 def published(store: ModelStore, model: Model, memory: Checkpoint | None) -> int:
     saved = save_aside(store.root, model, memory)
-    version = store.catalogue.write(lambda unit: add_version(unit, store.root, "exam", saved)).result()
+    version = store.catalogue.write(lambda unit: add_version(unit, store.root, "exam", saved)).result().version
     drop(store.root, saved)
     return version
 

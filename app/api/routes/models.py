@@ -6,20 +6,25 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.api.answers import as_json, detail, history, summary, weights, with_versions
+from app.api.alias_answers import one_version as with_aliases
+from app.api.alias_answers import with_versions
+from app.api.alias_schemas import ModelVersions, OneVersion, RuleAnswer, RuleRequest
+from app.api.answers import as_json, history, summary, weights
+from app.api.bodies import ShortBody
 from app.api.model_schema import openapi_of, row_schema
-from app.api.named import newest, one_version
-from app.api.openapi import NameInPath, VersionInPath
-from app.api.parts import Parts, PartsOf
+from app.api.named import meant, one_version
+from app.api.openapi import NameInPath, VersionInPath, json_body
+from app.api.parsing import parse_object
+from app.api.parts import Caller, Parts, PartsOf
 from app.api.problems import documented
-from app.api.schemas import HistoryAnswer, ModelDetail, ModelList, ModelVersions, WeightsAnswer
+from app.api.schemas import HistoryAnswer, ModelList, WeightsAnswer
 from app.errors import NotFound, TooManyAnswers
 from app.store.references import Reference
 from app.store.store import Stored
 
 READ = documented(404, 409, 503)
 LOOK_INSIDE = documented(404, 409, 413, 422, 503)
-DELETED = documented(403, 404, 503)
+DELETED = documented(403, 404, 409, 503)
 
 router = APIRouter(prefix="/models", tags=["models"])
 
@@ -47,35 +52,47 @@ def _page(parts: Parts, prefix: str, after: str, limit: int) -> ModelList:
 
 
 @router.get("/{name}", response_model=ModelVersions, responses=READ)
-async def model(parts: PartsOf, stored: Annotated[Stored, Depends(newest)]) -> Response:
-    """Describe the newest version of a model, and list them all."""
-    versions = await asyncio.to_thread(parts.store.versions, stored.name)
-    return as_json(with_versions(stored, versions))
+async def model(parts: PartsOf, stored: Annotated[Stored, Depends(meant)]) -> Response:
+    """Describe the version that a model's name means, and list all versions and aliases."""
+    return as_json(with_versions(stored, await asyncio.to_thread(parts.store.overview, stored.name)))
+
+
+@router.patch(
+    "/{name}",
+    response_model=RuleAnswer,
+    responses=documented(400, 403, 404, 413, 415, 422, 503, 507),
+    openapi_extra=json_body(RuleRequest),
+)
+async def change_model(parts: PartsOf, name: NameInPath, body: ShortBody) -> Response:
+    """Set how many of its newest versions a model keeps; what is older expires at once, and after each training."""
+    asked = parse_object(RuleRequest, body, parts.limits.bounds)
+    gone = await asyncio.to_thread(parts.store.keep, name, asked.keep_last)
+    return as_json(RuleAnswer(model=name, keep_last=asked.keep_last, expired=gone.versions))
 
 
 @router.delete("/{name}", status_code=204, responses=DELETED)
-async def delete_model(parts: PartsOf, name: NameInPath) -> None:
-    """Delete a model with all its versions, for good."""
-    await asyncio.to_thread(parts.store.delete, Reference.parse(name))
+async def delete_model(parts: PartsOf, name: NameInPath, caller: Caller) -> None:
+    """Delete a model with all its versions and aliases, for good; what its aliases were stays in their history."""
+    await asyncio.to_thread(parts.store.delete, Reference.parse(name), caller)
 
 
-@router.get("/{name}/versions/{version}", response_model=ModelDetail, responses=READ)
-async def model_version(stored: Annotated[Stored, Depends(one_version)]) -> Response:
-    """Describe one version."""
-    return as_json(detail(stored))
+@router.get("/{name}/versions/{version}", response_model=OneVersion, responses=READ)
+async def model_version(parts: PartsOf, stored: Annotated[Stored, Depends(one_version)]) -> Response:
+    """Describe one version, with the aliases that point to it."""
+    return as_json(await with_aliases(parts, stored))
 
 
 @router.delete("/{name}/versions/{version}", status_code=204, responses=DELETED)
 async def delete_version(parts: PartsOf, name: NameInPath, version: VersionInPath) -> None:
-    """Delete one version for good; its number is not used again."""
+    """Delete one version for good, unless an alias points to it; its number is not used again."""
     await asyncio.to_thread(parts.store.delete, Reference.parse(f"{name}/{version}"))
 
 
 @router.get("/{name}/history", response_model=HistoryAnswer, responses=LOOK_INSIDE)
 async def model_history(
-    parts: PartsOf, stored: Annotated[Stored, Depends(newest)], max_points: MostPoints = 1000
+    parts: PartsOf, stored: Annotated[Stored, Depends(meant)], max_points: MostPoints = 1000
 ) -> Response:
-    """Give the loss of each epoch of the newest version."""
+    """Give the loss of each epoch of the version that the name means."""
     return await _curves(parts, stored, max_points)
 
 
@@ -88,8 +105,8 @@ async def version_history(
 
 
 @router.get("/{name}/weights", response_model=WeightsAnswer, responses=LOOK_INSIDE)
-async def model_weights(parts: PartsOf, stored: Annotated[Stored, Depends(newest)]) -> Response:
-    """Give every weight and scale of the newest version: enough to compute its answers by hand."""
+async def model_weights(parts: PartsOf, stored: Annotated[Stored, Depends(meant)]) -> Response:
+    """Give every weight and scale of the version that the name means: enough to compute its answers by hand."""
     return await _weights(parts, stored)
 
 
@@ -100,8 +117,8 @@ async def version_weights(parts: PartsOf, stored: Annotated[Stored, Depends(one_
 
 
 @router.get("/{name}/schema", responses=READ)
-async def model_schema(stored: Annotated[Stored, Depends(newest)]) -> dict[str, Any]:
-    """Describe, as JSON Schema, a row that the newest version answers."""
+async def model_schema(stored: Annotated[Stored, Depends(meant)]) -> dict[str, Any]:
+    """Describe, as JSON Schema, a row that the version answers which the name means."""
     return row_schema(stored)
 
 
@@ -112,8 +129,8 @@ async def version_schema(stored: Annotated[Stored, Depends(one_version)]) -> dic
 
 
 @router.get("/{name}/openapi.json", responses=READ)
-async def model_openapi(stored: Annotated[Stored, Depends(newest)]) -> dict[str, Any]:
-    """Give an OpenAPI document of the newest version alone, typed and with an example that works."""
+async def model_openapi(stored: Annotated[Stored, Depends(meant)]) -> dict[str, Any]:
+    """Give an OpenAPI document of the version that the name means alone, typed and with an example that works."""
     return openapi_of(stored)
 
 

@@ -37,7 +37,7 @@ async def predict(parts: PartsOf, body: PredictionBody) -> Response:
 
 @router.post("/models/{name}/predict", response_model=Predictions, openapi_extra=IN_PATH)
 async def predict_with_model(parts: PartsOf, body: PredictionBody, name: NameInPath) -> Response:
-    """Answer rows with the newest version of a model."""
+    """Answer rows with the version that a model's name means."""
     return await _answer(parts, body, name)
 
 

@@ -1,19 +1,22 @@
 """`POST /train`, and the same to train a model on."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.answers import as_json, detail
+from app.api.alias_answers import one_version
+from app.api.alias_schemas import OneVersion
+from app.api.answers import as_json
 from app.api.bodies import TrainingBody
 from app.api.job_answers import job_detail
 from app.api.job_schemas import Asked, JobDetail
 from app.api.openapi import NameInPath, VersionInPath, body_of
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
-from app.api.schemas import ContinueRequest, ModelDetail, TrainRequest
+from app.api.schemas import ContinueRequest, TrainRequest
 from app.api.training import Key, trained
-from app.errors import Cancelled
+from app.errors import Cancelled, NotFound
 from app.jobs.job import Job, State
 from app.store.references import Reference
 
@@ -26,7 +29,7 @@ router = APIRouter(
 Terms = Annotated[Asked, Query()]
 
 
-@router.post("/train", status_code=201, response_model=ModelDetail, openapi_extra=body_of(TrainRequest))
+@router.post("/train", status_code=201, response_model=OneVersion, openapi_extra=body_of(TrainRequest))
 async def train(parts: PartsOf, request: Request, body: TrainingBody, asked: Terms, key: Key = None) -> Response:
     """Train a network on a table: JSON, or CSV, NDJSON, Parquet, Arrow or npy with the settings in the address.
 
@@ -38,9 +41,7 @@ async def train(parts: PartsOf, request: Request, body: TrainingBody, asked: Ter
     return await _answer(parts, await trained(parts, body, asked, key, request))
 
 
-@router.post(
-    "/models/{name}/train", status_code=201, response_model=ModelDetail, openapi_extra=body_of(ContinueRequest)
-)
+@router.post("/models/{name}/train", status_code=201, response_model=OneVersion, openapi_extra=body_of(ContinueRequest))
 async def train_on(
     parts: PartsOf, request: Request, body: TrainingBody, *, asked: Terms, name: NameInPath, key: Key = None
 ) -> Response:
@@ -54,7 +55,7 @@ async def train_on(
 @router.post(
     "/models/{name}/versions/{version}/train",
     status_code=201,
-    response_model=ModelDetail,
+    response_model=OneVersion,
     openapi_extra=body_of(ContinueRequest),
 )
 async def train_version_on(
@@ -74,7 +75,13 @@ async def train_version_on(
 async def _answer(parts: Parts, job: Job) -> Response:
     if job.error or (job.state == State.CANCELLED and job.version is None):
         raise job.error or Cancelled
-    if job.version is None:
-        return as_json(job_detail(job), 202, f"/jobs/{job.id}")
-    stored = await parts.loaded.find(Reference(job.name, job.version))
-    return as_json(detail(stored), 201, f"/models/{stored.name}/versions/{stored.version}")
+    return await _told(parts, job)
+
+
+async def _told(parts: Parts, job: Job) -> Response:
+    """Give the version that a job made; the job itself where there is none yet, or none any more."""
+    if job.version is not None:
+        with suppress(NotFound):
+            stored = await parts.loaded.find(Reference(job.name, job.version))
+            return as_json(await one_version(parts, stored), 201, f"/models/{stored.name}/versions/{stored.version}")
+    return as_json(job_detail(job), 202, f"/jobs/{job.id}")

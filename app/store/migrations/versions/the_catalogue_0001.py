@@ -30,6 +30,7 @@ def _models() -> None:
         "models",
         sa.Column("name", word(63), nullable=False),
         sa.Column("highest", sa.Integer(), nullable=False),
+        sa.Column("keep_last", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_models")),
     )
     op.create_table(
@@ -66,6 +67,7 @@ def _aliases() -> None:
         sa.Column("at", sa.Double(), nullable=False),
         sa.Column("origin", sa.Integer(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("restores", sa.Integer(), nullable=True),
         sa.Column("who", sa.Text(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", "alias", "revision", name=op.f("pk_moves")),

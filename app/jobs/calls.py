@@ -1,0 +1,59 @@
+"""Calls: trainings as they are handed to an executor, and what they leave when nobody wants them any more."""
+
+import asyncio
+from concurrent.futures import Executor
+from pathlib import Path
+
+from app.jobs import orders
+from app.jobs.endings import LOST
+from app.jobs.folder import JobFolder
+from app.jobs.orders import Order
+from app.jobs.work import Workplace, train_and_save
+from app.store.saving import Saved, drop
+
+FEW_NUMBERS = 2**13  # that are written into an order sooner than a thread begins
+
+
+class Calls:
+    """Lets processes train."""
+
+    def __init__(self, executor: Executor, workplace: Workplace, folder: JobFolder) -> None:
+        self.executor, self.workplace, self.folder = executor, workplace, folder
+
+    def begin(self, job_id: str, attempt: int, data: bytes | Path, until: int | None) -> "asyncio.Future[Saved]":
+        """Let a process train, until it is to pause."""
+        note = self.folder.note(job_id, attempt)
+        try:
+            note.prepare(until)
+            future = asyncio.wrap_future(self.executor.submit(train_and_save, data, self.workplace, note))
+        except (*LOST, OSError) as error:
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(error)
+        future.add_done_callback(_take_note)  # it may end when nobody waits for it any longer
+        return future
+
+    def disown(self, job_id: str, future: "asyncio.Future[Saved] | None") -> None:
+        """End a training that is nobody's, and leave nothing of it."""
+        if future is not None:
+            self.folder.note(job_id, 1).ask(b"c")
+            future.add_done_callback(lambda done: _drop_result(self.workplace.root, done))
+            future.cancel()
+        self.folder.clear(job_id)
+
+
+async def encoded(order: Order) -> bytes:
+    """Write an order, in a thread if that takes long."""
+    if order.rows.X.size <= FEW_NUMBERS:
+        return orders.encode(order)
+    return await asyncio.to_thread(orders.encode, order)
+
+
+def _drop_result(root: Path, future: "asyncio.Future[Saved]") -> None:
+    if not future.cancelled() and future.exception() is None:
+        drop(root, future.result())
+
+
+def _take_note(future: "asyncio.Future[Saved]") -> None:
+    """Retrieve an error, which asyncio would complain of otherwise."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,110 @@
+"""Deletion: versions that go, because somebody asked for it or by a rule: from the catalogue, then from the disk."""
+
+import logging
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import delete, select, update
+
+from app.errors import ModelNotFound, StorageError, VersionNotFound
+from app.store.aliases import Change, remove_all, require_pointed, require_unused
+from app.store.catalogue import Unit
+from app.store.files import empty, opened, remove, storage_errors
+from app.store.layout import DELETED, SNAPSHOT, snapshot_file
+from app.store.memories import MEMORY
+from app.store.references import Pointer, Reference
+from app.store.schema import aliases, models, versions
+
+log = logging.getLogger(__name__)
+
+
+class Gone(NamedTuple):
+    """Versions of a model that the catalogue does not list any more, whose files are to go."""
+
+    name: str
+    versions: list[int]
+    highest: int
+    """The highest that was ever given out."""
+
+
+def forget(unit: Unit, reference: Reference, who: str = "") -> Gone:
+    """Take one version, or all of a model with its aliases, out of the catalogue.
+
+    Raises ModelNotFound, VersionNotFound, AliasNotFound, or VersionInUse where an alias points to the version.
+    """
+    name, version = reference.name, reference.version
+    if reference.alias is not None:
+        version = require_pointed(unit, Pointer(name, reference.alias)).version
+    own = versions.c.name == name
+    there = sorted(unit.connection.scalars(select(versions.c.version).where(own)))
+    if not there:
+        raise ModelNotFound(name)
+    if version is None:
+        remove_all(unit, name, Change(who, "The model was deleted."))
+        unit.execute(delete(versions).where(own))
+    elif version in there:
+        require_unused(unit, name, version)
+        unit.execute(delete(versions).where(own, versions.c.version == version))
+    else:
+        raise VersionNotFound(name, version)
+    gone = there if version is None else [version]
+    if gone == there:  # a model that comes back under this name keeps all its versions
+        unit.execute(update(models).where(models.c.name == name).values(keep_last=None))
+    return Gone(name, gone, _highest(unit, name))
+
+
+def keep(unit: Unit, name: str, keep_last: int | None) -> Gone:
+    """Set how many of its newest versions a model keeps (None is all), and expire the others; raise ModelNotFound."""
+    if unit.connection.scalar(select(versions.c.version).where(versions.c.name == name).limit(1)) is None:
+        raise ModelNotFound(name)
+    unit.execute(update(models).where(models.c.name == name).values(keep_last=keep_last))
+    return Gone(name, expire(unit, name, keep_last), _highest(unit, name))
+
+
+def expire(unit: Unit, name: str, keep_last: int | None) -> list[int]:
+    """Take the versions out of the catalogue that are none of so many newest, and that no alias points to."""
+    if keep_last is None:
+        return []
+    own, version = versions.c.name == name, versions.c.version
+    oldest = select(version).where(own).order_by(version.desc()).offset(keep_last - 1).limit(1).scalar_subquery()
+    pointed = select(aliases.c.version).where(aliases.c.name == name)
+    gone = list(unit.connection.scalars(select(version).where(own, version < oldest, version.not_in(pointed))))
+    if gone:
+        unit.execute(delete(versions).where(own, version <= max(gone), version.not_in(pointed)))
+    return sorted(gone)
+
+
+def clear(root: Path, gone: Gone) -> None:
+    """Give back the space of versions that are not listed any more. Only the highest number leaves a mark."""
+    with storage_errors(), suppress(FileNotFoundError), opened(root / gone.name) as folder:
+        for version in gone.versions:
+            remove(snapshot_file(version, MEMORY), within=folder)
+            if version == gone.highest:
+                file, mark = snapshot_file(version), snapshot_file(version, DELETED)
+                os.rename(file, mark, src_dir_fd=folder, dst_dir_fd=folder)
+                empty(mark, within=folder)
+            else:
+                remove(snapshot_file(version), within=folder)
+        for mark in [mark for mark in os.listdir(folder) if _is_older_mark(mark, gone.highest)]:  # noqa: PTH208 - a descriptor
+            remove(mark, within=folder)
+        os.fsync(folder)
+
+
+def clear_expired(root: Path, gone: Gone) -> None:
+    """Do it for versions that nobody asked to delete just now: what the disk refuses is told the log alone."""
+    try:
+        if gone.versions:
+            clear(root, gone)
+    except StorageError as error:
+        log.warning("expired versions of %s still take space (%s)", gone.name, error)
+
+
+def _highest(unit: Unit, name: str) -> int:
+    return int(unit.connection.scalars(select(models.c.highest).where(models.c.name == name)).one())
+
+
+def _is_older_mark(file: str, highest: int) -> bool:
+    match = SNAPSHOT.fullmatch(file)
+    return match is not None and match[2] == DELETED and int(match[1]) < highest
