@@ -45,7 +45,7 @@ async def train(parts: PartsOf, request: Request, body: TrainingBody, asked: Ter
 async def train_on(
     parts: PartsOf, request: Request, body: TrainingBody, *, asked: Terms, name: NameInPath, key: Key = None
 ) -> Response:
-    """Train the newest version of a model on, with more rows, to be its next version.
+    """Train the version of a model on that its name means, with more rows, to be the next version.
 
     It begins with the weights and what the optimizer remembers; columns, scaling and network stay as they are.
     """
