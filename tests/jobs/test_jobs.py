@@ -52,10 +52,12 @@ class Held(Executor):
 
     def __init__(self) -> None:
         self.futures: list[Future[Any]] = []
+        self.begun: asyncio.Queue[Future[Any]] = asyncio.Queue()
 
     def submit(self, *_: Any, **__: Any) -> Future[Any]:
         """Begin."""
         self.futures.append(Future())
+        self.begun.put_nowait(self.futures[-1])
         return self.futures[-1]
 
 
@@ -199,10 +201,10 @@ async def test_the_queue_is_fair_to_callers_and_heeds_priority(store: ModelStore
         asked = [("many", 0), ("many", 0), ("many", 0), ("one", 0), ("many", 1)]
         made = [(await jobs.submit(ORDER, Request(caller=who, priority=level))).job for who, level in asked]
         order = []
-        for turn in range(5):
+        for _ in made:
+            begun = await executor.begun.get()
             order.append(next(iter(jobs.running)))
-            executor.futures[turn].set_exception(errors.OutOfMemory())
-            await asyncio.sleep(0.1)
+            begun.set_exception(errors.OutOfMemory())
 
     assert [[job.id for job in made].index(job_id) for job_id in order] == [0, 4, 3, 1, 2]
 
