@@ -1,6 +1,7 @@
 """The catalogue: what there is, in SQL. Written in transactions that those who write at the same time share."""
 
 import fcntl
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from app.store.migrating import migrate
 
 MOST_AT_ONCE = 256  # works that share a transaction
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -49,9 +51,15 @@ class Unit:
         self.is_whole = True
 
     def undo(self) -> None:
-        """Put back what was placed: what cannot be acknowledged is not to be seen either."""
+        """Put back what was placed: what cannot be acknowledged is not to be seen either.
+
+        What a failing disk keeps in its place is nobody's, and is put out of the way by the next save.
+        """
         for aside, placed in self.placed:
-            rename(placed, aside)
+            try:
+                rename(placed, aside)
+            except OSError as error:
+                log.warning("%s was not saved, and cannot be put back (%s)", placed, error.strerror)
 
 
 class _Work:

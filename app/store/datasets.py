@@ -18,12 +18,12 @@ from app.store.files import (
     CREATE,
     READ,
     locked,
+    make,
     named_aside,
     opened,
     remove,
     storage_errors,
     sweep,
-    sync,
     written_aside,
 )
 from app.store.incoming import Digested, Incoming
@@ -54,9 +54,8 @@ class DatasetStore(DatasetFiles):
     def open(self, *, alone: bool = True) -> None:
         """Make the folders where they are missing; remove what interrupted writers left, if no other is there."""
         with storage_errors():
-            for made in (self.folder, self.folder / INCOMING):
-                made.mkdir(mode=0o700, parents=True, exist_ok=True)
-                sync(made.parent)
+            make(self.folder)
+            make(self.folder / INCOMING)
             with opened(self.folder / INCOMING) as incoming:
                 sweep(incoming)
             if alone:

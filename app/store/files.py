@@ -50,6 +50,14 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
 
 
+def make(folder: Path) -> None:
+    """Make a folder, and those that it is in, where they are missing; make sure that all of them are on disk."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in missing or [folder]:  # which somebody who died may have made
+        sync(each.parent)
+
+
 def rename(origin: Path, target: Path) -> None:
     """Move a file between two folders of one disk, neither of which is a link to somewhere else."""
     with opened(origin.parent) as source, opened(target.parent) as folder:

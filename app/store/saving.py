@@ -52,6 +52,7 @@ def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> int:
     highest = unit.connection.scalar(select(models.c.highest).where(models.c.name == name))
     if highest is None:
         unit.execute(insert(models).values(name=name, highest=0))
+        unit.folders.add(root)  # also where the folder is there: whoever made it may have died before it was synced
     version = (highest or 0) + 1
     folder, file = root / name, snapshot_file(version)
     if not folder.is_dir():

@@ -20,7 +20,7 @@ from app.store import snapshot
 from app.store.adoption import DELETED, SNAPSHOT, adopt
 from app.store.catalogue import Catalogue, Unit
 from app.store.document import FORMAT, Damage, Document
-from app.store.files import FOLDER, MORE_SPACE, empty, opened, read, remove, storage_errors, sweep, sync
+from app.store.files import FOLDER, MORE_SPACE, empty, make, opened, read, remove, storage_errors, sweep
 from app.store.references import Reference, is_name, require_name
 from app.store.saving import INCOMING, add_version, drop, save_aside, snapshot_file
 from app.store.schema import models, versions
@@ -73,9 +73,8 @@ class ModelStore:
         What interrupted writers left behind is removed, unless somebody else has the store open.
         """
         with storage_errors():
-            (self.root / INCOMING).mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.root, self.root.resolve().parent):
-                sync(folder)
+            make(self.root.resolve())
+            make(self.root / INCOMING)
             self.incoming = os.open(self.root / INCOMING, FOLDER)
             self.is_alone = sweep(self.incoming)
             flock(self.incoming, LOCK_SH)  # which ends when it is closed, or the process does
