@@ -32,7 +32,7 @@ from app.jobs.ledger import Entry, Key, Ledger, Request, Submitted
 from app.jobs.orders import Order
 from app.jobs.work import Workplace, train_and_save
 from app.store.catalogue import Catalogue, Unit
-from app.store.saving import Saved, add_version, drop
+from app.store.saving import Saved, add_version, drop, drop_of
 
 T = TypeVar("T")
 LOST = (ProcessExpired, BrokenProcessPool)
@@ -66,6 +66,8 @@ class _Running:
     outcome: Job | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     is_late: bool = False
+    is_left: bool = False
+    """Whether its end could not be written down: it is tried again later, and needs its files then."""
 
 
 class Jobs:
@@ -244,7 +246,7 @@ class Jobs:
         finally:
             del self.running[running.job.id]
             running.over.set()
-        if running.outcome.is_over:
+        if running.outcome.is_over and not running.is_left:
             self.folder.clear(running.job.id)
         if not self.stopping:
             await self._fill()
@@ -290,9 +292,16 @@ class Jobs:
         except LeaseLost:
             running.outcome = job  # which is another's by now
         except StorageError as error:
-            running.outcome = await self._give_up(job, error)
+            running.outcome = await self._give_up(running, job, error)
+        await asyncio.to_thread(self._tidy, ending, self.folder.note(job).word)
+
+    def _tidy(self, ending: Saved | NetletError, word: str) -> None:
+        """Remove what an attempt has written aside and nobody needs, also what its process did not end."""
         if isinstance(ending, Saved):
             drop(self.workplace.root, ending)
+        elif isinstance(ending, WorkerLost | Cancelled | TrainingTooLong):
+            with _patience():
+                drop_of(self.workplace.root, word)
 
     def _succeed(self, unit: Unit, job: Job, saved: Saved) -> Job:
         state = State.CANCELLED if saved.partial else State.SUCCEEDED
@@ -302,12 +311,13 @@ class Jobs:
     async def _end(self, job: Job, state: State, **values: object) -> Job:
         return await self._write(lambda unit: self.ledger.move(unit, job, state, points=job.points, **values))
 
-    async def _give_up(self, job: Job, error: StorageError) -> Job:
+    async def _give_up(self, running: _Running, job: Job, error: StorageError) -> Job:
         """Let a job fail that could not be written; where even that cannot be, tell at least who waits."""
         try:
             return await self._end(job, State.FAILED, error=error_to(error))
         except (LeaseLost, StorageError) as refused:
             log.warning("the end of job %s cannot be written down (%s)", job.id, refused)
+            running.is_left = True
             return replace(job, state=State.FAILED, error=error)
 
     async def _write(self, do: Callable[[Unit], T]) -> T:

@@ -61,4 +61,4 @@ def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoi
         warnings = tuple(Ends(order.rows).warnings())
     report = replace(model.report, warnings=model.report.warnings + order.notes + warnings)
     told = replace(model, report=report, tags=order.tags, description=order.description, dataset=order.dataset)
-    return save_aside(workplace.root, told)
+    return save_aside(workplace.root, told, note.word)

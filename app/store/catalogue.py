@@ -18,6 +18,7 @@ from app.store import belonging
 from app.store.databases import FILE, PATIENCE, REPAIR, database_errors, engine_of, opening_errors
 from app.store.files import opened, rename, storage_errors, sync
 from app.store.migrating import migrate
+from app.store.reserve import Reserve
 
 MOST_AT_ONCE = 256  # works that share a transaction
 
@@ -81,6 +82,7 @@ class Catalogue:
     def __init__(self, root: Path, url: str | None = None) -> None:
         self.root = root
         self.is_sqlite = url is None
+        self.reserve = Reserve(root) if url is None else None
         self.writer = engine_of(root, url, writes=True)
         self.reader = engine_of(root, url, writes=False)
         self.waiting: SimpleQueue[_Work | None] = SimpleQueue()  # None is the last
@@ -100,6 +102,7 @@ class Catalogue:
                 belonging.require_unclaimed(self.root)
                 (self.root / FILE).touch(mode=0o600)  # which its companions take over
             self._migrate(fill)
+        self.restore()
         self.is_open = True
         self.thread = Thread(target=self._work, name="catalogue", daemon=True)
         self.thread.start()
@@ -149,6 +152,21 @@ class Catalogue:
         with self._used():
             self.waiting.put(work)
         return work.future
+
+    def free(self, do: Callable[[Unit], T]) -> T:
+        """Do something that gives back space, on a full disk with what is held in reserve for it."""
+        try:
+            return self.write(do).result()
+        except StorageFull:
+            if self.reserve is None:
+                raise
+            self.reserve.release()
+            return self.write(do).result()
+
+    def restore(self) -> None:
+        """Hold space in reserve again, once some was given back."""
+        if self.reserve is not None:
+            self.reserve.hold()
 
     @contextmanager
     def _used(self) -> Iterator[None]:

@@ -139,10 +139,11 @@ class DatasetStore(DatasetFiles):
         if not ID.fullmatch(dataset):
             raise DatasetNotFound
         with storage_errors(), opened(self.folder) as folder, locked(folder):
-            self.catalogue.write(lambda unit: _forget(unit, dataset)).result()
+            self.catalogue.free(lambda unit: _forget(unit, dataset))
             for kind in ("json", "parquet"):
                 remove(f"{dataset}.{kind}", within=folder)
             os.fsync(folder)
+        self.catalogue.restore()
 
 
 def _forget(unit: Unit, dataset: str) -> None:

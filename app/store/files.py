@@ -133,9 +133,12 @@ def empty(name: str, *, within: int) -> None:
         with opened(aside, CREATE, within=within):
             pass
         os.rename(aside, name, src_dir_fd=within, dst_dir_fd=within)
-    except OSError as error:  # no room even for an empty file, or a folder was planted there: the name stays taken
+    except OSError as error:  # a folder was planted there, or there is no room even for an empty file, until it goes
         log.warning("%s could not be emptied (%s)", name, error.strerror)
         remove(aside, within=within)
+        if error.errno in FULL:
+            remove(name, within=within)
+            os.close(os.open(name, CREATE, 0o600, dir_fd=within))
 
 
 def sweep(folder: int) -> bool:

@@ -1,6 +1,8 @@
 """Saving: a model's snapshot on disk, before it is a version that anyone can see."""
 
+import logging
 import os
+import secrets
 from pathlib import Path
 from time import time
 from typing import NamedTuple
@@ -16,6 +18,8 @@ from app.store.schema import models, versions
 
 INCOMING = ".incoming"
 
+log = logging.getLogger(__name__)
+
 
 class Saved(NamedTuple):
     """A snapshot that was written aside and synced, and what the catalogue says of it."""
@@ -28,20 +32,30 @@ class Saved(NamedTuple):
     """Whether the training was cancelled, and this is the best that it had come to."""
 
 
-def save_aside(root: Path, model: Model) -> Saved:
-    """Write a model's snapshot aside; raise StorageFull or StorageError."""
+def save_aside(root: Path, model: Model, word: str = "") -> Saved:
+    """Write a model's snapshot aside, under a name that begins with a word; raise StorageFull or StorageError."""
     data = snapshot.encode(model)
     _, document = snapshot.decode(data)  # what cannot be read again is not written
     with storage_errors(), opened(root / INCOMING) as incoming:
-        return Saved(
-            kept_aside(incoming, data), document.sha256, len(data), model.dataset, model.report.stopped == CANCELLED
-        )
+        aside = kept_aside(incoming, data, f"{word}-{secrets.token_hex(8)}" if word else "")
+        return Saved(aside, document.sha256, len(data), model.dataset, model.report.stopped == CANCELLED)
 
 
 def drop(root: Path, saved: Saved) -> None:
-    """Remove a snapshot that was written aside, if it is still there."""
+    """Remove a snapshot that was written aside, if it is still there; if that cannot be, the next start does it."""
+    try:
+        with opened(root / INCOMING) as incoming:
+            remove(saved.aside, within=incoming)
+    except OSError as error:
+        log.warning("%s was left behind (%s)", saved.aside, error.strerror)
+
+
+def drop_of(root: Path, word: str) -> None:
+    """Remove what a process that was killed has written aside under names that begin with its word."""
     with storage_errors(), opened(root / INCOMING) as incoming:
-        remove(saved.aside, within=incoming)
+        for name in os.listdir(incoming):  # noqa: PTH208 - a descriptor
+            if name.startswith(f"{word}-"):
+                remove(name, within=incoming)
 
 
 def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> int:

@@ -165,9 +165,23 @@ class ModelStore:
         It is gone for every reader with the transaction; then its space is given back. Only the highest number leaves
         a mark.
         """
-        gone, highest = self.catalogue.write(lambda unit: _forget(unit, reference)).result()
+        was_there, highest = self.catalogue.free(lambda unit: _forget(unit, reference))
+        try:
+            self._give_back(reference, highest)
+        finally:
+            self.catalogue.restore()
+        if not was_there and reference.version is not None:
+            self.resolve(reference)
+        if not was_there:
+            raise ModelNotFound(reference.name)
+
+    def _give_back(self, reference: Reference, highest: int) -> None:
+        """Remove the files of versions that are gone, also those that an earlier deletion was kept from."""
+        listed = set(self._versions(reference.name))
         with storage_errors(), suppress(FileNotFoundError), opened(self.root / reference.name) as folder:
-            for version in gone:
+            found = [match for name in os.listdir(folder) if (match := SNAPSHOT.fullmatch(name))]  # noqa: PTH208 - a descriptor
+            there = {int(match[1]) for match in found if match[2] != DELETED and int(match[1]) <= highest}
+            for version in sorted((there if reference.version is None else there & {reference.version}) - listed):
                 if version == highest:
                     file, mark = snapshot_file(version), snapshot_file(version, DELETED)
                     os.rename(file, mark, src_dir_fd=folder, dst_dir_fd=folder)
@@ -205,18 +219,14 @@ class ModelStore:
         return SnapshotDamaged(name, version, reason, previous=older[-1] if older else None)
 
 
-def _forget(unit: Unit, reference: Reference) -> tuple[list[int], int]:
-    """Take versions out of the catalogue; tell which, and the highest that was ever given out."""
+def _forget(unit: Unit, reference: Reference) -> tuple[bool, int]:
+    """Take versions out of the catalogue; tell whether there were any, and the highest that was ever given out."""
     own = versions.c.name == reference.name
-    there = set(unit.connection.scalars(select(versions.c.version).where(own)))
-    if not there:
+    highest = unit.connection.scalar(select(models.c.highest).where(models.c.name == reference.name))
+    if highest is None:
         raise ModelNotFound(reference.name)
-    if reference.version is not None and reference.version not in there:
-        raise VersionNotFound(reference.name, reference.version)
-    gone = sorted(there) if reference.version is None else [reference.version]
-    unit.execute(delete(versions).where(own, versions.c.version.in_(gone)))
-    highest = unit.connection.scalars(select(models.c.highest).where(models.c.name == reference.name)).one()
-    return gone, highest
+    chosen = own if reference.version is None else own & (versions.c.version == reference.version)
+    return unit.execute(delete(versions).where(chosen)) > 0, highest
 
 
 def _is_older_mark(file: str, highest: int) -> bool:

@@ -270,7 +270,7 @@ class TrainingStates(Protocol):
         folder = base / "job.checkpoints"
         with self.recorder.recording():
             for checkpoint in made:
-                Checkpoints(folder, ORDER)._write(checkpoint)  # noqa: SLF001 - it says so where it cannot
+                Checkpoints(folder, ORDER).write(checkpoint)
                 self.recorder.tell(Written(checkpoint.epoch))
             self.recorder.tell(Written(0))
             Checkpoints(folder, ORDER).clear()
