@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -191,9 +192,9 @@ class Jobs:
         """Keep the lease, run what waits, and look what others wish, until this process stops."""
         while True:
             await asyncio.sleep(min(LOOK_SECONDS, self.capacity.lease / 4))
-            if self.running:
+            if running := list(self.running):
                 with _patience():
-                    self._heed(await self._write(lambda unit: self.ledger.beat(unit, list(self.running))))
+                    self._heed(running, await self._write(partial(self.ledger.beat, running=running)))
             await self._fill()
 
     async def _fill(self) -> None:
@@ -213,9 +214,12 @@ class Jobs:
         finally:
             self.reserved -= 1
 
-    def _heed(self, own: dict[str, str | None]) -> None:
-        """Do what is wished of the jobs here, and give up those that were taken over."""
-        for job_id, running in list(self.running.items()):
+    def _heed(self, beaten: Sequence[str], own: dict[str, str | None]) -> None:
+        """Do what is wished of the jobs that were running here, and give up those that were taken over."""
+        for job_id in beaten:
+            running = self.running.get(job_id)
+            if running is None:  # it has ended meanwhile
+                continue
             if job_id not in own:
                 self.folder.note(running.job).ask(b"c")
                 self._expect_end(job_id, "cancel")

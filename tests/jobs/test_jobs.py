@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app import errors
 from app.jobs import orders
@@ -23,6 +24,7 @@ from app.jobs.ledger import Key, Request
 from app.jobs.orders import Order
 from app.jobs.progress import Note
 from app.jobs.work import Workplace, train_and_save
+from app.store.catalogue import Unit
 from app.store.schema import jobs as jobs_table
 from app.store.store import ModelStore
 from tests.conftest import StoreIn, wait_until
@@ -87,6 +89,31 @@ def processes() -> Iterator[ProcessExecutor]:
 
 def files(store: ModelStore) -> list[str]:
     return sorted(path.name for path in JobFolder(store.root).path.iterdir())
+
+
+async def test_a_job_that_begins_while_others_tell_that_they_live_goes_on(store: ModelStore) -> None:
+    """It is written down in the same transaction as they are, and is not taken for one that somebody took over."""
+    held, busy = threading.Event(), threading.Event()
+    lease = select(jobs_table.c.lease)
+
+    def hold(_unit: Unit) -> None:
+        held.set()
+        busy.wait(30)
+
+    async with running(store, Held(), at_once=2) as jobs:
+        await jobs.submit(ORDER)
+        first = store.catalogue.read(lease)
+        await asyncio.to_thread(wait_until, lambda: store.catalogue.read(lease) != first)  # again in a second
+        store.catalogue.write(hold)
+        await asyncio.to_thread(held.wait, 30)
+        submitting = asyncio.create_task(jobs.submit(ORDER))
+        await asyncio.to_thread(wait_until, lambda: store.catalogue.waiting.qsize() == 2)
+        busy.set()
+        note = JobFolder(store.root).note((await submitting).job)
+        await asyncio.wrap_future(store.catalogue.write(lambda _unit: None))
+        await asyncio.to_thread(wait_until, note.wish_path.exists)
+
+        assert note.wish_path.read_bytes() == b"\0"
 
 
 @pytest.mark.parametrize(
