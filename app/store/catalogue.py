@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from threading import Condition, Thread
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Executable, Row
+from sqlalchemy import Connection, Executable, Row, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.errors import StorageError, StorageFull
@@ -161,7 +161,10 @@ class Catalogue:
             if self.reserve is None:
                 raise
             self.reserve.release()
-            return self.write(do).result()
+            done = self.write(do).result()
+            with suppress(StorageError):
+                self.read(text("PRAGMA wal_checkpoint(TRUNCATE)"))  # gives back what SQLite's log takes, too
+            return done
 
     def restore(self) -> None:
         """Hold space in reserve again, once some was given back."""
