@@ -8,6 +8,8 @@ from typing import ParamSpec
 import typer
 
 from app.errors import NetletError
+from app.jobs.folder import JobFolder
+from app.jobs.ledger import Ledger
 from app.main import store_of, url_of
 from app.settings import Settings
 from app.store import checking
@@ -26,6 +28,8 @@ def verify(settings: Settings, *, repair: bool) -> None:
         raise typer.Exit(1)
     with closing(_opened(settings, repair=repair)) as store:
         faults = _report(store, repair=repair)
+        if repair and store.is_alone:
+            _sweep_jobs(store)
         datasets = DatasetStore(root, store.catalogue)
         kept = datasets.ids(limit=sys.maxsize)
         faults += sum(_is_damaged(datasets.check, dataset) for dataset in kept)
@@ -48,6 +52,12 @@ def _opened(settings: Settings, *, repair: bool) -> ModelStore:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     return store
+
+
+def _sweep_jobs(store: ModelStore) -> None:
+    """Remove what is left of jobs that are over."""
+    ledger = Ledger(store.catalogue, lease=0.0, most_attempts=0)
+    JobFolder(store.root).sweep(ledger.unfinished())
 
 
 def _report(store: ModelStore, *, repair: bool) -> int:

@@ -48,10 +48,10 @@ class Checkpoints:
         return stopped is None and monotonic() >= self.due
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint that is not lost from then on; go on without one where the disk refuses."""
+        """Write a checkpoint, or go on without one where the disk refuses; the next is not due at once."""
         began = monotonic()
         try:
-            self._write(checkpoint)
+            self.write(checkpoint)
         except NetletError as error:
             log.warning("no checkpoint after epoch %d: %s", checkpoint.epoch, error)
         ended = monotonic()
@@ -79,7 +79,8 @@ class Checkpoints:
                         remove(name, within=folder)
                 self.folder.rmdir()
 
-    def _write(self, checkpoint: Checkpoint) -> None:
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint that is not lost from then on; raise StorageFull or StorageError."""
         data = self._encoded(checkpoint)
         name = f"{checkpoint.epoch:08}-{hashlib.sha256(data).hexdigest()}.safetensors"
         with storage_errors():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.jobs.job import Job, Point
 from app.jobs.progress import Note
-from app.store.files import kept_aside, opened, remove, storage_errors, sync
+from app.store.files import kept_aside, make, opened, remove, storage_errors
 
 FOLDER = ".jobs"  # no model can be called this
 
@@ -22,8 +22,7 @@ class JobFolder:
     def open(self) -> None:
         """Make the folder where it is missing."""
         with storage_errors():
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sync(self.path.parent)
+            make(self.path)
 
     def keep_order(self, job_id: str, data: bytes) -> None:
         """Write down an order that is too long for the catalogue."""

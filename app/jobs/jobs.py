@@ -17,6 +17,7 @@ from app.errors import (
     NetletError,
     ShuttingDown,
     StorageError,
+    TrainingTooLong,
     WorkerLost,
 )
 from app.jobs.calls import Calls, encoded
@@ -29,7 +30,7 @@ from app.jobs.progress import Note
 from app.jobs.work import Workplace
 from app.store.catalogue import Catalogue, Unit
 from app.store.deleting import Gone, clear_expired
-from app.store.saving import Saved, drop, next_version, place
+from app.store.saving import Saved, drop, drop_of, next_version, place
 
 T = TypeVar("T")
 SHORT_ORDER = 2**16  # bytes that the catalogue keeps itself
@@ -74,6 +75,8 @@ class _Running:
     """Whether it is known what is to be run in its place, if anything."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     is_late: bool = False
+    is_left: bool = False
+    """Whether its end could not be written down: it is tried again later, and needs its files then."""
 
     def end(self, outcome: Job, following: Claimed | None) -> None:
         """Note how it ended, and what comes next."""
@@ -275,7 +278,7 @@ class Jobs:
             running.over.set()
         if running.next is not None:
             self._start_claimed(running.next)
-        if running.outcome.is_over:
+        if running.outcome.is_over and not running.is_left:
             self.folder.clear(running.job.id)
         if not (running.has_looked or self.stopping):
             await self._fill()
@@ -311,8 +314,15 @@ class Jobs:
             running.outcome = job  # which is another's by now
         except StorageError as error:
             await self._give_up(running, job, error)
+        await asyncio.to_thread(self._tidy, ending, self._note(job).word)
+
+    def _tidy(self, ending: Saved | NetletError, word: str) -> None:
+        """Remove what an attempt has written aside and nobody needs, also what its process did not end."""
         if isinstance(ending, Saved):
             drop(self.root, ending)
+        elif isinstance(ending, WorkerLost | Cancelled | TrainingTooLong):
+            with _patience():
+                drop_of(self.root, word)
 
     async def _succeed(self, running: _Running, job: Job, saved: Saved) -> None:
         """Make what was saved a version, and the job's success, in one commit; then clear the versions that expired."""
@@ -350,6 +360,7 @@ class Jobs:
             running.end(*await self._end(job, State.FAILED, error=error_to(error)))
         except (LeaseLost, StorageError) as refused:
             log.warning("the end of job %s cannot be written down (%s)", job.id, refused)
+            running.is_left = True
             running.outcome = replace(job, state=State.FAILED, error=error)
 
     async def _write(self, do: Callable[[Unit], T]) -> T:

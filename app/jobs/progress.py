@@ -31,6 +31,8 @@ class Note:
         self.wish_path = path.with_suffix(".wish")
         self.checkpoints = path.with_name(path.name.partition("-")[0] + ".checkpoints")
         """Where all attempts at the job leave their state."""
+        self.word = path.stem
+        """What names of files begin with that this attempt writes elsewhere."""
 
     def read(self) -> list[Point]:
         """Give what was written so far."""

@@ -77,7 +77,7 @@ def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoi
     told = replace(model, report=report, tags=order.tags, description=order.description, dataset=order.dataset)
     if order.start is not None:
         told = replace(told, continued_from=order.start.reference)
-    return save_aside(workplace.root, told, states.memory_of(model))
+    return save_aside(workplace.root, told, states.memory_of(model), note.word)
 
 
 class _States:

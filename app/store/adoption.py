@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,9 +31,9 @@ class Found(NamedTuple):
     dataset: str | None
 
 
-def adopt(root: Path, unit: Unit) -> list[str]:
-    """List in the catalogue all snapshots that it does not know, and give their references."""
-    highest = dict(_highest(root))
+def adopt(root: Path, unit: Unit, but: Container[str] = ()) -> list[str]:
+    """List in the catalogue all snapshots that it does not know, but those of some names; give their references."""
+    highest = {name: number for name, number in _highest(root) if name not in but}
     _add_datasets(unit, root)
     return _add(unit, highest, [one for name in highest for one in _snapshots(root, name)])
 

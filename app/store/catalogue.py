@@ -1,6 +1,7 @@
 """The catalogue: what there is, in SQL. Written in transactions that those who write at the same time share."""
 
 import fcntl
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -10,7 +11,7 @@ from queue import Empty, SimpleQueue
 from threading import Condition, Thread
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Executable, PoolProxiedConnection, Row
+from sqlalchemy import Connection, Executable, PoolProxiedConnection, Row, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.errors import StorageError, StorageFull
@@ -18,9 +19,11 @@ from app.store import belonging
 from app.store.databases import FILE, PATIENCE, REPAIR, database_errors, engine_of, opening_errors
 from app.store.files import opened, rename, storage_errors, sync
 from app.store.migrating import migrate
+from app.store.reserve import Reserve
 
 MOST_AT_ONCE = 256  # works that share a transaction
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 Values = Mapping[str, object]
 
@@ -58,9 +61,15 @@ class Unit:
         self.is_whole = True
 
     def undo(self) -> None:
-        """Put back what was placed: what cannot be acknowledged is not to be seen either."""
+        """Put back what was placed: what cannot be acknowledged is not to be seen either.
+
+        What a failing disk keeps in its place is nobody's, and is put out of the way by the next save.
+        """
         for aside, placed in self.placed:
-            rename(placed, aside)
+            try:
+                rename(placed, aside)
+            except OSError as error:
+                log.warning("%s was not saved, and cannot be put back (%s)", placed, error.strerror)
 
 
 class _Work:
@@ -82,6 +91,7 @@ class Catalogue:
     def __init__(self, root: Path, url: str | None = None) -> None:
         self.root = root
         self.is_sqlite = url is None
+        self.reserve = Reserve(root) if url is None else None
         self.writer = engine_of(root, url, writes=True)
         self.reader = engine_of(root, url, writes=False)
         self.waiting: SimpleQueue[_Work | None] = SimpleQueue()  # None is the last
@@ -101,6 +111,7 @@ class Catalogue:
                 belonging.require_unclaimed(self.root)
                 (self.root / FILE).touch(mode=0o600)  # which its companions take over
             self._migrate(fill)
+        self.restore()
         self.is_open = True
         self.thread = Thread(target=self._work, name="catalogue", daemon=True)
         self.thread.start()
@@ -150,6 +161,24 @@ class Catalogue:
         with self._used():
             self.waiting.put(work)
         return work.future
+
+    def free(self, do: Callable[[Unit], T]) -> T:
+        """Do something that gives back space, on a full disk with what is held in reserve for it."""
+        try:
+            return self.write(do).result()
+        except StorageFull:
+            if self.reserve is None:
+                raise
+            self.reserve.release()
+            done = self.write(do).result()
+            with suppress(StorageError):
+                self.read(text("PRAGMA wal_checkpoint(TRUNCATE)"))  # gives back what SQLite's log takes, too
+            return done
+
+    def restore(self) -> None:
+        """Hold space in reserve again, once some was given back."""
+        if self.reserve is not None:
+            self.reserve.hold()
 
     @contextmanager
     def _used(self) -> Iterator[None]:

@@ -11,10 +11,12 @@ from app.errors import NetletError, SnapshotDamaged, StorageError
 from app.store.adoption import adopt, snapshots_of
 from app.store.catalogue import Catalogue, Unit
 from app.store.databases import FILE
-from app.store.schema import versions
+from app.store.schema import jobs, versions
 from app.store.store import ModelStore
 
-LEFT = re.compile(r"[1-9][0-9]{0,8}\.((memory\.)?safetensors\.orphan-[0-9a-f]+|deleted\.new)", re.ASCII)
+IN_TRAINING = select(jobs.c.name).where(jobs.c.state.in_(("queued", "running")))
+"""Models whose next version may be in its place already, but not be one: its training will go on."""
+LEFT = re.compile(r"[1-9][0-9]{0,8}\.((memory\.)?safetensors\.orphan-[0-9a-f-]+|deleted\.new)", re.ASCII)
 
 
 def open_anyhow(root: Path, url: str | None) -> tuple[ModelStore, str]:
@@ -51,15 +53,16 @@ def damaged(store: ModelStore) -> Iterator[str]:
 def unknown(store: ModelStore) -> list[str]:
     """List the snapshots that lie in the store's folder, but not in the catalogue."""
     listed = {(row.name, row.version) for row in store.catalogue.read(select(versions.c.name, versions.c.version))}
+    names = {row.name for row in store.catalogue.read(IN_TRAINING)}
     found = snapshots_of(store.root)
-    return [f"{name}/{version}" for name, version in found if (name, version) not in listed]
+    return [f"{name}/{version}" for name, version in found if (name, version) not in listed and name not in names]
 
 
 def take_in(store: ModelStore) -> list[str]:
     """List them in the catalogue, and tell which."""
 
     def do(unit: Unit) -> list[str]:
-        return adopt(store.root, unit)
+        return adopt(store.root, unit, but=set(unit.connection.scalars(IN_TRAINING)))
 
     return store.catalogue.write(do).result()
 

@@ -18,12 +18,12 @@ from app.store.files import (
     CREATE,
     READ,
     locked,
+    make,
     named_aside,
     opened,
     remove,
     storage_errors,
     sweep,
-    sync,
     written_aside,
 )
 from app.store.incoming import Digested, Incoming
@@ -54,9 +54,8 @@ class DatasetStore(DatasetFiles):
     def open(self, *, alone: bool = True) -> None:
         """Make the folders where they are missing; remove what interrupted writers left, if no other is there."""
         with storage_errors():
-            for made in (self.folder, self.folder / INCOMING):
-                made.mkdir(mode=0o700, parents=True, exist_ok=True)
-                sync(made.parent)
+            make(self.folder)
+            make(self.folder / INCOMING)
             with opened(self.folder / INCOMING) as incoming:
                 sweep(incoming)
             if alone:
@@ -140,10 +139,11 @@ class DatasetStore(DatasetFiles):
         if not ID.fullmatch(dataset):
             raise DatasetNotFound
         with storage_errors(), opened(self.folder) as folder, locked(folder):
-            self.catalogue.write(lambda unit: _forget(unit, dataset)).result()
+            self.catalogue.free(lambda unit: _forget(unit, dataset))
             for kind in ("json", "parquet"):
                 remove(f"{dataset}.{kind}", within=folder)
             os.fsync(folder)
+        self.catalogue.restore()
 
 
 def _forget(unit: Unit, dataset: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 
 from app.errors import ModelNotFound, StorageError, VersionNotFound
 from app.store.aliases import Change, remove_all, require_pointed, require_unused
-from app.store.catalogue import Unit
+from app.store.catalogue import Catalogue, Unit
 from app.store.files import empty, opened, remove, storage_errors
 from app.store.layout import DELETED, SNAPSHOT, snapshot_file
 from app.store.memories import MEMORY
@@ -76,10 +76,24 @@ def expire(unit: Unit, name: str, keep_last: int | None) -> list[int]:
     return sorted(gone)
 
 
+def broken_off(catalogue: Catalogue, root: Path, reference: Reference) -> Gone:
+    """Find what is not listed, but still has its files, since its deletion was broken off."""
+    name = reference.name
+    highest = max(
+        (row.highest for row in catalogue.read(select(models.c.highest).where(models.c.name == name))), default=0
+    )
+    listed = {row.version for row in catalogue.read(select(versions.c.version).where(versions.c.name == name))}
+    with storage_errors(), suppress(FileNotFoundError), opened(root / name) as folder:
+        left = {version for version in _files(folder) if version <= highest} - listed
+        chosen = left if reference.version is None else left & {reference.version}
+        return Gone(name, sorted(chosen), highest)
+    return Gone(name, [], highest)
+
+
 def clear(root: Path, gone: Gone) -> None:
     """Give back the space of versions that are not listed any more. Only the highest number leaves a mark."""
     with storage_errors(), suppress(FileNotFoundError), opened(root / gone.name) as folder:
-        for version in gone.versions:
+        for version in sorted(_files(folder) & set(gone.versions)):
             remove(snapshot_file(version, MEMORY), within=folder)
             if version == gone.highest:
                 file, mark = snapshot_file(version), snapshot_file(version, DELETED)
@@ -90,6 +104,12 @@ def clear(root: Path, gone: Gone) -> None:
         for mark in [mark for mark in os.listdir(folder) if _is_older_mark(mark, gone.highest)]:  # noqa: PTH208 - a descriptor
             remove(mark, within=folder)
         os.fsync(folder)
+
+
+def _files(folder: int) -> set[int]:
+    """Tell of which versions there are snapshots."""
+    found = [match for name in os.listdir(folder) if (match := SNAPSHOT.fullmatch(name))]
+    return {int(match[1]) for match in found if match[2] != DELETED}
 
 
 def clear_expired(root: Path, gone: Gone) -> None:

@@ -50,6 +50,14 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
 
 
+def make(folder: Path) -> None:
+    """Make a folder, and those that it is in, where they are missing; make sure that all of them are on disk."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in missing or [folder]:  # which somebody who died may have made
+        sync(each.parent)
+
+
 def rename(origin: Path, target: Path) -> None:
     """Move a file between two folders of one disk, neither of which is a link to somewhere else."""
     with opened(origin.parent) as source, opened(target.parent) as folder:
@@ -125,9 +133,12 @@ def empty(name: str, *, within: int) -> None:
         with opened(aside, CREATE, within=within):
             pass
         os.rename(aside, name, src_dir_fd=within, dst_dir_fd=within)
-    except OSError as error:  # no room even for an empty file, or a folder was planted there: the name stays taken
+    except OSError as error:  # a folder was planted there, or there is no room even for an empty file, until it goes
         log.warning("%s could not be emptied (%s)", name, error.strerror)
         remove(aside, within=within)
+        if error.errno in FULL:
+            remove(name, within=within)
+            os.close(os.open(name, CREATE, 0o600, dir_fd=within))
 
 
 def sweep(folder: int) -> bool:

@@ -1,6 +1,8 @@
 """Saving: a model's snapshot on disk, before it is a version that anyone can see."""
 
+import logging
 import os
+import secrets
 from pathlib import Path
 from time import time
 from typing import NamedTuple
@@ -21,6 +23,8 @@ KINDS = ("safetensors", memories.MEMORY)
 _NEXT = update(models).where(models.c.name == bindparam("which")).values(highest=models.c.highest + 1).returning(models)
 _FIRST, _LISTED = insert(models), insert(versions)
 
+log = logging.getLogger(__name__)
+
 
 class Saved(NamedTuple):
     """A snapshot that was written aside and synced, and what the catalogue says of it."""
@@ -40,27 +44,46 @@ class Saved(NamedTuple):
         return {"safetensors": self.aside} | ({memories.MEMORY: self.memory} if self.memory else {})
 
 
-def save_aside(root: Path, model: Model, memory: Checkpoint | None = None) -> Saved:
-    """Write a model's snapshot aside, and what its optimizer remembers; raise StorageFull or StorageError."""
+def save_aside(root: Path, model: Model, memory: Checkpoint | None = None, word: str = "") -> Saved:
+    """Write a model's snapshot aside, and what its optimizer remembers; raise StorageFull or StorageError.
+
+    The names of the files begin with the word, if there is one.
+    """
     data = snapshot.encode(model)
     _, document = snapshot.decode(data)  # what cannot be read again is not written
     with storage_errors(), opened(root / INCOMING) as incoming:
-        aside, partial = kept_aside(incoming, data), model.report.stopped == CANCELLED
+        aside, partial = kept_aside(incoming, data, _name(word)), model.report.stopped == CANCELLED
         saved = Saved(aside, document.sha256, len(data), model.dataset, partial)
         if memory is None:
             return saved
         try:
-            return saved._replace(memory=kept_aside(incoming, memories.encode(memory, document.sha256)))
+            encoded = memories.encode(memory, document.sha256)
+            return saved._replace(memory=kept_aside(incoming, encoded, _name(word)))
         except OSError:
             remove(aside, within=incoming)
             raise
 
 
+def _name(word: str) -> str:
+    return f"{word}-{secrets.token_hex(8)}" if word else ""
+
+
 def drop(root: Path, saved: Saved) -> None:
-    """Remove what was written aside, if it is still there."""
+    """Remove what was written aside, if it is still there; if that cannot be, the next start does it."""
+    try:
+        with opened(root / INCOMING) as incoming:
+            for aside in saved.asides.values():
+                remove(aside, within=incoming)
+    except OSError as error:
+        log.warning("%s was left behind (%s)", saved.aside, error.strerror)
+
+
+def drop_of(root: Path, word: str) -> None:
+    """Remove what a process that was killed has written aside under names that begin with its word."""
     with storage_errors(), opened(root / INCOMING) as incoming:
-        for aside in saved.asides.values():
-            remove(aside, within=incoming)
+        for name in os.listdir(incoming):  # noqa: PTH208 - a descriptor
+            if name.startswith(f"{word}-"):
+                remove(name, within=incoming)
 
 
 class Number(NamedTuple):
@@ -99,6 +122,8 @@ def place(unit: Unit, root: Path, name: str, number: Number, saved: Saved) -> Go
     """
     version, folder = number.version, root / name
     files = {aside: snapshot_file(version, kind) for kind, aside in saved.asides.items()}
+    if version == 1:  # also where the folder is there: whoever made it may have died before it was synced
+        unit.folders.add(root)
     if not folder.is_dir():
         folder.mkdir(mode=0o700)
         unit.folders.add(root)

@@ -6,6 +6,7 @@ What the catalogue lists is there; a file that it does not list is not, until `n
 import errno
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fcntl import LOCK_SH, flock
@@ -15,14 +16,22 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from app.engine.model import Model
-from app.errors import AliasNotFound, ModelNotFound, SnapshotDamaged, SnapshotFormatNewer, StorageError, VersionNotFound
+from app.errors import (
+    AliasNotFound,
+    ModelNotFound,
+    NotFound,
+    SnapshotDamaged,
+    SnapshotFormatNewer,
+    StorageError,
+    VersionNotFound,
+)
 from app.store import aliases, snapshot
 from app.store.adoption import adopt
 from app.store.aliases import Alias
 from app.store.catalogue import Catalogue
-from app.store.deleting import Gone, clear, clear_expired, forget, keep
+from app.store.deleting import Gone, broken_off, clear, clear_expired, forget, keep
 from app.store.document import FORMAT, Damage, Document
-from app.store.files import FOLDER, MORE_SPACE, opened, read, storage_errors, sweep, sync
+from app.store.files import FOLDER, MORE_SPACE, make, opened, read, storage_errors, sweep
 from app.store.layout import INCOMING, snapshot_file
 from app.store.references import LIVE, Reference, is_name, require_name
 from app.store.saving import add_version, drop, save_aside
@@ -87,9 +96,8 @@ class ModelStore:
         What interrupted writers left behind is removed, unless somebody else has the store open.
         """
         with storage_errors():
-            (self.root / INCOMING).mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.root, self.root.resolve().parent):
-                sync(folder)
+            make(self.root.resolve())
+            make(self.root / INCOMING)
             self.incoming = os.open(self.root / INCOMING, FOLDER)
             self.is_alone = sweep(self.incoming)
             flock(self.incoming, LOCK_SH)  # which ends when it is closed, or the process does
@@ -199,16 +207,28 @@ class ModelStore:
         It is gone for every reader with the transaction; then its space is given back. Only the highest number leaves
         a mark.
         """
-        gone = self.catalogue.write(lambda unit: forget(unit, reference, who)).result()
-        clear(self.root, gone)
+        try:
+            gone = self.catalogue.free(lambda unit: forget(unit, reference, who))
+        except NotFound:
+            self._clear(lambda: broken_off(self.catalogue, self.root, reference))
+            raise
+        self._clear(lambda: gone)
 
     def keep(self, name: str, keep_last: int | None) -> Gone:
         """Set how many of its newest versions a model keeps, and expire the others; raise ModelNotFound."""
         if not is_name(name):
             raise ModelNotFound(name)
-        gone = self.catalogue.write(lambda unit: keep(unit, name, keep_last)).result()
+        gone = self.catalogue.free(lambda unit: keep(unit, name, keep_last))
         clear_expired(self.root, gone)
+        self.catalogue.restore()
         return gone
+
+    def _clear(self, gone: Callable[[], Gone]) -> None:
+        """Give back the space of what is gone; the reserve is held again however that ends."""
+        try:
+            clear(self.root, gone())
+        finally:
+            self.catalogue.restore()
 
     def _versions(self, name: str) -> list[int]:
         listed = select(versions.c.version).where(versions.c.name == name).order_by(versions.c.version)

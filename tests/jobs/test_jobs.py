@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,19 @@ async def test_a_training_that_begins_while_the_lease_is_renewed_goes_on(store: 
         await beating
 
         assert jobs.folder.note(later.id, 1).wish_path.read_bytes()[:1] == b"\0"
+
+
+async def test_an_end_that_cannot_be_written_down_keeps_what_the_next_attempt_needs(store: ModelStore) -> None:
+    """Who waits is told; the order, too long for the catalogue, is still there for whoever takes the job over."""
+    held = Held()
+    async with running(store, held) as jobs:
+        job = (await jobs.submit(replace(ORDER, rows=wave(5000)))).job
+        await asyncio.to_thread(wait_until, lambda: bool(held.futures))
+        await asyncio.to_thread(store.catalogue.close)
+        held.futures[0].set_exception(ValueError("bug"))
+
+        assert (await jobs.wait(job, 10)).state == State.FAILED
+        assert f"{job.id}.order" in files(store)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 
 from app.engine.model import Model
 from app.errors import (
@@ -24,7 +24,8 @@ from app.errors import (
 from app.store import checking
 from app.store.files import opened, sweep, written_aside
 from app.store.references import Reference
-from app.store.schema import versions
+from app.store.saving import drop_of, save_aside
+from app.store.schema import jobs, versions
 from app.store.store import ModelStore
 from tests.conftest import StoreIn
 
@@ -209,6 +210,43 @@ def test_a_folder_that_is_a_link_is_no_model(store: ModelStore, model: Model) ->
         with pytest.raises(StorageError):
             store.publish(name, model)
     assert store.names(limit=10) == ["exam"]
+
+
+def test_a_deletion_that_broke_off_is_finished_by_another(store: ModelStore, model: Model) -> None:
+    """Gone for all while its files are still there: who asks again is told that it is gone, and the files are, too."""
+    for _ in range(2):
+        store.publish("exam", model)
+    store.catalogue.write(lambda unit: unit.execute(delete(versions))).result()
+
+    for word in ("exam/1", "exam"):
+        with pytest.raises(ModelNotFound):
+            store.delete(Reference.parse(word))
+
+    assert [path.name for path in (store.root / "exam").iterdir()] == ["2.deleted"]
+
+
+@pytest.mark.parametrize(("state", "taken_in"), [("running", []), ("failed", ["exam/1"])])
+def test_a_snapshot_is_not_taken_in_while_its_training_goes_on(
+    state: str, taken_in: list[str], store: ModelStore, model: Model
+) -> None:
+    """It was put in its place by an attempt that died before its version was one; the next attempt makes another."""
+    store.publish("exam", model)
+    job = {"id": "a" * 16, "name": "exam", "state": state, "priority": 0, "caller": "", "created": 0.0, "attempt": 1}
+    store.catalogue.write(lambda unit: unit.execute(delete(versions))).result()
+    store.catalogue.write(lambda unit: unit.execute(insert(jobs).values(rows=1, partial=False, **job))).result()
+
+    assert checking.unknown(store) == taken_in
+    assert checking.take_in(store) == taken_in
+
+
+def test_what_a_killed_process_wrote_aside_is_removed_by_its_word(store: ModelStore, model: Model) -> None:
+    """And nothing that others write."""
+    for word in ("job-1", "job-12"):
+        save_aside(store.root, model, word=word)
+
+    drop_of(store.root, "job-1")
+
+    assert [path.name[:7] for path in (store.root / ".incoming").iterdir()] == ["job-12-"]
 
 
 def test_models_are_listed_by_name_a_page_at_a_time(store: ModelStore, model: Model) -> None:

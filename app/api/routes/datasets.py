@@ -75,7 +75,7 @@ def _described(parts: Parts, dataset: str) -> Response:
     return as_json(dataset_detail(parts.datasets.find(dataset), models_of(parts.store.catalogue, dataset)))
 
 
-@router.delete("/{dataset}", status_code=204, responses=documented(403, 404, 409, 503))
+@router.delete("/{dataset}", status_code=204, responses=documented(403, 404, 409, 503, 507))
 async def delete_dataset(parts: PartsOf, dataset: DatasetInPath) -> None:
     """Delete a dataset for good, unless a training needs it; models that were trained on it stay."""
     await asyncio.to_thread(parts.datasets.delete, dataset)

@@ -24,7 +24,7 @@ from app.store.store import Stored
 
 READ = documented(404, 409, 503)
 LOOK_INSIDE = documented(404, 409, 413, 422, 503)
-DELETED = documented(403, 404, 409, 503)
+DELETED = documented(403, 404, 409, 503, 507)
 
 router = APIRouter(prefix="/models", tags=["models"])
 

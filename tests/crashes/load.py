@@ -1,0 +1,187 @@
+"""Clients that train, predict and delete, try again whatever breaks off, and remember what they were told."""
+
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import httpx
+
+from tests.conftest import TUTORIAL
+
+NAMES = ("exam", "other", "third")
+MOST_LIVE = 40  # models; then it is time to delete
+QUESTION = [[4, 8], [2, 9]]
+PATIENCE = 0.02
+
+
+class Stopped(Exception):
+    """The clients are to end."""
+
+
+@dataclass
+class Known:
+    """A version that was acknowledged."""
+
+    sha256: str
+    answers: Any = None
+
+
+class World:
+    """What clients were told, and where the service is now."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.url = seed, ""
+        self.lock = threading.Lock()
+        self.known: dict[tuple[str, int], Known] = {}
+        self.asked: set[tuple[str, int]] = set()
+        self.gone: set[tuple[str, int]] = set()
+        self.keys: dict[str, tuple[str, int]] = {}
+        self.tally = Counter[str]()
+        self.wrong: list[str] = []
+        self.running, self.stopping = threading.Event(), False
+        self.busy = 0
+        self.running.set()
+
+    @contextmanager
+    def clients(self, count: int) -> Iterator[None]:
+        """Let so many clients work."""
+        threads = [threading.Thread(target=self._work, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self.stop()
+            for thread in threads:
+                thread.join()
+
+    def stop(self) -> None:
+        """End as soon as can be."""
+        self.stopping = True
+        self.running.set()
+
+    def pause(self) -> None:
+        """Let all come to the end of what they are at."""
+        self.running.clear()
+        while self.busy:
+            time.sleep(PATIENCE)
+
+    def go_on(self) -> None:
+        """End a pause."""
+        self.running.set()
+
+    def _work(self, number: int) -> None:
+        rng = Random(1000 * self.seed + number)
+        names, weights = zip(*((name, weight) for name, (weight, _) in ACTIONS.items()), strict=True)
+        with httpx.Client(timeout=60, trust_env=False) as client:
+            while not self.stopping:
+                self.running.wait()
+                with self.lock:
+                    self.busy += 1
+                try:
+                    if self.running.is_set():
+                        action = rng.choices(names, weights)[0]
+                        ACTIONS[action][1](self, client, rng)
+                        self.tally[action] += 1
+                except Stopped:
+                    return
+                except Exception as error:  # noqa: BLE001 - told, and counted as a fault
+                    self.wrong.append(f"an answer that was not expected: {error!r}")
+                finally:
+                    with self.lock:
+                        self.busy -= 1
+
+    def ask(self, client: httpx.Client, method: str, path: str, **how: Any) -> httpx.Response:
+        """Ask until there is an answer, wherever the service is by then."""
+        while not self.stopping:
+            try:
+                response = client.request(method, self.url + path, **how)
+            except httpx.TransportError:
+                time.sleep(PATIENCE)
+                continue
+            if response.status_code != 503:
+                return response
+            time.sleep(PATIENCE)
+        raise Stopped
+
+    def pick(self, rng: Random) -> tuple[tuple[str, int], Known] | None:
+        """Choose a version that nobody has asked to delete."""
+        with self.lock:
+            there = sorted(self.known.keys() - self.asked)
+            return (one, self.known[one]) if there and (one := rng.choice(there)) else None
+
+
+def train(world: World, client: httpx.Client, rng: Random) -> None:
+    """Train under a key until there is a model; the key gives the same one once more."""
+    key = str(uuid.UUID(int=rng.getrandbits(128)))
+    epochs = int(10 ** rng.uniform(1, 3.5))
+    body = TUTORIAL | {"name": rng.choice(NAMES), "training": {"seed": rng.randrange(2**20), "epochs": epochs}}
+    found = [_trained(world, client, key, body, wait=rng.choice((0.0, 1.0, 5.0)))]
+    if rng.random() < 0.5:
+        found.append(_trained(world, client, key, body, wait=5))
+    if len(set(found)) > 1:
+        world.wrong.append(f"a duplicate training: {key} gave {found}")
+
+
+def _trained(world: World, client: httpx.Client, key: str, body: Any, *, wait: float) -> tuple[str, int]:
+    headers = {"Idempotency-Key": f'"{key}"'}
+    while True:
+        response = world.ask(client, "POST", "/train", params={"wait": wait}, json=body, headers=headers)
+        if response.status_code == 201:
+            break
+        assert response.status_code == 202, response.text
+        time.sleep(PATIENCE)
+    told = response.json()
+    one = told["reference"].split("/")[0], told["version"]
+    with world.lock:
+        world.keys[key] = one
+        if world.known.setdefault(one, Known(told["sha256"])).sha256 != told["sha256"]:
+            world.wrong.append(f"a lost model: {one} was given to two trainings")
+    return one
+
+
+def predict(world: World, client: httpx.Client, rng: Random) -> None:
+    """Ask a version, which always gives the same answer."""
+    chosen = world.pick(rng)
+    if chosen is None:
+        return
+    one, known = chosen
+    response = world.ask(client, "POST", "/predict", json={"model": f"{one[0]}/{one[1]}", "X": QUESTION})
+    if response.status_code == 404 and one in world.asked:
+        return
+    assert response.status_code == 200, response.text
+    answers = response.json()["predictions"]
+    if known.answers not in (None, answers):
+        world.wrong.append(f"a half model: {one} answers {answers}, and answered {known.answers}")
+    known.answers = answers
+
+
+def delete(world: World, client: httpx.Client, rng: Random) -> None:
+    """Delete a version where there are many, until it is gone."""
+    with world.lock:
+        is_enough = len(world.known.keys() - world.asked) < MOST_LIVE and rng.random() < 0.5
+    chosen = None if is_enough else world.pick(rng)
+    if chosen is None:
+        return
+    one, _ = chosen
+    with world.lock:
+        if one in world.asked:  # by another meanwhile
+            return
+        world.asked.add(one)
+    response = world.ask(client, "DELETE", f"/models/{one[0]}/versions/{one[1]}")
+    assert response.status_code in {204, 404}, response.text
+    world.gone.add(one)
+
+
+ACTIONS: dict[str, tuple[int, Callable[[World, httpx.Client, Random], None]]] = {
+    "train": (4, train),
+    "predict": (4, predict),
+    "delete": (4, delete),
+}
+"""What clients do: how often, and how."""

@@ -1,0 +1,91 @@
+"""What lies in a store, held against what was acknowledged; it is read as no netlet would, beside a running one."""
+
+import hashlib
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tests.crashes.load import World
+
+DIGITS = re.compile(rb'\\"sha256\\":\\"([0-9a-f]{64})\\"')
+TEMPORARY = ("*/*.orphan-*", "*/*.deleted.new", ".incoming/*", ".datasets/.incoming/*", ".jobs/*")
+
+
+def faults_of(store: Path, world: World) -> list[str]:
+    """Say what is wrong now, by kinds: a lost model, a half model, an impossible state, a duplicate training."""
+    with world.lock:
+        known = {one: each.sha256 for one, each in world.known.items()}
+        gone, keys = set(world.gone), dict(world.keys)
+        told, world.wrong = world.wrong, []
+    tables = read(store)
+    rows = {(row["name"], row["version"]): row for row in tables["versions"]}
+    with world.lock:
+        asked = set(world.asked)
+    said = [f"a lost model: {one} was acknowledged" for one in known.keys() - asked - rows.keys()]
+    said += [
+        f"a lost model: {one} is another" for one in known.keys() & rows.keys() if known[one] != rows[one]["sha256"]
+    ]
+    said += [f"a deleted model: {one} came back" for one in gone & rows.keys()]
+    said += [fault for one, row in rows.items() for fault in _faults_of_file(store, one, row["sha256"], world)]
+    said += [*_faults_of_jobs(tables), *_faults_of_keys(tables, keys)]
+    return told + said
+
+
+def read(store: Path) -> dict[str, list[dict[str, Any]]]:
+    """Read all tables as they were at one moment."""
+    with closing(sqlite3.connect(store / ".catalogue.sqlite", isolation_level=None, timeout=30)) as connection:
+        connection.row_factory = sqlite3.Row
+        connection.execute("BEGIN")
+        names = ("jobs", "models", "versions", "orders", "keys")
+        return {name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")] for name in names}  # noqa: S608
+
+
+def _faults_of_file(store: Path, one: tuple[str, int], sha256: str, world: World) -> Iterator[str]:
+    try:
+        data = (store / one[0] / f"{one[1]}.safetensors").read_bytes()
+    except FileNotFoundError:
+        if one not in world.asked:
+            yield f"a half model: {one} has no file"
+        return
+    found = DIGITS.search(data)
+    blank = data.replace(found[1], b"0" * 64, 1) if found else data
+    if found is None or found[1].decode() != sha256 or hashlib.sha256(blank).hexdigest() != sha256:
+        yield f"a half model: {one} is damaged"
+
+
+def _faults_of_jobs(tables: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    ordered = {row["job"] for row in tables["orders"]}
+    for job in tables["jobs"]:
+        state, is_over = job["state"], job["ended"] is not None
+        rules = {
+            "queued": not is_over and job["owner"] is None and job["version"] is None,
+            "running": not is_over and job["attempt"] >= 1 and job["version"] is None and job["lease"] is not None,
+            "succeeded": is_over and job["version"] is not None and job["error"] in (None, "null"),
+        }
+        if not rules.get(state, False) or (job["id"] in ordered) == is_over:
+            yield f"a job in an impossible state: {job}"
+
+
+def _faults_of_keys(tables: dict[str, list[dict[str, Any]]], keys: dict[str, tuple[str, int]]) -> Iterator[str]:
+    done = [(job["name"], job["version"]) for job in tables["jobs"] if job["state"] == "succeeded"]
+    yield from (f"a duplicate training: two jobs gave {one}" for one, count in Counter(done).items() if count > 1)
+    trained = Counter(name for name, _ in done)
+    for model in tables["models"]:
+        if model["highest"] != trained[model["name"]]:
+            yield f"a duplicate training: {trained[model['name']]} jobs made {model['highest']} versions"
+    if len(tables["keys"]) != len(tables["jobs"]):
+        yield f"a duplicate training: {len(tables['keys'])} keys stand for {len(tables['jobs'])} jobs"
+    made = {job["id"]: (job["name"], job["version"]) for job in tables["jobs"]}
+    of_keys = {row["key"]: made[row["job"]] for row in tables["keys"]}
+    for key, one in keys.items():
+        if of_keys.get(key, of_keys.get(f'"{key}"')) != one:
+            yield f"a duplicate training: {key} stood for {one}"
+
+
+def leftovers(store: Path) -> list[str]:
+    """Name what is left when nobody works, and `netlet check` has been."""
+    return [f"an orphaned file: {path.relative_to(store)}" for kind in TEMPORARY for path in store.glob(kind)]
