@@ -116,10 +116,8 @@ class UnsupportedEncoding(InputError):
     """The body is compressed in a way that the service does not know, or more than once."""
 
     def __init__(self, known: Iterable[str]) -> None:
-        super().__init__(
-            "The Content-Encoding is none that this service reads. Send the body as it is, or compressed once, as one "
-            f"of: {', '.join(known)}."
-        )
+        remedy = f"Send the body as it is, or compressed once, as one of: {', '.join(known)}."
+        super().__init__(f"The Content-Encoding is none that this service reads. {remedy}")
 
 
 class MalformedTable(InputError):
@@ -214,9 +212,8 @@ class AliasNotFound(NotFound):
     """The model is there, but has no such alias."""
 
     def __init__(self, name: str, alias: str) -> None:
-        super().__init__(
-            f"Model {name} has no alias {alias[:20]}. GET /models/{name}/aliases lists those it has; PUT makes one."
-        )
+        remedy = f"GET /models/{name}/aliases lists those it has; PUT makes one."
+        super().__init__(f"Model {name} has no alias {alias[:20]}. {remedy}")
         self.name, self.alias = name, alias
 
 
@@ -255,11 +252,8 @@ class SnapshotFormatNewer(SnapshotError):
     """The file was written by a newer netlet than this one."""
 
     def __init__(self, name: str, version: int, found: int, known: int) -> None:
-        super().__init__(
-            name,
-            version,
-            f"Snapshot {name}/{version} has format {found}; this netlet reads up to {known}. Use a newer netlet.",
-        )
+        message = f"Snapshot {name}/{version} has format {found}; this netlet reads up to {known}. Use a newer netlet."
+        super().__init__(name, version, message)
 
 
 class DatasetDamaged(NetletError):
@@ -292,9 +286,8 @@ class AliasMoved(NetletError):
 
     def __init__(self, name: str, alias: str, revision: int | None) -> None:
         found = "is not there" if revision is None else f"is at revision {revision}"
-        super().__init__(
-            f"Alias {alias} of {name} {found}, which If-Match or If-None-Match rules out. GET it, and decide anew."
-        )
+        remedy = "which If-Match or If-None-Match rules out. GET it, and decide anew."
+        super().__init__(f"Alias {alias} of {name} {found}, {remedy}")
         self.name, self.alias, self.revision = name, alias, revision
 
 
