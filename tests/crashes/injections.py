@@ -46,7 +46,7 @@ ENDINGS = {
     "ENOSPC": "error=ENOSPC:when={}",
     "ENOSPC for ever": "error=ENOSPC:when={}+",
     "KILL": "signal=KILL:when={}",
-    "EIO for ever, and nothing is renamed from then on": "error=EIO:when={}+",
+    "EIO, and nothing is renamed from then on": "error=EIO:when={}",
 }
 ROUND = ("exam", "exam", "new", "exam/1", "exam/3", "exam")
 """What is done: a name is saved, a reference deleted. The first version is there already."""
@@ -201,8 +201,8 @@ def tried(fault: Fault, template: Path, room: Path) -> tuple[bool, list[str]]:
     root, log = room / "models", room / "log"
     shutil.copytree(template, root)
     how = f"inject={fault.call}:{ENDINGS[fault.ending].format(fault.number)}"
-    also = ["-e", f"inject=rename:error=EROFS:when={fault.number + 1}+"] if "renamed" in fault.ending else []
-    command = ["strace", "-f", "-qq", "-o", str(log), "-e", f"trace={fault.call},rename", "-e", how, *also, "-p"]
+    also = ["-e", f"inject=renameat:error=EROFS:when={fault.number}+"] if "renamed" in fault.ending else []
+    command = ["strace", "-f", "-qq", "-o", str(log), "-e", f"trace={fault.call},renameat", "-e", how, *also, "-p"]
     tracers: list[subprocess.Popen[bytes]] = []
 
     def trace(child: int) -> None:

@@ -156,6 +156,7 @@ def main() -> int:
     parser.add_argument("kills", type=int)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which leaves no service behind
     with tempfile.TemporaryDirectory(prefix="netlet-kills-", ignore_cleanup_errors=True) as folder:
         tally = run(asked.kills, asked.seed, Path(folder))
     for what, count in sorted(tally.items()):

@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import TUTORIAL, StartServer, wait_until
 from tests.crashes.kills import run
 
+pytestmark = pytest.mark.timeout(300)
 LONG: dict[str, Any] = TUTORIAL | {
     "training": {"epochs": 6_000, "patience": None, "seed": 3, "optimizer": "adam"},
     "network": {"hidden": [16]},
@@ -35,7 +36,7 @@ def job_of(client: httpx.Client, body: dict[str, Any]) -> str:
 
 def weights_of(client: httpx.Client, job: str) -> Any:
     """Wait for a training, and give what it came to, and by how many attempts."""
-    wait_until(lambda: client.get(f"/jobs/{job}").json()["status"] == "succeeded", seconds=90)
+    wait_until(lambda: client.get(f"/jobs/{job}").json()["status"] == "succeeded", seconds=120)
     told = client.get(f"/jobs/{job}").json()
     return client.get(f"/models/exam/versions/{told['version']}/weights").json(), told["attempt"]
 
