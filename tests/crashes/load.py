@@ -1,4 +1,4 @@
-"""Clients that train, predict and delete, try again whatever breaks off, and remember what they were told."""
+"""Clients that train, predict, point and delete, try again whatever breaks off, and remember what they were told."""
 
 import threading
 import time
@@ -42,6 +42,7 @@ class World:
         self.asked: set[tuple[str, int]] = set()
         self.gone: set[tuple[str, int]] = set()
         self.keys: dict[str, tuple[str, int]] = {}
+        self.pointed: dict[tuple[str, str], set[int | None]] = {}  # where an alias may point, as far as is known
         self.tally = Counter[str]()
         self.wrong: list[str] = []
         self.running, self.stopping = threading.Event(), False
@@ -51,7 +52,9 @@ class World:
     @contextmanager
     def clients(self, count: int) -> Iterator[None]:
         """Let so many clients work."""
-        threads = [threading.Thread(target=self._work, args=(number,)) for number in range(count)]
+        threads = [
+            threading.Thread(target=self._work, args=(number,), name=f"client-{number}") for number in range(count)
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -175,13 +178,34 @@ def delete(world: World, client: httpx.Client, rng: Random) -> None:
             return
         world.asked.add(one)
     response = world.ask(client, "DELETE", f"/models/{one[0]}/versions/{one[1]}")
-    assert response.status_code in {204, 404}, response.text
+    assert response.status_code in {204, 404, 409}, response.text
+    if response.status_code == 409:  # an alias points to it
+        with world.lock:
+            world.asked.discard(one)
+        return
     world.gone.add(one)
+
+
+def point(world: World, client: httpx.Client, rng: Random) -> None:
+    """Point an alias that is this client's alone at a version, until it is told that it does, or that that is gone."""
+    chosen = world.pick(rng)
+    if chosen is None:
+        return
+    (name, version), _ = chosen
+    alias = threading.current_thread().name
+    with world.lock:
+        before = world.pointed.get((name, alias), {None})
+        world.pointed[name, alias] = before | {version}
+    response = world.ask(client, "PUT", f"/models/{name}/aliases/{alias}", json={"version": version})
+    assert response.status_code in {200, 201, 404}, response.text
+    with world.lock:
+        world.pointed[name, alias] = before if response.status_code == 404 else {version}
 
 
 ACTIONS: dict[str, tuple[int, Callable[[World, httpx.Client, Random], None]]] = {
     "train": (4, train),
     "predict": (4, predict),
     "delete": (4, delete),
+    "point": (2, point),
 }
 """What clients do: how often, and how."""

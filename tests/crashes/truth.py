@@ -21,17 +21,19 @@ def faults_of(store: Path, world: World) -> list[str]:
         known = {one: each.sha256 for one, each in world.known.items()}
         gone, keys = set(world.gone), dict(world.keys)
         told, world.wrong = world.wrong, []
+        pointed = dict(world.pointed)
     tables = read(store)
     rows = {(row["name"], row["version"]): row for row in tables["versions"]}
     with world.lock:
         asked = set(world.asked)
+        pointed = {alias: may for alias, may in pointed.items() if world.pointed[alias] == may}  # none that moves now
     said = [f"a lost model: {one} was acknowledged" for one in known.keys() - asked - rows.keys()]
     said += [
         f"a lost model: {one} is another" for one in known.keys() & rows.keys() if known[one] != rows[one]["sha256"]
     ]
     said += [f"a deleted model: {one} came back" for one in gone & rows.keys()]
     said += [fault for one, row in rows.items() for fault in _faults_of_file(store, one, row["sha256"], world)]
-    said += [*_faults_of_jobs(tables), *_faults_of_keys(tables, keys)]
+    said += [*_faults_of_jobs(tables), *_faults_of_keys(tables, keys), *_faults_of_aliases(tables, pointed)]
     return told + said
 
 
@@ -40,7 +42,7 @@ def read(store: Path) -> dict[str, list[dict[str, Any]]]:
     with closing(sqlite3.connect(store / ".catalogue.sqlite", isolation_level=None, timeout=30)) as connection:
         connection.row_factory = sqlite3.Row
         connection.execute("BEGIN")
-        names = ("jobs", "models", "versions", "orders", "keys")
+        names = ("jobs", "models", "versions", "orders", "keys", "aliases", "moves")
         return {name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")] for name in names}  # noqa: S608
 
 
@@ -84,6 +86,20 @@ def _faults_of_keys(tables: dict[str, list[dict[str, Any]]], keys: dict[str, tup
     for key, one in keys.items():
         if of_keys.get(key, of_keys.get(f'"{key}"')) != one:
             yield f"a duplicate training: {key} stood for {one}"
+
+
+def _faults_of_aliases(
+    tables: dict[str, list[dict[str, Any]]], pointed: dict[tuple[str, str], set[int | None]]
+) -> Iterator[str]:
+    there = {(row["name"], row["alias"]): row for row in tables["aliases"]}
+    last = {(row["name"], row["alias"]): row for row in sorted(tables["moves"], key=lambda row: int(row["revision"]))}
+    for alias, versions in pointed.items():
+        found = there[alias]["version"] if alias in there else None
+        if found not in versions:
+            yield f"a lost alias: {alias} points to {found}, and was told to point to {versions}"
+    for alias, row in there.items():
+        if (row["version"], row["revision"]) != (last[alias]["version"], last[alias]["revision"]):
+            yield f"a lost alias: the history of {alias} does not end where it points to"
 
 
 def leftovers(store: Path) -> list[str]:
