@@ -1,8 +1,8 @@
 """A real service under load, killed again and again: `python -m tests.crashes.kills 500 --seed 1` prints the tally.
 
 The server, a worker, or both are killed at random instants, while clients train, predict, point aliases and delete;
-whatever breaks off, they try again, as clients do. After each kill the catalogue and the files are held against what was
-acknowledged.
+whatever breaks off, they try again, as clients do. After each kill the catalogue and the files are held against what
+was acknowledged.
 """
 
 import argparse
