@@ -20,6 +20,7 @@ CHECKS = {
     "types": ["mypy"],
     "import contracts": ["lint-imports", "--no-logo"],
     "tests": ["coverage", "run", "-m", *TESTS],
+    "shapes of arrays": [*TESTS, "tests/engine", "--jaxtyping-packages=app.engine,beartype.beartype"],
     "tests on PostgreSQL": [*TESTS, "--database", "postgresql", *ON_POSTGRESQL],
     "coverage data": ["coverage", "combine", "--quiet"],
     "coverage of app/engine": ["coverage", "report", "--include=app/engine/*", "--fail-under=100"],
