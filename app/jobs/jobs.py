@@ -314,15 +314,15 @@ class Jobs:
             running.outcome = job  # which is another's by now
         except StorageError as error:
             await self._give_up(running, job, error)
-        await asyncio.to_thread(self._tidy, ending, self._note(job).word)
+        await self._tidy(ending, self._note(job).word)
 
-    def _tidy(self, ending: Saved | NetletError, word: str) -> None:
+    async def _tidy(self, ending: Saved | NetletError, word: str) -> None:
         """Remove what an attempt has written aside and nobody needs, also what its process did not end."""
         if isinstance(ending, Saved):
-            drop(self.root, ending)
+            drop(self.root, ending)  # most often there is nothing left of it
         elif isinstance(ending, WorkerLost | Cancelled | TrainingTooLong):
             with _patience():
-                drop_of(self.root, word)
+                await asyncio.to_thread(drop_of, self.root, word)
 
     async def _succeed(self, running: _Running, job: Job, saved: Saved) -> None:
         """Make what was saved a version, and the job's success, in one commit; then clear the versions that expired."""
