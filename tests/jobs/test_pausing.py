@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -206,7 +206,7 @@ async def test_a_paused_job_outlives_its_service(kind: str, store: ModelStore) -
         assert (await at_rest(jobs, job)).epoch == 2
         assert (await jobs.get(job.id)).paused
         assert (await pausing.step(jobs, job.id, 1)).epoch == 3
-        if not (await jobs.get(job.id)).is_over:
+        with suppress(JobOver):  # that epoch may have been its last
             await pausing.resume(jobs, job.id)
         assert (await jobs.wait(job, 60)).version == 2
     assert store.load("exam", 1).sha256 == store.load("exam", 2).sha256
