@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import accuracy, answers, bulk, parsing, speed, standings, tutorial, upload
+from benchmarks import accuracy, answers, bulk, parsing, speed, standings, trainings, tutorial, upload
 from benchmarks.peers import CONTESTANTS, is_installed
 from benchmarks.report import Section, draw, markdown, say
 from benchmarks.tables import FOLDER_VARIABLE, folder_of, read_tables
@@ -55,6 +55,7 @@ def accuracy_sections(extent: Extent, folder: Path) -> list[Section]:
 PARTS: dict[str, Part] = {
     "tutorial": lambda extent, _folder: [tutorial.section(extent.rounds)],
     "answers": lambda extent, _folder: [answers.section(extent.rounds)],
+    "trainings": lambda extent, _folder: [trainings.section(extent.rounds)],
     "parsing": lambda extent, _folder: [parsing.section(extent.rounds, extent.parsed)],
     "bulk": lambda _extent, _folder: [bulk.section()],
     "speed": lambda extent, _folder: [
