@@ -1,4 +1,4 @@
-"""Trainings over HTTP: how long a small one takes, how many a second there are, and what predictions feel of large ones.
+"""Trainings over HTTP: how long a small one takes, how many a second there are, what predictions feel of large ones.
 
 Beside the seconds stands the time that the tutorial's own loop takes in the same run, which tells how fast the machine
 is at that moment.
