@@ -6,17 +6,24 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from app.engine.config import TrainingConfig
+from app.engine.learning import learn
+from app.engine.model import Model
+from app.engine.recipe import Recipe
 from app.main import create_app, store_of
 from app.settings import Settings
+from app.store.catalogue import Unit
 from app.store.store import ModelStore
 from tests import postgresql
+from tests.engine.tables import EXAM
 from tests.postgresql import PostgreSQL
 
 ROWS = [
@@ -27,6 +34,7 @@ ROWS = [
 TUTORIAL = {"name": "exam", "preset": "tutorial", "rows": ROWS, "target": "score"}
 
 
+QUICK = Recipe(training=TrainingConfig(optimizer="adam", epochs=2))
 DATABASES = ("sqlite", "postgresql")
 
 SettingsOf = Callable[[Path], Settings]
@@ -93,6 +101,36 @@ def settings(tmp_path: Path, settings_of: SettingsOf) -> Settings:
 def store_in(settings_of: SettingsOf) -> StoreIn:
     """Make stores, to be opened, in folders."""
     return lambda root: store_of(settings_of(root))
+
+
+@pytest.fixture
+def model() -> Model:
+    """Learn a model, quickly."""
+    return learn(EXAM, QUICK)
+
+
+@pytest.fixture
+def store(tmp_path: Path, store_in: StoreIn) -> Iterator[ModelStore]:
+    """Open a store of its own."""
+    with closing(store_in(tmp_path / "models")) as store:
+        store.open()
+        yield store
+
+
+@contextmanager
+def held(store: ModelStore) -> Iterator[None]:
+    """Keep the catalogue from writing, so that what is asked for meanwhile shares a transaction."""
+    began, go_on = Event(), Event()
+
+    def hold(_unit: Unit) -> None:
+        began.set()
+        go_on.wait(30)
+
+    holding = store.catalogue.write(hold)
+    began.wait(30)
+    yield
+    go_on.set()
+    holding.result(30)
 
 
 @asynccontextmanager

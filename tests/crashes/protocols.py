@@ -14,7 +14,6 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from random import Random
-from threading import Event
 from typing import Any, NamedTuple
 
 from sqlalchemy import create_engine, event
@@ -30,7 +29,7 @@ from app.store.layout import INCOMING
 from app.store.references import Reference
 from app.store.schema import metadata, models, versions
 from app.store.store import ModelStore
-from tests.conftest import wait_until
+from tests.conftest import held, wait_until
 from tests.crashes.disk import DATABASE, Committed, Disk, Recorder, Site, Told, Tree
 from tests.engine.controls import noting
 from tests.engine.tables import EXAM, recipe
@@ -131,21 +130,12 @@ class Models(Protocol):
 
     def _save(self, store: ModelStore, pool: ThreadPoolExecutor, names: list[str]) -> None:
         """Save several at once: while the catalogue is busy, all wait for the same transaction."""
-        held, go_on = Event(), Event()
-
-        def hold(_unit: Unit) -> None:
-            held.set()
-            go_on.wait(30)
-
-        holding = store.catalogue.write(hold)
-        held.wait(30)
         made = [learn(EXAM, recipe(hidden=(2,), epochs=2, seed=self.rng.randrange(2**20))) for _ in names]
         saving = []
-        for name, model in zip(names, made, strict=True):
-            saving.append(pool.submit(store.publish, name, model))
-            wait_until(lambda: store.catalogue.waiting.qsize() == len(saving))
-        go_on.set()
-        holding.result()
+        with held(store):
+            for name, model in zip(names, made, strict=True):
+                saving.append(pool.submit(store.publish, name, model))
+                wait_until(lambda: store.catalogue.waiting.qsize() == len(saving))
         numbers = [saved.result() for saved in saving]
         self._image(store.root, after=2)
         for name, number in zip(names, numbers, strict=True):

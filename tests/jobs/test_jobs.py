@@ -3,12 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import asynccontextmanager, closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,15 +17,15 @@ from app.jobs import orders
 from app.jobs.executors import ProcessExecutor
 from app.jobs.folder import JobFolder
 from app.jobs.job import State
-from app.jobs.jobs import Capacity, Jobs
 from app.jobs.ledger import Key, Request
 from app.jobs.orders import Order
 from app.jobs.progress import Note
 from app.jobs.work import Workplace, train_and_save
 from app.store.schema import jobs as jobs_table
 from app.store.store import ModelStore
-from tests.conftest import StoreIn, wait_until
+from tests.conftest import wait_until
 from tests.engine.tables import EXAM, recipe, wave
+from tests.jobs.running import running
 
 ORDER = Order(name="exam", rows=EXAM, recipe=recipe(epochs=3))
 LEASES_ENDED = update(jobs_table).values(lease=0.0)
@@ -60,25 +58,6 @@ class Held(Executor):
         self.futures.append(Future())
         self.begun.put_nowait(self.futures[-1])
         return self.futures[-1]
-
-
-@pytest.fixture
-def store(tmp_path: Path, store_in: StoreIn) -> Iterator[ModelStore]:
-    with closing(store_in(tmp_path)) as store:
-        store.open()
-        yield store
-
-
-@asynccontextmanager
-async def running(store: ModelStore, executor: Executor, **capacity: Any) -> AsyncIterator[Jobs]:
-    """Run jobs on an executor, one at a time unless told otherwise."""
-    terms = {"at_once": 1, "most_waiting": 10} | capacity
-    jobs = Jobs(executor, Workplace(store.root), store.catalogue, Capacity(**terms))
-    await jobs.open(alone=True)
-    try:
-        yield jobs
-    finally:
-        await jobs.close()
 
 
 @pytest.fixture

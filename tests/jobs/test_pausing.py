@@ -3,13 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Update, update
@@ -19,15 +16,14 @@ from app.errors import JobNotFound, JobOver, NotPaused, TrainingTooLong
 from app.jobs import pausing
 from app.jobs.executors import ProcessExecutor
 from app.jobs.job import Job, State
-from app.jobs.jobs import Capacity, Jobs
+from app.jobs.jobs import Jobs
 from app.jobs.ledger import Request
 from app.jobs.orders import Order
-from app.jobs.work import Workplace
 from app.store.catalogue import Unit
 from app.store.schema import jobs as jobs_table
 from app.store.store import ModelStore
-from tests.conftest import StoreIn
 from tests.engine.tables import ensemble, recipe, saddle, wave
+from tests.jobs.running import running
 
 ORDER = Order(name="exam", rows=wave(60), recipe=ensemble(epochs=6, patience=None))
 LONG = replace(ORDER, recipe=ensemble(epochs=20_000, patience=None))
@@ -39,25 +35,6 @@ ORDERS = {
         ORDER, rows=saddle(40), recipe=replace(Recipe(), training=replace(Recipe().training, epochs=3))
     ),
 }
-
-
-@pytest.fixture
-def store(tmp_path: Path, store_in: StoreIn) -> Iterator[ModelStore]:
-    with closing(store_in(tmp_path)) as store:
-        store.open()
-        yield store
-
-
-@asynccontextmanager
-async def running(store: ModelStore, executor: Executor | None = None, **capacity: Any) -> AsyncIterator[Jobs]:
-    """Run jobs, one at a time unless told otherwise."""
-    terms = {"at_once": 1, "most_waiting": 10} | capacity
-    jobs = Jobs(executor or ThreadPoolExecutor(1), Workplace(store.root), store.catalogue, Capacity(**terms))
-    await jobs.open(alone=True)
-    try:
-        yield jobs
-    finally:
-        await jobs.close()
 
 
 async def submitted(jobs: Jobs, order: Order = LONG, request: Request = PAUSED) -> Job:

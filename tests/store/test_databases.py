@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -22,7 +22,7 @@ from app.store.catalogue import Unit
 from app.store.references import Reference
 from app.store.schema import metadata, models
 from app.store.store import ModelStore
-from tests.conftest import StoreIn, wait_until
+from tests.conftest import StoreIn, held, wait_until
 from tests.postgresql import EMPTY, PostgreSQL
 
 ON_SQLITE = pytest.mark.only_on("sqlite")
@@ -42,22 +42,6 @@ def own(settings: Settings) -> str:
     """Name the database of the store."""
     assert settings.database_url is not None
     return settings.database_url.get_secret_value()
-
-
-@contextmanager
-def held(store: ModelStore) -> Iterator[None]:
-    """Keep the catalogue from writing, so that what is asked for meanwhile shares a transaction."""
-    began, go_on = Event(), Event()
-
-    def hold(_unit: Unit) -> None:
-        began.set()
-        go_on.wait(30)
-
-    holding = store.catalogue.write(hold)
-    began.wait(30)
-    yield
-    go_on.set()
-    holding.result(30)
 
 
 def store_with(root: Path, url: str) -> ModelStore:

@@ -15,9 +15,9 @@ from app.engine.table import UNSEEN, TrainingRows
 from app.store import snapshot
 from app.store.store import ModelStore
 from app.tables.answered import in_words
+from tests.conftest import QUICK
 from tests.engine.tables import EXAM, blobs, ensemble, mixed, recipe, wave
 from tests.store import reader
-from tests.store.conftest import QUICK
 from tests.tutorial import Y
 
 MIXED, WAVE, EMBEDDED = mixed(), wave(40), replace(ensemble(), scaling=Scaling(one_hot=2))

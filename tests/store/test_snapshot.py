@@ -18,8 +18,8 @@ from app.errors import BadTable, ModelNotFound, SnapshotDamaged, SnapshotFormatN
 from app.store import snapshot
 from app.store.document import Damage
 from app.store.store import ModelStore
+from tests.conftest import QUICK
 from tests.engine.tables import EXAM, ensemble, mixed
-from tests.store.conftest import QUICK
 from tests.tutorial import X
 
 Arrays = dict[str, np.ndarray]
