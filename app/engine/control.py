@@ -52,12 +52,6 @@ class Wish(StrEnum):
     """End now, with nothing (Cancelled)."""
     KEEP = "keep"
     """End now, with the best so far; with nothing before the first epoch has ended."""
-    PAUSE = "pause"
-    """End the epoch, and hand out a checkpoint (Paused)."""
-
-
-class Paused(Exception):
-    """The training has ended after an epoch, to go on later from the checkpoint that it handed out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +60,11 @@ class Control:
 
     on_epoch: Callable[[Progress], None] = lambda _progress: None
     wish: Callable[[], Wish] = lambda: Wish.GO_ON
-    """Asked before every step and after every epoch; an answer holds until there is another."""
+    """Asked before every step; an answer holds until there is another."""
     is_due: Callable[[str | None], bool] = lambda _stopped: False
     """Whether to hand out a checkpoint, asked after each epoch with why training stops, None if it goes on."""
     save: Callable[[Checkpoint], None] = lambda _checkpoint: None
-    """Takes a checkpoint, which is nobody else's."""
+    """Takes a checkpoint, which is nobody else's; may wait, or raise, which leaves it to whoever resumes."""
     resume: Checkpoint | None = None
     """Where the same training was left."""
     most_epochs: int = maxsize
@@ -87,23 +81,14 @@ class Control:
             raise Cancelled
         return wish is Wish.KEEP
 
-    def after_epoch(self, epoch: int, stopped: str | None, checkpoint: Callable[[], Checkpoint]) -> None:
-        """Hand out a checkpoint if it is due or a pause is asked for; raise Paused for the latter.
-
-        Epochs that were there already when the training was left are not paused after again.
-        """
-        begun = self.resume is not None and epoch <= self.resume.epoch
-        pauses = stopped is None and not begun and self.wish() is Wish.PAUSE
-        if pauses or self.is_due(stopped):
+    def after_epoch(self, stopped: str | None, checkpoint: Callable[[], Checkpoint]) -> None:
+        """Hand out a checkpoint if it is due."""
+        if self.is_due(stopped):
             self.save(checkpoint())
-        if pauses:
-            raise Paused
 
     def unseen(self) -> "Control":
         """Go on obeying, but tell nobody: for a training that is only a try, and done again when the other is."""
-        return Control(
-            wish=lambda: Wish.GO_ON if (wish := self.wish()) is Wish.PAUSE else wish, most_epochs=self.most_epochs
-        )
+        return Control(wish=self.wish, most_epochs=self.most_epochs)
 
 
 def random_state(rng: Randomness) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def learn(
 
     With `more`, these are learnt from, by gradients, and the rows at hand are those to judge by. The same rows, recipe
     and seed give the same bytes for any number of threads, and however often a training was left and gone on with.
-    `control` may ask for an end before the end: Cancelled, Paused, or a model that says that it is partial. Where there
+    `control` may ask for an end before the end: Cancelled, or a model that says that it is partial. Where there
     is a model to start from, only its weights learn; all else of it stays, and of the recipe only `training` counts.
     """
     labels = labels_of(rows)

@@ -48,7 +48,7 @@ class _Watch:
         course.control.on_epoch(Progress(epoch, most * len(course.parameters), loss, watched))
         if course.control.ends_now():
             return CANCELLED
-        course.control.after_epoch(epoch, None, lambda: Checkpoint(epoch, {}, {}))
+        course.control.after_epoch(None, lambda: Checkpoint(epoch, {}, {}))
         impatient = bool(self.judged.size) and len(self.losses) - self.kept_epoch >= (config.patience or np.inf)
         return "patience" if impatient else course.control.ending(len(self.losses))
 

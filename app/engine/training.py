@@ -298,5 +298,5 @@ def descend(course: Course, examples: Examples) -> Trained:
     stopped = None if course.control.resume is None else run.resume(course.control.resume)
     while stopped is None:
         stopped = run.epoch()
-        course.control.after_epoch(len(run.losses), stopped, partial(run.checkpoint, stopped))
+        course.control.after_epoch(stopped, partial(run.checkpoint, stopped))
     return run.trained(stopped)

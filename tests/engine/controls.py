@@ -28,6 +28,23 @@ def noting(checkpoints: list[Checkpoint]) -> Control:
     return Control(is_due=lambda _stopped: True, save=checkpoints.append)
 
 
+class Left(Exception):
+    """A training was left."""
+
+
+def leaving(checkpoints: list[Checkpoint]) -> Control:
+    """Go on from the last checkpoint, if there is one; leave after another epoch (Left), unless that is the last."""
+    begun = checkpoints[-1].epoch if checkpoints else 0
+
+    def leave(checkpoint: Checkpoint) -> None:
+        if checkpoint.epoch > begun:  # a solver takes its steps again
+            checkpoints.append(checkpoint)
+            raise Left
+
+    resume = kept(checkpoints[-1]) if checkpoints else None
+    return Control(is_due=lambda stopped: stopped is None, save=leave, resume=resume)
+
+
 def kept(checkpoint: Checkpoint) -> Checkpoint:
     """Write the facts down and read them, as whoever keeps a checkpoint does."""
     arrays = {name: np.frombuffer(array.tobytes(), array.dtype) for name, array in checkpoint.arrays.items()}

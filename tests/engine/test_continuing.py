@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.engine.control import MEMORY, Checkpoint, Control, Paused, Wish
+from app.engine.control import MEMORY, Checkpoint, Control
 from app.engine.learning import Start, learn, loss_on
 from app.engine.model import Model
 from app.engine.network import Network
@@ -154,15 +154,13 @@ def test_each_member_goes_on_from_its_own_weights() -> None:
     assert learn(NEW, with_training(model, epochs=1, validation=0.5), start=Start(model)).report.rows_held_out > 15
 
 
-def test_a_continued_training_is_gone_on_with_after_a_pause() -> None:
+def test_a_continued_training_is_gone_on_with() -> None:
     """To the same bytes, from any checkpoint; and it can be stored."""
     model, memory = trained_with_memory(mixed(60), ensemble())
     rows, given, start = mixed(40), with_training(model, epochs=4), Start(model, memory)
     checkpoints: list[Checkpoint] = []
     whole = learn(rows, given, start=start, control=noting(checkpoints))
 
-    with pytest.raises(Paused):
-        learn(rows, given, start=start, control=Control(wish=lambda: Wish.PAUSE))
     for checkpoint in checkpoints:
         assert told(learn(rows, given, start=start, control=resuming(checkpoint))) == told(whole)
 

@@ -1,5 +1,6 @@
 """Stopping: a training ends soon after it is asked to, with nothing, with the best so far, or to go on later."""
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.engine.control import CANCELLED, Checkpoint, Control, Paused, Progress, Wish
+from app.engine.control import CANCELLED, Checkpoint, Control, Progress, Wish
 from app.engine.learning import PARTIAL, learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
@@ -15,12 +16,12 @@ from app.engine.solvers import SOLVERS
 from app.engine.table import TrainingRows
 from app.errors import Cancelled
 from app.store import snapshot
-from tests.engine.controls import Wisher, kept, noting, resuming, told
+from tests.engine.controls import Left, Wisher, kept, leaving, noting, resuming, told
 from tests.engine.tables import EXAM, recipe, saddle, wave
 from tests.engine.test_streaming import parted, table
 
 ROWS = wave(40, noise=0.5)
-BATCHES = 3  # in an epoch, after each of which a training asks; and once more at its end
+BATCHES = 3  # in an epoch, before each of which a training asks
 SLOW: dict[str, Any] = {"batch_size": 16, "validation": 0.0, "epochs": 6}
 SETTINGS: dict[str, dict[str, Any]] = {
     "the last weights": {"keep_best": False},
@@ -39,7 +40,7 @@ def test_a_cancelled_training_ends_before_its_next_batch(asks: int) -> None:
         learn(ROWS, recipe(**SLOW), control=Control(wish=wisher, on_epoch=epochs.append))
 
     assert wisher.asked == asks + 1
-    assert len(epochs) == -(-(asks - BATCHES + 1) // (BATCHES + 1)) if asks >= BATCHES else not epochs
+    assert len(epochs) == asks // BATCHES
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -52,7 +53,7 @@ def test_what_is_kept_is_what_the_last_whole_epoch_left(setting: str, batch: int
     second = kept(checkpoints[1])
     ended = replace(second, facts=second.facts | {"stopped": CANCELLED})
 
-    stopped = learn(ROWS, asked, control=Control(wish=Wisher(2 * (BATCHES + 1) + batch, Wish.KEEP)))
+    stopped = learn(ROWS, asked, control=Control(wish=Wisher(2 * BATCHES + batch, Wish.KEEP)))
 
     assert told(stopped) == told(learn(ROWS, asked, control=Control(resume=ended)))
     assert (stopped.report.epochs, stopped.report.stopped) == (2, CANCELLED)
@@ -76,7 +77,7 @@ def test_before_the_first_epoch_has_ended_there_is_nothing_to_keep() -> None:
     for asks in range(BATCHES):
         with pytest.raises(Cancelled):
             learn(ROWS, recipe(**SLOW), control=Control(wish=Wisher(asks, Wish.KEEP)))
-    assert learn(ROWS, recipe(**SLOW), control=Control(wish=Wisher(BATCHES + 1, Wish.KEEP))).report.epochs == 1
+    assert learn(ROWS, recipe(**SLOW), control=Control(wish=Wisher(BATCHES, Wish.KEEP))).report.epochs == 1
 
 
 def test_what_was_kept_of_a_streamed_training_is_told_as_partial() -> None:
@@ -98,7 +99,7 @@ def test_a_solver_is_cancelled_before_its_next_step(optimizer: str) -> None:
     for step in range(1, 7):
         steps.clear()
         with pytest.raises(Cancelled):
-            learn(ROWS, asked, control=Control(wish=Wisher(2 * (step - 1), Wish.CANCEL), on_epoch=steps.append))
+            learn(ROWS, asked, control=Control(wish=Wisher(step - 1, Wish.CANCEL), on_epoch=steps.append))
         assert len(steps) == step
 
 
@@ -108,7 +109,7 @@ def test_members_that_a_solver_had_not_come_to_are_no_part_of_the_model(optimize
     asked = recipe(optimizer=optimizer, members=3, validation=0.3, epochs=4, keep_best=False)
     whole = learn(ROWS, asked)
 
-    model = learn(ROWS, asked, control=Control(wish=Wisher(2 * 6, Wish.KEEP)))
+    model = learn(ROWS, asked, control=Control(wish=Wisher(6, Wish.KEEP)))
 
     assert len(model.parameters) == len(model.report.kept_epochs) == model.recipe.training.members == 2
     assert model.parameters[0].tobytes() == whole.parameters[0].tobytes()
@@ -123,7 +124,7 @@ def test_members_that_a_solver_had_not_come_to_are_no_part_of_the_model(optimize
 def test_what_is_kept_can_be_stored(optimizer: str) -> None:
     """Its recipe is complete, with as many members as it has."""
     asked = recipe(optimizer=optimizer, members=3, validation=0.3, epochs=4)
-    model = learn(ROWS, asked, control=Control(wish=Wisher(5, Wish.KEEP)))
+    model = learn(ROWS, asked, control=Control(wish=Wisher(3, Wish.KEEP)))
 
     read, _ = snapshot.decode(snapshot.encode(model))
 
@@ -165,12 +166,12 @@ def test_the_first_of_two_ways_is_kept_if_the_second_is_not_begun() -> None:
     assert not epochs
 
 
-@pytest.mark.parametrize("more", [0, 2])
+@pytest.mark.parametrize("more", [0, 1])
 def test_the_better_of_two_ways_is_kept_if_the_second_is_under_way(more: int) -> None:
     """Before its first epoch, and after; it is partial, for the other might have become better."""
     model, epochs = tried(Wish.KEEP, asks_of_the_first() + more)
 
-    assert len(epochs) == more // 2
+    assert len(epochs) == more
     assert model.recipe.training.optimizer == "levenberg_marquardt"
     assert (model.report.stopped, model.report.warnings) == (CANCELLED, (PARTIAL,))
 
@@ -200,43 +201,18 @@ def test_a_training_can_be_stepped_through(kind: str) -> None:
     stepped: Model | None = None
 
     while stepped is None:
-        resume = kept(checkpoints[-1]) if checkpoints else None
-        try:
-            stepped = learn(
-                rows, asked, control=Control(wish=lambda: Wish.PAUSE, save=checkpoints.append, resume=resume)
-            )
-        except Paused:
-            assert checkpoints[-1].epoch == len(checkpoints) <= len(epochs)
+        with suppress(Left):
+            stepped = learn(rows, asked, control=leaving(checkpoints))
+        assert [checkpoint.epoch for checkpoint in checkpoints] == list(range(1, len(checkpoints) + 1))
 
     assert told(stepped) == told(whole)
     assert len(checkpoints) >= len(epochs) - 1
 
 
-def test_a_training_that_is_over_does_not_pause() -> None:
-    """Whoever asks for a pause in the last epoch gets the model."""
-    asked = recipe(epochs=2, validation=0.0)
-    checkpoints: list[Checkpoint] = []
-
-    model = learn(EXAM, asked, control=Control(wish=Wisher(2, Wish.PAUSE), save=checkpoints.append))
-
-    assert told(model) == told(learn(EXAM, asked))
-    assert not checkpoints
-
-
-def test_a_pause_ends_the_epoch_that_is_under_way() -> None:
-    """Asked for in its first batch, or its last."""
-    for asks in range(BATCHES + 1):
-        checkpoints: list[Checkpoint] = []
-        with pytest.raises(Paused):
-            learn(ROWS, recipe(**SLOW), control=Control(wish=Wisher(asks, Wish.PAUSE), save=checkpoints.append))
-        assert [checkpoint.epoch for checkpoint in checkpoints] == [1]
-
-
-def test_what_is_cancelled_after_a_pause_is_cancelled() -> None:
+def test_what_was_left_can_be_cancelled() -> None:
     """And what is kept is what it had come to before, if there is no more."""
     checkpoints: list[Checkpoint] = []
-    with pytest.raises(Paused):
-        learn(EXAM, recipe(epochs=9), control=Control(wish=lambda: Wish.PAUSE, save=checkpoints.append))
+    learn(EXAM, recipe(epochs=9), control=noting(checkpoints))
 
     with pytest.raises(Cancelled):
         learn(EXAM, recipe(epochs=9), control=replace(resuming(checkpoints[0]), wish=lambda: Wish.CANCEL))
