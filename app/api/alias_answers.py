@@ -51,7 +51,7 @@ def with_versions(stored: Stored, known: Overview) -> ModelVersions:
     return ModelVersions(**dict(detail(stored)), versions=known.versions, aliases=pointing, keep_last=known.keep_last)
 
 
-async def one_version(parts: Parts, stored: Stored) -> OneVersion:
+async def with_aliases(parts: Parts, stored: Stored) -> OneVersion:
     """Describe one version, with what points to it; raises ModelNotFound if it is gone by now."""
     known = await asyncio.to_thread(aliases.listed, parts.store.catalogue, stored.name)
     pointing = [alias.alias for alias in known if alias.version == stored.version]

@@ -25,29 +25,32 @@ Who = Annotated[str, MaxLen(200), AfterValidator(_without_nul)]
 Why = Annotated[str, MaxLen(2000), AfterValidator(_without_nul)]
 
 
-class AliasRequest(BaseModel):
+class Reasoned(BaseModel):
+    """What is told of a change, for the history."""
+
+    model_config = STRICT
+
+    why: Why = ""
+    """Kept in the history."""
+    who: Who = ""
+    """Kept in the history; the caller's address where it is not given."""
+
+
+class AliasRequest(Reasoned):
     """Where an alias is to point."""
 
     model_config = ConfigDict(**STRICT, json_schema_extra={"examples": [{"version": 1, "why": "passed the tests"}]})
 
     version: Number
-    why: Why = ""
-    """Kept in the history."""
-    who: Who = ""
-    """Kept in the history; the caller's address where it is not given."""
 
 
-class RollbackRequest(BaseModel):
+class RollbackRequest(Reasoned):
     """How an alias is to go back; nothing need be said."""
 
     model_config = ConfigDict(**STRICT, json_schema_extra={"examples": [{"to": 1, "why": "the tests had a fault"}]})
 
     to: Number | None = None
-    """The revision to go back to; where it is not given, the last move that was not undone yet is."""
-    why: Why = ""
-    """Kept in the history."""
-    who: Who = ""
-    """Kept in the history; the caller's address where it is not given."""
+    """The revision to go back to; where it is not given, the last move that was not undone yet is undone."""
 
 
 class RuleRequest(BaseModel):

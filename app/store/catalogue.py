@@ -106,12 +106,12 @@ class Catalogue:
 
         Raises CatalogueNewer, CatalogueForeign, or StorageError with what keeps it from being opened.
         """
-        with storage_errors(), opening_errors(REPAIR if self.is_sqlite else ""), _alone(self.root):
+        remedy = REPAIR if self.is_sqlite else ""
+        with self.restoring(), storage_errors(), opening_errors(remedy), _alone(self.root):
             if self.is_sqlite:
                 belonging.require_unclaimed(self.root)
                 (self.root / FILE).touch(mode=0o600)  # which its companions take over
             self._migrate(fill)
-        self.restore()
         self.is_open = True
         self.thread = Thread(target=self._work, name="catalogue", daemon=True)
         self.thread.start()
@@ -175,10 +175,14 @@ class Catalogue:
                 self.read(text("PRAGMA wal_checkpoint(TRUNCATE)"))  # gives back what SQLite's log takes, too
             return done
 
-    def restore(self) -> None:
-        """Hold space in reserve again, once some was given back."""
-        if self.reserve is not None:
-            self.reserve.hold()
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Hold space in reserve at the end, which may be that which is given back meanwhile."""
+        try:
+            yield
+        finally:
+            if self.reserve is not None:
+                self.reserve.hold()
 
     @contextmanager
     def _used(self) -> Iterator[None]:

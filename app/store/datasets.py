@@ -138,12 +138,11 @@ class DatasetStore(DatasetFiles):
         """Remove a dataset, from the catalogue first; raise DatasetNotFound, or DatasetInUse where a job needs it."""
         if not ID.fullmatch(dataset):
             raise DatasetNotFound
-        with storage_errors(), opened(self.folder) as folder, locked(folder):
+        with self.catalogue.restoring(), storage_errors(), opened(self.folder) as folder, locked(folder):
             self.catalogue.free(lambda unit: _forget(unit, dataset))
             for kind in ("json", "parquet"):
                 remove(f"{dataset}.{kind}", within=folder)
             os.fsync(folder)
-        self.catalogue.restore()
 
 
 def _forget(unit: Unit, dataset: str) -> None:

@@ -6,7 +6,6 @@ What the catalogue lists is there; a file that it does not list is not, until `n
 import errno
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fcntl import LOCK_SH, flock
@@ -207,28 +206,22 @@ class ModelStore:
         It is gone for every reader with the transaction; then its space is given back. Only the highest number leaves
         a mark.
         """
-        try:
-            gone = self.catalogue.free(lambda unit: forget(unit, reference, who))
-        except NotFound:
-            self._clear(lambda: broken_off(self.catalogue, self.root, reference))
-            raise
-        self._clear(lambda: gone)
+        with self.catalogue.restoring():
+            try:
+                gone = self.catalogue.free(lambda unit: forget(unit, reference, who))
+            except NotFound:
+                clear(self.root, broken_off(self.catalogue, self.root, reference))
+                raise
+            clear(self.root, gone)
 
     def keep(self, name: str, keep_last: int | None) -> Gone:
         """Set how many of its newest versions a model keeps, and expire the others; raise ModelNotFound."""
         if not is_name(name):
             raise ModelNotFound(name)
-        gone = self.catalogue.free(lambda unit: keep(unit, name, keep_last))
-        clear_expired(self.root, gone)
-        self.catalogue.restore()
-        return gone
-
-    def _clear(self, gone: Callable[[], Gone]) -> None:
-        """Give back the space of what is gone; the reserve is held again however that ends."""
-        try:
-            clear(self.root, gone())
-        finally:
-            self.catalogue.restore()
+        with self.catalogue.restoring():
+            gone = self.catalogue.free(lambda unit: keep(unit, name, keep_last))
+            clear_expired(self.root, gone)
+            return gone
 
     def _versions(self, name: str) -> list[int]:
         listed = select(versions.c.version).where(versions.c.name == name).order_by(versions.c.version)

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.api.alias_answers import one_version as with_aliases
-from app.api.alias_answers import with_versions
+from app.api.alias_answers import with_aliases, with_versions
 from app.api.alias_schemas import ModelVersions, OneVersion, RuleAnswer, RuleRequest
 from app.api.answers import as_json, history, summary, weights
 from app.api.bodies import ShortBody

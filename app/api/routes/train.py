@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.alias_answers import one_version
+from app.api.alias_answers import with_aliases
 from app.api.alias_schemas import OneVersion
 from app.api.answers import as_json
 from app.api.bodies import TrainingBody
@@ -83,5 +83,5 @@ async def _told(parts: Parts, job: Job) -> Response:
     if job.version is not None:
         with suppress(NotFound):
             stored = await parts.loaded.find(Reference(job.name, job.version))
-            return as_json(await one_version(parts, stored), 201, f"/models/{stored.name}/versions/{stored.version}")
+            return as_json(await with_aliases(parts, stored), 201, f"/models/{stored.name}/versions/{stored.version}")
     return as_json(job_detail(job), 202, f"/jobs/{job.id}")
