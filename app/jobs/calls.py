@@ -11,6 +11,7 @@ from app.jobs.orders import Order
 from app.jobs.work import Workplace, train_and_save
 from app.store.saving import Saved, drop
 
+GRACE_SECONDS = 1.0  # that a training has to end by itself
 FEW_NUMBERS = 2**13  # that are written into an order sooner than a thread begins
 
 
@@ -32,13 +33,25 @@ class Calls:
         future.add_done_callback(_take_note)  # it may end when nobody waits for it any longer
         return future
 
-    def disown(self, job_id: str, future: "asyncio.Future[Saved] | None") -> None:
-        """End a training that is nobody's, and leave nothing of it."""
-        if future is not None:
-            self.folder.note(job_id, 1).ask(b"c")
-            future.add_done_callback(lambda done: _drop_result(self.workplace.root, done))
-            future.cancel()
-        self.folder.clear(job_id)
+    def disown(self, job_id: str, future: "asyncio.Future[Saved] | None", *, is_known: bool) -> None:
+        """End a training that is not the one of its job, and leave nothing of it; what a known job needs stays."""
+
+        def leave(done: "asyncio.Future[Saved] | None") -> None:
+            if done is not None and not done.cancelled() and done.exception() is None:
+                drop(self.workplace.root, done.result())
+            if not is_known:
+                self.folder.clear(job_id)
+
+        if future is None:
+            leave(None)
+        else:
+            future.add_done_callback(leave)
+            self.end(job_id, 1, future)
+
+    def end(self, job_id: str, attempt: int, future: "asyncio.Future[Saved]") -> None:
+        """Ask a training to end with nothing; kill its process if it does not very soon."""
+        self.folder.note(job_id, attempt).ask(b"c")
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, future.cancel)
 
 
 async def encoded(order: Order) -> bytes:
@@ -46,11 +59,6 @@ async def encoded(order: Order) -> bytes:
     if order.rows.X.size <= FEW_NUMBERS:
         return orders.encode(order)
     return await asyncio.to_thread(orders.encode, order)
-
-
-def _drop_result(root: Path, future: "asyncio.Future[Saved]") -> None:
-    if not future.cancelled() and future.exception() is None:
-        drop(root, future.result())
 
 
 def _take_note(future: "asyncio.Future[Saved]") -> None:

@@ -36,7 +36,6 @@ T = TypeVar("T")
 SHORT_ORDER = 2**16  # bytes that the catalogue keeps itself
 LOOK_SECONDS = 1.0  # between looks for what others left or wish
 POLL_SECONDS = {State.QUEUED: 0.3, State.RUNNING: 0.1}  # between looks at a job that does not run here
-GRACE_SECONDS = 1.0  # that a training has to end by itself
 
 log = logging.getLogger(__name__)
 
@@ -122,18 +121,22 @@ class Jobs:
         # It is trained while it is written down; nobody is told before both are done.
         kept = data if is_short else self.folder.order(job_id)
         future = self.calls.begin(job_id, 1, kept, 0 if request.paused else None) if runs else None
-        found = None
         try:
             found = await self._write(
                 lambda unit: self.ledger.submit(unit, job_id, entry, request, runs=runs, most_queued=most)
             )
+        except BaseException as error:
+            # It may be written down nevertheless, unless it was refused; then it is run once the lease ends.
+            is_refused = isinstance(error, NetletError) and type(error) is not StorageError
+            self.calls.disown(job_id, future, is_known=not is_refused)
+            raise
         finally:
             self.reserved -= runs
-            if found is None or not found.is_new:
-                self.calls.disown(job_id, future)
-        if found.is_new and future is not None:
+        if not found.is_new:
+            self.calls.disown(job_id, future, is_known=False)
+        elif future is not None:
             self._start(_Running(found.job, kept, future))
-        elif found.is_new:  # a place may have become free meanwhile
+        else:  # a place may have become free meanwhile
             self._spawn(self._fill())
         return found
 
@@ -244,11 +247,12 @@ class Jobs:
                 self._note(running.job).hold(until)
 
     def _ask(self, job: Job, wish: str) -> None:
-        """Ask a training to end; kill its process if it has nothing to keep and does not end by itself very soon."""
-        self._note(job).ask(wish[0].encode())
+        """Ask a training to end, wherever it runs."""
         running = self.running.get(job.id)
         if running is not None and wish == "cancel":
-            self.loop.call_later(GRACE_SECONDS, running.future.cancel)
+            self.calls.end(job.id, job.attempt, running.future)
+        else:
+            self._note(job).ask(wish[0].encode())
 
     def _note(self, job: Job) -> Note:
         return self.folder.note(job.id, job.attempt)

@@ -202,6 +202,34 @@ async def test_the_queue_is_fair_to_callers_and_heeds_priority(store: ModelStore
     assert [[job.id for job in made].index(job_id) for job_id in order] == [0, 4, 3, 1, 2]
 
 
+async def test_a_submission_leaves_files_only_where_it_may_be_a_job(store: ModelStore) -> None:
+    """Refused, it leaves nothing; where nobody can tell whether it was written down, what it needs stays."""
+    large = replace(ORDER, rows=wave(5000))
+    async with running(store, Held(), most_waiting=0) as jobs:
+        job = (await jobs.submit(ORDER)).job
+        with pytest.raises(errors.Busy):
+            await jobs.submit(large)
+        assert files(store) == [f"{job.id}-1.wish"]
+
+        await asyncio.to_thread(store.catalogue.close)
+        with pytest.raises(errors.StorageError):
+            await jobs.submit(large)
+        assert [name.partition(".")[2] for name in files(store) if job.id not in name] == ["order"]
+
+
+async def test_of_trainings_that_begin_under_one_key_all_but_one_end(store: ModelStore) -> None:
+    """They leave nothing, and their places are free."""
+    held, request = Held(), Request(key=Key("a key", "digest"))
+    async with running(store, held, at_once=2) as jobs:
+        first, second = await asyncio.gather(*[jobs.submit(ORDER, request) for _ in range(2)])
+        assert first.job.id == second.job.id
+        await asyncio.to_thread(wait_until, lambda: any(future.cancelled() for future in held.futures))
+
+        assert [future.cancelled() for future in held.futures] == [False, True]
+        assert jobs.free == 1
+        await asyncio.to_thread(wait_until, lambda: files(store) == [f"{first.job.id}-1.wish"])
+
+
 async def test_a_key_stands_for_one_job(store: ModelStore) -> None:
     """However often it is sent, from however many at once, and later; another request under it is refused."""
     key = Key("a key", "digest")
