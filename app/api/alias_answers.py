@@ -52,9 +52,8 @@ def with_versions(stored: Stored, known: Overview) -> ModelVersions:
 
 
 async def with_aliases(parts: Parts, stored: Stored) -> OneVersion:
-    """Describe one version, with what points to it; raises ModelNotFound if it is gone by now."""
-    known = await asyncio.to_thread(aliases.listed, parts.store.catalogue, stored.name)
-    pointing = [alias.alias for alias in known if alias.version == stored.version]
+    """Describe one version, with what points to it; raises VersionNotFound if it is gone by now."""
+    pointing = await asyncio.to_thread(aliases.pointing, parts.store.catalogue, stored.name, stored.version)
     return OneVersion(**dict(detail(stored)), aliases=pointing)
 
 

@@ -29,7 +29,17 @@ class LoadedModels:
 
     async def find(self, reference: Reference) -> Stored:
         """Find the model a reference means; raise as ModelStore.resolve and ModelStore.load do."""
-        key = await self._resolve(reference)
+        name, version = await self._resolve(reference)
+        try:
+            return await self.version(name, version)
+        except VersionNotFound:
+            if reference.version is not None:
+                raise
+            return await self.find(reference)  # which has come to mean another since it was resolved
+
+    async def version(self, name: str, version: int) -> Stored:
+        """Give a version, which may be deleted by now if it was loaded before; raise as ModelStore.load does."""
+        key = name, version
         with self.lock:
             stored = self.cache.get(key)
         if stored is not None:
@@ -37,12 +47,7 @@ class LoadedModels:
         if key not in self.loading:  # else somebody is reading it already
             self.loading[key] = asyncio.create_task(asyncio.to_thread(self._load, key))
             self.loading[key].add_done_callback(lambda _task: self.loading.pop(key))
-        try:
-            return await asyncio.shield(self.loading[key])
-        except VersionNotFound:
-            if reference.version is not None:
-                raise
-            return await self.find(reference)  # which has come to mean another since it was resolved
+        return await asyncio.shield(self.loading[key])
 
     async def _resolve(self, reference: Reference) -> tuple[str, int]:
         """Ask the store, once a generation of its catalogue.

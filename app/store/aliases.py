@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import time
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import Select, bindparam, delete, func, insert, select
 
 from app.errors import (
     AliasMoved,
@@ -71,6 +71,14 @@ def listed(catalogue: Catalogue, name: str) -> list[Alias]:
     if not found:
         _require_model(catalogue, name)
     return found
+
+
+def pointing(catalogue: Catalogue, name: str, version: int) -> list[str]:
+    """List the aliases that point to a version; raise VersionNotFound."""
+    found = catalogue.read(_POINTING, {"name": name, "version": version})
+    if not found:
+        raise VersionNotFound(name, version)
+    return [row.alias for row in found if row.alias is not None]
 
 
 def find(catalogue: Catalogue, pointer: Pointer) -> Alias:
@@ -163,6 +171,12 @@ def require_unused(unit: Unit, name: str, version: int) -> None:
 
 
 _ALIAS = aliases.c.alias, aliases.c.version, aliases.c.revision
+_POINTING = (
+    select(aliases.c.alias)
+    .select_from(versions.outerjoin(aliases))
+    .where(versions.c.name == bindparam("name"), versions.c.version == bindparam("version"))
+    .order_by(aliases.c.alias)
+)
 
 
 def _now(pointer: Pointer) -> Select[Any]:

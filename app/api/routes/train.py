@@ -18,7 +18,6 @@ from app.api.schemas import ContinueRequest, TrainRequest
 from app.api.training import Key, trained
 from app.errors import Cancelled, NotFound
 from app.jobs.job import Job, State
-from app.store.references import Reference
 
 router = APIRouter(
     tags=["train"],
@@ -82,6 +81,6 @@ async def _told(parts: Parts, job: Job) -> Response:
     """Give the version that a job made; the job itself where there is none yet, or none any more."""
     if job.version is not None:
         with suppress(NotFound):
-            stored = await parts.loaded.find(Reference(job.name, job.version))
+            stored = await parts.loaded.version(job.name, job.version)
             return as_json(await with_aliases(parts, stored), 201, f"/models/{stored.name}/versions/{stored.version}")
     return as_json(job_detail(job), 202, f"/jobs/{job.id}")
