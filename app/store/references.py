@@ -7,6 +7,7 @@ from typing import NamedTuple
 from app.errors import AliasNotFound, Fault, InvalidRequest, ModelNotFound, VersionNotFound
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
+RULE = "has 1 to 63 of a-z, 0-9, dot, dash and underscore, begins with a letter or digit, has no two dots in a row"
 VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 HIGHEST = 999_999_999  # version, or revision of an alias, that a client can name
 LIVE = "live"  # the alias that a bare name means
@@ -67,20 +68,14 @@ def is_alias(alias: str) -> bool:
 def require_alias(alias: str) -> None:
     """Raise InvalidRequest unless an alias can be called this."""
     if not is_alias(alias):
-        message = (
-            "An alias has 1 to 63 of a-z, 0-9, dot, dash and underscore, begins with a letter or digit, has no two "
-            "dots in a row, is none of the reserved words and more than digits."
-        )
+        message = f"An alias {RULE}, is none of the reserved words and more than digits."
         raise InvalidRequest(message, [Fault('a word such as "live" or "champion"', field="alias")])
 
 
 def require_name(name: str) -> None:
     """Raise InvalidRequest unless a model can be called this."""
     if not is_name(name):
-        message = (
-            "A model's name has 1 to 63 of a-z, 0-9, dot, dash and underscore, begins with a letter or digit, has no "
-            "two dots in a row and is none of the reserved words."
-        )
+        message = f"A model's name {RULE} and is none of the reserved words."
         raise InvalidRequest(message, [Fault('a name such as "exam" or "exam-2026"', field="name")])
 
 
