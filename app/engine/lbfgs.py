@@ -26,7 +26,7 @@ def lbfgs(course: Course, parameters: Parameters, rows: Batch, told: Told) -> st
 
     pairs: deque[tuple[Vector, Vector]] = deque(maxlen=PAIRS)
     loss, value = objective()
-    course.require_finite(np.array([loss]), parameters, lambda: rows, ())
+    course.require_finite(np.array([loss]), parameters, rows)
     for _ in range(course.config.epochs or 0):
         before, slope = theta.copy(), gradient[0].copy()
         direction = _direction(slope, pairs)

@@ -1,7 +1,6 @@
 """Solvers: optimizers that see all rows in each step and choose its length themselves, one member after the other."""
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
@@ -30,13 +29,14 @@ class _Watch:
         self.course, self.examples, self.before = course, examples, before
         self.parameters = course.parameters[member : member + 1]
         self.learnt, self.judged = examples.learnt[[member]], examples.judged[[member]]
+        self.rows = examples.batch(self.learnt)
         self.losses, self.validation_losses = self.curves = list[float](), list[float]()
         self.best_parameters, self.kept_epoch = self.parameters.copy(), 0
 
     def __call__(self, loss: float) -> str | None:
         """Note the loss after a step; tell whether patience is at an end, or somebody's wish."""
         course, config = self.course, self.course.config
-        course.require_finite(np.array([loss]), self.parameters, partial(self.examples.batch, self.learnt), self.losses)
+        course.require_finite(np.array([loss]), self.parameters, self.rows, self.losses)
         self.losses.append(loss)
         watched = None
         if self.judged.size:
@@ -66,7 +66,7 @@ def solve(solver: Solver, course: Course, examples: Examples) -> Trained:
     reasons: list[str] = []
     for member in range(len(course.parameters)):
         watch = _Watch(course, examples, member, sum(len(watch.losses) for watch in watches))
-        reasons.append(solver(course, watch.parameters, examples.batch(watch.learnt), watch))
+        reasons.append(solver(course, watch.parameters, watch.rows, watch))
         if not watch.losses:  # no step helped
             watch(float(course.measure(watch.parameters, examples, watch.learnt)[0]))
         watch.keep()

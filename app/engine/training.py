@@ -77,13 +77,11 @@ class Course(Means):
     parameters: Parameters
     rng: Randomness
 
-    def require_finite(
-        self, value: PerMember, parameters: Parameters, rows: Callable[[], Batch], past: Sequence[float]
-    ) -> None:
-        """Raise Diverged if a loss is not finite, naming the first layer that is not; `past` losses came before it."""
-        if all(abs(number) < LARGEST_LOSS for number in value.tolist()):  # false for NaN too; faster than arrays
+    def require_finite(self, value: PerMember, parameters: Parameters, rows: Batch, past: Sequence[float] = ()) -> None:
+        """Raise Diverged if a loss of rows is not finite, naming the first layer that is not; `past` came before it."""
+        if is_finite(value):
             return
-        inputs = self.network.enter(parameters, rows().X[..., :MOST_TRACED, :])
+        inputs = self.network.enter(parameters, rows.X[..., :MOST_TRACED, :])
         passes = self.network.passes((len(parameters), inputs.shape[-2]), parameters)
         self.network.forward(self.network.layers(parameters), inputs, passes)
         finite = [bool(np.isfinite(layer.a).all()) for layer in passes]
@@ -106,9 +104,14 @@ class Course(Means):
             value = self.device.fetch(
                 self.loss.value(*self.network.outputs(parameters, batch.X), batch.y, batch.weights)
             )
-            self.require_finite(value, parameters, partial(examples.batch, part), past)
+            self.require_finite(value, parameters, batch, past)
             total += value if self.loss.summed else value * (part.shape[1] / rows.shape[1])
         return total
+
+
+def is_finite(value: PerMember) -> bool:
+    """Tell whether a loss is one that can still be worked with."""
+    return all(abs(number) < LARGEST_LOSS for number in value.tolist())  # false for NaN too; faster than arrays
 
 
 Told = Callable[[float], str | None]
@@ -135,6 +138,7 @@ class _Run:
         self.rate = self.initial_rate = float(config.learning_rate or 0.0)
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
+        self.is_watched = config.keep_best or config.patience is not None or config.schedule == "plateau"
         self.improved = 0  # the last epoch at whose end a member's best loss was known
         self.best_loss = np.full(len(parameters), np.inf)
         self.best_epochs = np.zeros(len(parameters), dtype=np.intp)  # at whose end the best loss was known
@@ -172,7 +176,8 @@ class _Run:
     def descend(self, rows: int, take: Take) -> PerMember:
         """Take one step on one batch of so many rows and return the loss before it, without the penalty."""
         value: PerMember = self.course.device.fetch(self.backpropagation(take, rows, self.dropout.masks(rows)))
-        self.course.require_finite(value, self.course.parameters, partial(take, slice(MOST_TRACED)), self.losses)
+        if not is_finite(value):  # only then are rows taken to find out where
+            self.course.require_finite(value, self.course.parameters, take(slice(MOST_TRACED)), self.losses)
         if self.raw is not None:
             self.raw.take_gradient(self.gradient)
         if self.config.clip_norm is not None:
@@ -186,13 +191,15 @@ class _Run:
         """Measure the watched loss, and remember for each member the weights that had it if it is the best.
 
         On held-out rows it is measured now; without them it is what the epoch saw, which is the loss of the weights
-        before it.
+        before it, and only looked at where anything depends on it.
         """
         watched, parameters = learnt, self.before
         if self.examples.judged.shape[1]:
             parameters = self.course.parameters
             watched = self.course.measure(parameters, self.examples, self.examples.judged, self.losses)
             self.validation_losses.append(_mean(watched))
+        elif not self.is_watched:
+            return
         better = watched < self.best_loss
         if True in better.tolist():
             self.improved = len(self.losses)
