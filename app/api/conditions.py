@@ -21,7 +21,7 @@ IfNoneMatch = Annotated[
 ]
 
 
-def allows(if_match: IfMatch = None, if_none_match: IfNoneMatch = None) -> Callable[[int | None], bool]:
+async def allows(if_match: IfMatch = None, if_none_match: IfNoneMatch = None) -> Callable[[int | None], bool]:
     """Give what tells whether a revision (None where there is nothing yet) is one at which a request may be done.
 
     Raises InvalidRequest for what is no list of entity tags (RFC 9110, section 13).

@@ -101,12 +101,15 @@ async def _off_the_loop(
         return await asyncio.to_thread(work, *args, **kwargs)
 
 
-def parts_of(request: Request) -> Parts:
+# What requests depend on is asynchronous, though it waits for nothing: FastAPI would call it in a thread otherwise.
+
+
+async def parts_of(request: Request) -> Parts:
     """Give the parts that the application was made with."""
     return cast("Parts", request.app.state.parts)
 
 
-def require_own_site(request: Request) -> None:
+async def require_own_site(request: Request) -> None:
     """Raise ForeignSite for a change that a browser asks for on behalf of a page from elsewhere.
 
     Bodies are read whatever their Content-Type, so that a browser asks nobody before it sends one; only these two
@@ -120,7 +123,7 @@ def require_own_site(request: Request) -> None:
         raise ForeignSite
 
 
-def caller_of(request: Request) -> str:
+async def caller_of(request: Request) -> str:
     """Give the address that a request comes from."""
     return request.client.host if request.client else ""
 

@@ -42,7 +42,7 @@ async def trained(
     if job is None:
         order = await _order(parts, body, start)
         terms = ledger.Request(
-            caller=caller_of(request),
+            caller=await caller_of(request),
             priority=asked.priority,
             seconds=asked.timeout_seconds,
             key=named,

@@ -1,5 +1,6 @@
 """Training and asking over HTTP."""
 
+from threading import enumerate as running_threads
 from typing import Any
 
 import httpx
@@ -229,3 +230,12 @@ async def test_a_single_column_can_be_sent_as_a_list_of_values(client: httpx.Asy
 
     assert len(await predictions(client, model="single", X=[1, 2, 3])) == 3
     assert len(await predictions(client, model="single", X=[1])) == 1
+
+
+async def test_a_small_request_is_answered_where_it_came_in(client: httpx.AsyncClient) -> None:
+    """No part of it is handed to a thread of the framework, which takes longer than the answer itself."""
+    await trained(client, name="exam", rows=ROWS, target="score")
+
+    await predictions(client, model="exam", X=[[4, 8]])
+
+    assert not [thread.name for thread in running_threads() if thread.name.startswith("AnyIO")]
