@@ -86,6 +86,8 @@ def kind_of(raw: RawColumn) -> str:
     Texts are numbers, or dates, if half of them at least can be read as such, for the others are slips then; they are
     true and false only if all are. In a typed column texts are texts, and the most frequent type is the column's.
     """
+    if raw.numbers is not None:
+        return "number"
     if raw.typed:
         return _most_frequent_type(raw)
     cells = raw.array

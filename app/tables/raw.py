@@ -8,10 +8,12 @@ from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import BadTable, Fault
+from app.tables.cells import LARGEST_NUMBER
 from app.tables.texts import FIRST, LAST, MOMENT, Arrow, Mask, clean, mask, plain
 
 MICROSECONDS = {"day": 86_400 * 10**6, "s": 10**6, "ms": 10**3, "us": 1, "ns": 1}
@@ -38,8 +40,18 @@ class RawColumn:
         return from_json(self.original, json_type(map(type, self.original)))
 
     @cached_property
+    def numbers(self) -> npt.NDArray[np.float64] | None:
+        """Cells of JSON that are just numbers, in a tenth of the time that others take; None where some are not."""
+        if not isinstance(self.original, list) or not set(map(type, self.original)) <= {int, float}:
+            return None
+        numbers = _numbers(self.original)
+        return numbers if (np.abs(numbers) <= LARGEST_NUMBER).all() else None
+
+    @cached_property
     def absent(self) -> Mask:
         """Which rows have no value."""
+        if self.numbers is not None:
+            return np.zeros(len(self.numbers), dtype=np.bool_)
         if isinstance(self.original, list) and pa.types.is_string(self.array.type):
             no_cells = np.array([is_no_cell(cell) for cell in self.original], dtype=np.bool_)
             return mask(pc.is_null(self.array)) & ~no_cells
@@ -85,7 +97,8 @@ def from_json(cells: Sequence[object], kind: pa.DataType) -> Arrow:
     if pa.types.is_null(kind):
         return pa.nulls(len(cells))
     if pa.types.is_floating(kind):
-        return _numbers(cells)
+        absent = np.array([cell is None for cell in cells]) if None in cells else None
+        return pa.array(_numbers(cells), mask=absent)
     if pa.types.is_boolean(kind):
         return pa.array(cells, kind)
     return clean(pa.array([_text(cell) for cell in cells], kind))
@@ -135,13 +148,11 @@ def _from_arrow(cells: Arrow, name: str) -> Arrow:
     raise BadTable(message[:200], [Fault("numbers, texts, true and false, or dates", got=str(kind)[:40], column=name)])
 
 
-def _numbers(cells: Sequence[Any]) -> Arrow:
+def _numbers(cells: Sequence[Any]) -> npt.NDArray[np.float64]:
     try:
-        numbers = np.array(cells, dtype=np.float64)
+        return np.array(cells, dtype=np.float64)
     except OverflowError:  # a whole number beyond float64
-        numbers = np.array([np.nan if cell is None else _nearest(cell) for cell in cells])
-    absent = np.array([cell is None for cell in cells]) if None in cells else None
-    return pa.array(numbers, mask=absent)
+        return np.array([np.nan if cell is None else _nearest(cell) for cell in cells])
 
 
 def _nearest(number: float) -> float:
