@@ -308,6 +308,10 @@ class StorageFull(StorageError):
     """No space is left for what is to be stored, or for a body that is too long for memory."""
 
 
+class CatalogueDamaged(StorageError):
+    """What should be the catalogue is no database, or not one of ours."""
+
+
 class CatalogueNewer(StorageError):
     """The catalogue was written by a newer netlet than this one."""
 

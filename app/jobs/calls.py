@@ -4,11 +4,13 @@ import asyncio
 from concurrent.futures import Executor
 from pathlib import Path
 
+from app.errors import StorageError
 from app.jobs import orders
 from app.jobs.endings import LOST
 from app.jobs.folder import JobFolder
 from app.jobs.orders import Order
 from app.jobs.work import Workplace, train_and_save
+from app.store.files import storage_errors
 from app.store.saving import Saved, drop
 
 GRACE_SECONDS = 1.0  # that a training has to end by itself
@@ -25,9 +27,10 @@ class Calls:
         """Let a process train, until it is to pause."""
         note = self.folder.note(job_id, attempt)
         try:
-            note.prepare(until)
+            with storage_errors():
+                note.prepare(until)
             future = asyncio.wrap_future(self.executor.submit(train_and_save, data, self.workplace, note))
-        except (*LOST, OSError) as error:
+        except (*LOST, StorageError) as error:
             future = asyncio.get_running_loop().create_future()
             future.set_exception(error)
         future.add_done_callback(_take_note)  # it may end when nobody waits for it any longer

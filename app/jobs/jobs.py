@@ -191,7 +191,7 @@ class Jobs:
             self._ask(job, job.wish)
         elif job.is_over:
             self.folder.clear(job.id)
-        return job
+        return self._followed(job)
 
     def stop(self) -> None:
         """Leave all jobs to whoever comes next, and take no more; those who wait are told at once."""
@@ -230,7 +230,7 @@ class Jobs:
             while self.free > 0 and await asyncio.to_thread(self.ledger.has_claims):
                 self.reserved += 1
                 try:
-                    claimed = await self._write(self.ledger.claim)
+                    claimed = await self._write(self._claim)
                 finally:
                     self.reserved -= 1
                 if claimed is None:
@@ -348,7 +348,10 @@ class Jobs:
     def _move(self, unit: Unit, job: Job, state: State, **values: object) -> _Ended:
         """End a job, and begin the next in the same commit."""
         over = self.ledger.move(unit, job, state, points=job.points, **values)
-        return _Ended(over, None if self.stopping else self.ledger.claim(unit))
+        return _Ended(over, None if self.stopping else self._claim(unit))
+
+    def _claim(self, unit: Unit) -> Claimed | None:
+        return self.ledger.claim(unit, list(self.running))
 
     async def _retry(self, running: _Running, job: Job) -> None:
         """Begin another attempt, unless there were too many."""

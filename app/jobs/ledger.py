@@ -13,6 +13,7 @@ from app.jobs.job import BEFORE, Job, State, error_to
 from app.store.catalogue import Catalogue, Unit
 from app.store.schema import datasets, jobs, keys, orders
 
+NUL = "\0"  # which PostgreSQL does not take
 UNFINISHED = (State.QUEUED, State.RUNNING)
 
 # Statements that every job needs are put together once: that takes longer than to execute them.
@@ -21,7 +22,7 @@ _last_served = select(func.max(_served.c.started)).where(_served.c.caller == job
 _is_lost = (jobs.c.state == State.RUNNING) & (jobs.c.lease < bindparam("now"))
 _is_ready = (jobs.c.state == State.QUEUED) | _is_lost
 _order = case((_is_lost, 0), else_=1), jobs.c.priority.desc(), func.coalesce(_last_served, 0.0), jobs.c.created
-_CLAIM = select(jobs).where(_is_ready).order_by(*_order).limit(1)
+_CLAIM = select(jobs).where(_is_ready, jobs.c.id.not_in(bindparam("own", expanding=True))).order_by(*_order).limit(1)
 _READY = select(jobs.c.id).where(_is_ready).limit(1)
 _QUEUED = select(func.count()).select_from(jobs).where(jobs.c.state == State.QUEUED)
 _DATASET = select(datasets.c.id).where(datasets.c.id == bindparam("id"))
@@ -165,13 +166,13 @@ class Ledger:
         elif found.digest != key.digest:
             raise KeyReused
 
-    def claim(self, unit: Unit) -> Claimed | None:
+    def claim(self, unit: Unit, running: Sequence[str] = ()) -> Claimed | None:
         """Take over the next job: one whose owner died, else of the highest priority, of who was served longest ago.
 
-        Jobs that were tried too often fail.
+        Jobs that were tried too often fail. Those that are `running` here are not lost, though nobody could be told.
         """
         now = time()
-        while (row := unit.connection.execute(_CLAIM, {"now": now}).first()) is not None:
+        while (row := unit.connection.execute(_CLAIM, {"now": now, "own": running}).first()) is not None:
             job = Job.of(row)
             if job.state == State.RUNNING and job.attempt >= self.most_attempts:
                 self.move(unit, job, State.FAILED, error=error_to(WorkerLost()))
@@ -238,7 +239,7 @@ class Ledger:
 
     def get(self, job_id: str) -> Job:
         """Read a job; raise JobNotFound."""
-        rows = self.catalogue.read(_JOB, {"id": job_id.replace("\0", "")})
+        rows = [] if NUL in job_id else self.catalogue.read(_JOB, {"id": job_id})
         if not rows:
             raise JobNotFound(job_id)
         return Job.of(rows[0])
@@ -263,7 +264,7 @@ def _of_key(found: Sequence[Row[Any]], key: Key) -> Job | None:
 
 
 def _read(unit: Unit, job_id: str) -> Job:
-    row = unit.connection.execute(_JOB, {"id": job_id.replace("\0", "")}).first()
+    row = None if NUL in job_id else unit.connection.execute(_JOB, {"id": job_id}).first()
     if row is None:
         raise JobNotFound(job_id)
     return Job.of(row)

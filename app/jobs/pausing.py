@@ -27,13 +27,24 @@ async def resume(jobs: Jobs, job_id: str) -> Job:
 
 async def step(jobs: Jobs, job_id: str, epochs: int) -> Job:
     """Let a job that is paused take so many epochs, and give it once it has, or after a while; raise as `resume`."""
-    epoch = (await jobs.get(job_id)).epoch
-    job = await _hold(jobs, job_id, lambda job: max(_require_paused(job), epoch) + epochs)
-    deadline, until = monotonic() + STEP_SECONDS, job.until or 0
-    while job.paused and job.epoch < until and not jobs.stopping and monotonic() < deadline:
-        await asyncio.sleep(LOOK_SECONDS)
+    found = await _once(jobs, job_id, lambda job: _is_held(jobs, job))  # it may still be on its way to where it pauses
+    job = await _hold(jobs, job_id, lambda job: max(_require_paused(job), found.epoch) + epochs)
+    return await _once(jobs, job_id, lambda now: now.epoch >= (job.until or 0))
+
+
+async def _once(jobs: Jobs, job_id: str, done: Callable[[Job], bool]) -> Job:
+    """Give a job once something is true of it, it is not paused at all, or after a while."""
+    deadline = monotonic() + STEP_SECONDS
+    while True:
         job = await jobs.get(job_id)
-    return job
+        if not job.paused or done(job) or jobs.stopping or monotonic() >= deadline:
+            return job
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _is_held(jobs: Jobs, job: Job) -> bool:
+    """Tell whether a job has come to where it pauses, or has not begun."""
+    return job.state == State.QUEUED or jobs.folder.note(job.id, job.attempt).is_held()
 
 
 def _go_on(job: Job) -> None:

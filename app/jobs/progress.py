@@ -2,6 +2,7 @@
 
 import logging
 import mmap
+import os
 import struct
 from contextlib import suppress
 from math import isnan, nan
@@ -13,7 +14,8 @@ from app.engine.control import Progress
 from app.jobs.job import Point
 
 LAYOUT = struct.Struct("<qqddd")
-WISHED = struct.Struct("<c7xq")  # a letter, and the epoch after which to pause
+WISHED = struct.Struct("<cc6xq")  # a letter, whether the training waits, and the epoch after which it is to
+WAITS, HELD = 1, b"h"
 UNTIL = struct.Struct("<q")
 FOR_EVER = 2**63 - 1
 SECONDS_BETWEEN_LOOKS = 0.005  # of a training that is paused
@@ -48,18 +50,32 @@ class Note:
 
     def prepare(self, until: int | None = None) -> None:
         """Make room for a wish; say after which epoch to pause."""
-        self.wish_path.write_bytes(WISHED.pack(b"\0", FOR_EVER if until is None else until))
+        self.wish_path.write_bytes(WISHED.pack(b"\0", b"\0", FOR_EVER if until is None else until))
 
     def ask(self, wish: bytes) -> None:
         """Leave a wish of one letter, unless the training is over."""
-        with suppress(FileNotFoundError), self.wish_path.open("r+b", buffering=0) as file:
-            file.write(wish)
+        self._wish(0, wish)
 
     def hold(self, until: int | None) -> None:
         """Say after which epoch to pause, if at all, unless the training is over."""
-        with suppress(FileNotFoundError), self.wish_path.open("r+b", buffering=0) as file:
-            file.seek(WISHED.size - UNTIL.size)
-            file.write(UNTIL.pack(FOR_EVER if until is None else until))
+        self._wish(WISHED.size - UNTIL.size, UNTIL.pack(FOR_EVER if until is None else until))
+
+    def is_held(self) -> bool:
+        """Tell whether the training waits, and all that it has to tell is written."""
+        try:
+            return self.wish_path.read_bytes()[WAITS : WAITS + 1] == HELD
+        except OSError:  # it is over
+            return False
+
+    def _wish(self, place: int, what: bytes) -> None:
+        try:
+            with self.wish_path.open("r+b", buffering=0) as file:
+                file.seek(place)
+                file.write(what)
+        except FileNotFoundError:  # it is over
+            pass
+        except OSError as error:
+            log.warning("a training cannot be told what is wished of it (%s)", error.strerror)
 
 
 class NoteWriter:
@@ -72,6 +88,7 @@ class NoteWriter:
         self.waiting: list[bytes] = []
         self.file: BinaryIO | None = None
         self.wishes: mmap.mmap | None = None
+        self.wish_path = note.wish_path
         try:
             with note.wish_path.open("rb") as wishes:
                 self.wishes = mmap.mmap(wishes.fileno(), WISHED.size, prot=mmap.PROT_READ)
@@ -102,16 +119,23 @@ class NoteWriter:
     @property
     def until(self) -> int:
         """The epoch after which to pause."""
-        return FOR_EVER if self.wishes is None else int(WISHED.unpack(self.wishes[:])[1])
+        return FOR_EVER if self.wishes is None else int(WISHED.unpack(self.wishes[:])[2])
 
     def hold(self, epoch: int) -> None:
         """Wait after an epoch for as long as no other is to follow, and no end is wished; tell that it is over."""
         if self.until <= epoch:
             self._write_all()
             began = monotonic()
+            self._tell(HELD)
             while self.until <= epoch and self.wish == b"\0":
                 sleep(SECONDS_BETWEEN_LOOKS)
+            self._tell(b"\0")
             self.began += monotonic() - began  # the training's own time
+
+    def _tell(self, waits: bytes) -> None:
+        """Let others know whether the training waits; those who cannot be told wait a little longer for it."""
+        with suppress(OSError), self.wish_path.open("r+b", buffering=0) as wishes:
+            os.pwrite(wishes.fileno(), waits, WAITS)
 
     def close(self) -> None:
         """Write the last and close the files."""

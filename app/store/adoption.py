@@ -17,6 +17,7 @@ from app.store.references import is_name
 from app.store.schema import datasets, models, versions
 
 DATASETS = ".datasets"  # no model can be called this
+UNKNOWN = ""  # SHA-256 of a snapshot that was damaged when it was found
 ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
@@ -44,6 +45,12 @@ def snapshots_of(root: Path) -> list[tuple[str, int]]:
     return [(name, int(match[1])) for name, match in found if match[2] != DELETED]
 
 
+def folders_of(root: Path) -> list[str]:
+    """List the names of models that have a folder, which is no link to somewhere else."""
+    with os.scandir(root) as entries:
+        return sorted(entry.name for entry in entries if is_name(entry.name) and entry.is_dir(follow_symlinks=False))
+
+
 def _files(folder: Path) -> list[re.Match[str]]:
     found = [match for path in folder.iterdir() if (match := SNAPSHOT.fullmatch(path.name))]
     return sorted(found, key=lambda match: int(match[1]))
@@ -51,9 +58,7 @@ def _files(folder: Path) -> list[re.Match[str]]:
 
 def _highest(root: Path) -> Iterator[tuple[str, int]]:
     """Give for each model the highest number that was ever used, as far as files tell."""
-    with os.scandir(root) as entries:
-        names = [entry.name for entry in entries if is_name(entry.name) and entry.is_dir(follow_symlinks=False)]
-    for name in sorted(names):
+    for name in folders_of(root):
         numbers = [int(match[1]) for match in _files(root / name)]
         if numbers:
             yield name, max(numbers)
@@ -74,7 +79,7 @@ def _header(file: str, folder: int) -> tuple[str, str | None]:
         length, _ = read(file, within=folder, most=snapshot.LENGTH_BYTES)
         document = snapshot.read_document(read(file, within=folder, most=snapshot.header_end(length))[0])
     except (Damage, snapshot.NewerFormat, OSError):
-        return "", None
+        return UNKNOWN, None
     return document.sha256, document.dataset
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.errors import StorageError, StorageFull
 from app.store import belonging
-from app.store.databases import FILE, PATIENCE, REPAIR, database_errors, engine_of, opening_errors
+from app.store.databases import FILE, PATIENCE, database_errors, engine_of, opening_errors
 from app.store.files import opened, rename, storage_errors, sync
 from app.store.migrating import migrate
 from app.store.reserve import Reserve
@@ -97,6 +97,7 @@ class Catalogue:
         self.waiting: SimpleQueue[_Work | None] = SimpleQueue()  # None is the last
         self.thread: Thread | None = None
         self.watch: PoolProxiedConnection | None = None
+        self.place: tuple[int, int] | None = None
         self.lock = Condition()
         self.is_open = False
         self.users = 0
@@ -104,25 +105,46 @@ class Catalogue:
     def open(self, fill: Callable[[Unit], object] = lambda _unit: None) -> None:
         """Make or migrate the tables where that is needed, and fill them where they are new.
 
-        Raises CatalogueNewer, CatalogueForeign, or StorageError with what keeps it from being opened.
+        Raises CatalogueNewer, CatalogueForeign, CatalogueDamaged, or StorageError with what keeps it from being opened.
         """
-        remedy = REPAIR if self.is_sqlite else ""
-        with self.restoring(), storage_errors(), opening_errors(remedy), _alone(self.root):
+        with self.restoring(), storage_errors(), _alone(self.root):
             if self.is_sqlite:
                 belonging.require_unclaimed(self.root)
                 (self.root / FILE).touch(mode=0o600)  # which its companions take over
-            self._migrate(fill)
+            try:
+                self._migrate(fill)
+            except StorageFull:
+                if self.reserve is None:
+                    raise
+                self.reserve.release()  # whoever opens it may give back space
+                self._migrate(fill)
+            self.place = self._place()
         self.is_open = True
         self.thread = Thread(target=self._work, name="catalogue", daemon=True)
         self.thread.start()
 
     def _migrate(self, fill: Callable[[Unit], object]) -> None:
-        with self.writer.begin() as connection:
+        with opening_errors(), self.writer.begin() as connection:
             is_new = migrate(connection)
             if not self.is_sqlite:
                 is_new = belonging.claim(connection, self.root)
             if is_new:
                 fill(Unit(connection))
+
+    def _place(self) -> tuple[int, int] | None:
+        """Tell which file the catalogue is, if it is one."""
+        if not self.is_sqlite:
+            return None
+        file = (self.root / FILE).stat()
+        return file.st_dev, file.st_ino
+
+    def _require_in_place(self) -> None:
+        """Raise StorageError where the file was removed or replaced: what is written to it then, nobody finds again."""
+        with suppress(FileNotFoundError):
+            if self._place() == self.place:
+                return
+        message = "The catalogue is not in its place any more. Bring the store back, and start the service again."
+        raise StorageError(message)
 
     def close(self) -> None:
         """End, once all that was asked for is done; who asks later is told that it is closed."""
@@ -230,6 +252,7 @@ class Catalogue:
                 unit = Unit(connection)
                 for work in together:
                     _attempt(unit, work)
+                self._require_in_place()
                 unit.sync()
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to who asked for it
             # A commit that failed may yet have been one, unless it was for want of space.

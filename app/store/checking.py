@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import time_ns
 
 from sqlalchemy import select
 
-from app.errors import NetletError, SnapshotDamaged, StorageError
-from app.store.adoption import adopt, snapshots_of
+from app.errors import CatalogueDamaged, NetletError
+from app.store.adoption import adopt, folders_of, snapshots_of
 from app.store.catalogue import Catalogue, Unit
 from app.store.databases import FILE
+from app.store.files import storage_errors
 from app.store.schema import jobs, versions
 from app.store.store import ModelStore
 
@@ -20,17 +22,18 @@ LEFT = re.compile(r"[1-9][0-9]{0,8}\.((memory\.)?safetensors\.orphan-[0-9a-f-]+|
 
 
 def open_anyhow(root: Path, url: str | None) -> tuple[ModelStore, str]:
-    """Open a store; put a catalogue in SQLite that cannot be read aside, and make it anew. Tells what was done."""
+    """Open a store; put a catalogue in SQLite that is damaged aside, and make it anew. Tells what was done.
+
+    Raises StorageError where it cannot be opened for another reason: then nothing is wrong with it.
+    """
     store = ModelStore(root, Catalogue(root, url))
     try:
         store.open()
-    except StorageError as error:
+    except CatalogueDamaged:
         store.close()
-        if url is not None or type(error) is not StorageError:  # then there is nothing wrong with it
-            raise
         aside = f"{FILE}.damaged-{time_ns()}"
         for end in ("", "-wal", "-shm"):
-            if (root / (FILE + end)).exists():
+            with storage_errors(), suppress(FileNotFoundError):
                 (root / (FILE + end)).rename(root / (aside + end))
         store = ModelStore(root, Catalogue(root))
         store.open()
@@ -42,10 +45,7 @@ def damaged(store: ModelStore) -> Iterator[str]:
     """Verify every bit of every version that is listed; say what is wrong."""
     for row in store.catalogue.read(select(versions).order_by(versions.c.name, versions.c.version)):
         try:
-            found = store.load(row.name, row.version).sha256
-            if found != row.sha256:
-                reason = "it is not the file that was saved as this version"
-                raise SnapshotDamaged(row.name, row.version, reason)
+            store.load(row.name, row.version)
         except NetletError as error:
             yield str(error)
 
@@ -68,5 +68,6 @@ def take_in(store: ModelStore) -> list[str]:
 
 
 def left_behind(store: ModelStore) -> list[Path]:
-    """Find the files that writers which died have left beside snapshots."""
-    return sorted(path for path in store.root.glob("*/*") if LEFT.fullmatch(path.name))
+    """Find the files that writers which died have left beside snapshots; a link leads to what is not the store's."""
+    folders = [store.root / name for name in folders_of(store.root)]
+    return sorted(path for folder in folders for path in folder.iterdir() if LEFT.fullmatch(path.name))

@@ -1,6 +1,7 @@
 """The databases that a catalogue can be in: how they are connected to, and what they may refuse."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +11,16 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from app.errors import StorageError, StorageFull
+from app.errors import CatalogueDamaged, StorageError, StorageFull
 from app.store.files import MORE_SPACE
 
 FILE = ".catalogue.sqlite"
 PATIENCE = 30  # seconds to wait for another process to finish writing
 ONE_WRITER = 0x6E65746C6574  # PostgreSQL's advisory lock that stands for what SQLite's lock does
-REPAIR = " If it is damaged, netlet check --repair makes a new one from the files."
+REPAIR = "netlet check --repair makes a new one from the files."
 DISK_FULL = "53100"
+DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last for tables that are not ours
+NO_SPACE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}  # the last where not even an index of the log fits
 REFUSALS = {"42501", "42P01"}  # PostgreSQL's: what is asked for is not allowed any more, or is gone
 SILENCE = {  # a server that does not answer is given up after half a minute, unless the URL says otherwise
     "connect_timeout": "10",
@@ -82,19 +85,25 @@ def database_errors() -> Iterator[None]:
 
 
 @contextmanager
-def opening_errors(remedy: str = "") -> Iterator[None]:
-    """Turn whatever keeps a database from being opened into StorageError, with the reason: it is told the operator."""
+def opening_errors() -> Iterator[None]:
+    """Turn whatever keeps a database from being opened into StorageError, with the reason: it is told the operator.
+
+    Raises CatalogueDamaged only where that is what is wrong: a healthy one may be locked, or on a disk that is full.
+    """
     try:
         yield
     except SQLAlchemyError as error:
         _require_space(error)
-        message = f"The catalogue cannot be opened ({_reason(error)}).{remedy}"
+        if _code(error) & 0xFF in DAMAGE:  # the rest of an extended code tells more
+            message = f"The catalogue is damaged ({_reason(error)}). {REPAIR}"
+            raise CatalogueDamaged(message) from error
+        message = f"The catalogue cannot be opened ({_reason(error)})."
         raise StorageError(message) from error
 
 
 def _require_space(error: SQLAlchemyError) -> None:
     """Raise StorageFull where that is what the database complains of."""
-    if _state(error) == DISK_FULL or "is full" in _reason(error):
+    if _state(error) == DISK_FULL or _code(error) in NO_SPACE:
         message = f"The disk is full. {MORE_SPACE}"
         raise StorageFull(message) from error
 
@@ -102,6 +111,11 @@ def _require_space(error: SQLAlchemyError) -> None:
 def _state(error: SQLAlchemyError) -> str | None:
     """Give the five letters by which PostgreSQL tells its errors apart; SQLite has none."""
     return getattr(getattr(error, "orig", None), "sqlstate", None)
+
+
+def _code(error: SQLAlchemyError) -> int:
+    """Give the number by which SQLite tells its errors apart; 0 is none of them."""
+    return getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
 
 
 def _reason(error: SQLAlchemyError) -> str:

@@ -5,9 +5,9 @@ import re
 from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Row, delete, insert, select
 
 from app.errors import DatasetDamaged, DatasetInUse, DatasetNotFound, StorageError
 from app.store.adoption import ID
@@ -121,9 +121,20 @@ class DatasetStore(DatasetFiles):
 
     def find(self, dataset: str) -> Dataset:
         """Read what is known of a dataset; raise DatasetNotFound or DatasetDamaged."""
-        if not ID.fullmatch(dataset) or not self.catalogue.read(select(datasets).where(datasets.c.id == dataset)):
+        listed = self._listed(dataset) if ID.fullmatch(dataset) else None
+        if listed is None:
             raise DatasetNotFound
-        return super().find(dataset)
+        try:
+            return super().find(dataset)
+        except DatasetNotFound:
+            now = self._listed(dataset)
+        if now == listed:
+            message = "what described it is missing"
+            raise DatasetDamaged(dataset, message)
+        return self.find(dataset)  # it has been deleted, and maybe sent again, meanwhile
+
+    def _listed(self, dataset: str) -> Row[Any] | None:
+        return next(iter(self.catalogue.read(select(datasets).where(datasets.c.id == dataset))), None)
 
     def find_whole(self, dataset: str) -> Dataset | None:
         """Find a dataset if it is there and every bit of it is right."""

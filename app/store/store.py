@@ -12,7 +12,7 @@ from fcntl import LOCK_SH, flock
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from app.engine.model import Model
 from app.errors import (
@@ -25,7 +25,7 @@ from app.errors import (
     VersionNotFound,
 )
 from app.store import aliases, snapshot
-from app.store.adoption import adopt
+from app.store.adoption import UNKNOWN, adopt
 from app.store.aliases import Alias
 from app.store.catalogue import Catalogue
 from app.store.deleting import Gone, broken_off, clear, clear_expired, forget, keep
@@ -39,7 +39,10 @@ from app.store.schema import models, versions
 
 PREFIX = re.compile(r"[a-z0-9._-]*", re.ASCII)
 AFTER_ALL = "~"  # comes after all that a name may have
-NO_FILE = {errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO}
+NO_FILE = {errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO}
+_SAVED = select(versions.c.sha256).where(
+    versions.c.name == bindparam("name"), versions.c.version == bindparam("version")
+)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
@@ -178,6 +181,9 @@ class ModelStore:
         except Damage as error:
             self.resolve(Reference(name, version))  # it may have been deleted while it was read
             raise self._damaged(name, version, str(error)) from error
+        for row in self.catalogue.read(_SAVED, {"name": name, "version": version}):
+            if row.sha256 not in {document.sha256, UNKNOWN}:
+                raise self._damaged(name, version, "it is not the file that was saved as this version")
         return Stored(name, version, document.sha256, _time(written), len(data), model)
 
     def listed(self, name: str) -> Listed:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 
@@ -59,6 +59,15 @@ def fill(store: ModelStore) -> dict[int, str]:
     pytest.fail("it was never full")
 
 
+def fill_up(filler: Path) -> None:
+    """Leave no byte of a disk."""
+    with filler.open("ab", buffering=0) as file:
+        for size in (2**16, 2**12, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+
+
 @needs_root
 def test_a_full_disk_keeps_what_it_has_and_can_be_left(full_disk: Path) -> None:
     """Again and again: all that was acknowledged is there, one version can be deleted, and then another saved."""
@@ -92,6 +101,38 @@ def test_a_service_on_a_full_disk_says_so_and_goes_on(full_disk: Path, start_ser
             assert client.delete(f"/models/exam/versions/{version}").status_code == 204
         assert client.post("/train", json=TUTORIAL).status_code == 201
         assert client.get("/readyz").status_code == 503  # there is less than NETLET_RESERVE_BYTES
+
+
+@needs_root
+def test_a_disk_without_a_byte_left_is_survived(full_disk: Path, start_server: StartServer) -> None:
+    """507, not 500; the service starts on it, a repair leaves a healthy catalogue alone, and space makes all well."""
+    store, filler = full_disk / "models", full_disk / "filler"
+    server = start_server(NETLET_MODELS=str(store))
+    with server.client() as client:
+        client.post("/train", json=TUTORIAL).raise_for_status()
+        client.put("/models/exam/aliases/live", json={"version": 1}).raise_for_status()
+        fill_up(filler)
+        for _ in range(2):
+            refused = client.post("/train", json=TUTORIAL)
+            assert (refused.status_code, refused.json()["type"]) == (507, "/problems/storage-full")
+        server.end()
+    fill_up(filler)
+
+    repaired = subprocess.run(
+        [sys.executable, "-m", "app.cli", "check", "--repair"],
+        env=os.environ | {"NETLET_MODELS": str(store)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (repaired.returncode, list(store.glob("*damaged*"))) == (0, []), repaired.stderr
+    fill_up(filler)
+    with start_server(NETLET_MODELS=str(store)).client() as client:
+        assert client.post("/predict", json={"model": "exam", "X": [4, 8]}).status_code == 200
+        filler.unlink()
+        assert client.post("/train", json=TUTORIAL).status_code == 201
+        assert client.get("/models/exam/aliases/live").json()["version"] == 1
 
 
 @needs_root

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -282,6 +283,35 @@ async def test_a_job_whose_owner_died_is_taken_over(store: ModelStore) -> None:
             slow.futures[0].set_exception(errors.OutOfMemory())
             await asyncio.sleep(0.1)
             assert await alive.get(job.id) == ended
+
+
+async def test_nobody_takes_over_what_it_still_runs_itself(store: ModelStore) -> None:
+    """Whatever kept it from renewing its lease, such as a disk that was full."""
+    held = Held()
+    async with running(store, held, at_once=2, lease=1000) as jobs:
+        job, other = [(await jobs.submit(ORDER)).job for _ in range(2)]
+        await asyncio.wrap_future(store.catalogue.write(lambda unit: unit.execute(LEASES_ENDED)))
+
+        held.futures[1].set_exception(errors.Diverged(epoch=1, layer=1, learning_rate=1.0, last_loss=None))
+        await jobs.wait(other, 30)  # whose end is the time to take over another
+
+        assert (await jobs.get(job.id)).attempt == 1
+        await asyncio.wrap_future(store.catalogue.write(lambda unit: unit.execute(LEASES_ENDED)))
+        async with running(store, lease=1000) as others:  # to whom it looks lost
+            assert (await others.wait(job, 30)).attempt == 2
+
+
+async def test_a_store_that_is_gone_fails_a_training_in_words(store: ModelStore) -> None:
+    """Nothing unforeseen: whoever asked may try again."""
+    async with running(store) as jobs:
+        shutil.rmtree(store.root / ".jobs")
+
+        job = (await jobs.submit(ORDER)).job
+        job = await jobs.wait(job, 30)
+
+        assert job.state == State.FAILED
+        assert isinstance(job.error, errors.StorageError)
+        assert "ENOENT" in str(job.error)
 
 
 async def test_a_job_is_not_tried_for_ever(store: ModelStore) -> None:

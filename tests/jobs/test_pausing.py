@@ -109,6 +109,23 @@ async def test_a_running_job_is_paused_and_goes_on(store: ModelStore) -> None:
         await jobs.cancel(job.id, keep_best=False)
 
 
+async def test_a_step_right_after_a_pause_is_one(store: ModelStore) -> None:
+    """However far the training came meanwhile, without telling it yet, another epoch follows where it waits."""
+    async with running(store) as jobs:
+        job = await submitted(jobs, request=Request())
+        while (await jobs.get(job.id)).epoch < 3:  # noqa: ASYNC110 - a file has no event
+            await asyncio.sleep(0.01)
+        for _ in range(5):
+            await pausing.pause(jobs, job.id)
+
+            stepped = await pausing.step(jobs, job.id, 1)
+
+            assert (stepped.epoch, (await at_rest(jobs, job)).epoch) == (stepped.until, stepped.until)
+            await pausing.resume(jobs, job.id)
+            await asyncio.sleep(0.03)
+        await jobs.cancel(job.id, keep_best=False)
+
+
 async def test_two_steps_at_once_are_two_steps(store: ModelStore) -> None:
     """None is lost."""
     async with running(store) as jobs:

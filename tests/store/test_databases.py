@@ -1,6 +1,7 @@
 """What a catalogue is in: tables that are as they are told, one store for each, and a database that goes away."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,7 +18,7 @@ from app.engine.model import Model
 from app.errors import CatalogueForeign, CatalogueNewer, StorageError
 from app.main import store_of, url_of
 from app.settings import Settings
-from app.store import checking
+from app.store import checking, databases
 from app.store.catalogue import Unit
 from app.store.references import Reference
 from app.store.schema import metadata, models
@@ -118,6 +119,59 @@ def test_a_damaged_catalogue_is_made_anew_by_a_repair(store: ModelStore, model: 
     with closing(repaired):
         assert repaired.versions("exam") == [1]
     assert [path.name in told for path in store.root.glob("*.damaged-*")] == [True]
+
+
+@ON_SQLITE
+def test_a_catalogue_that_is_only_locked_is_not_put_aside(
+    store: ModelStore, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repair says that it is, and leaves it to those who use it."""
+    store.publish("exam", model)
+    monkeypatch.setattr(databases, "PATIENCE", 0.1)
+
+    with closing(sqlite3.connect(store.root / ".catalogue.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match=r"cannot be opened.*locked") as refused:
+            checking.open_anyhow(store.root, None)
+
+    assert "repair" not in str(refused.value)
+    assert list(store.root.glob("*.damaged-*")) == []
+    assert store.publish("exam", model) == 2
+
+
+@ON_SQLITE
+def test_a_database_of_other_tables_is_put_aside(store: ModelStore, model: Model) -> None:
+    """What is not ours is damage, too."""
+    store.publish("exam", model)
+    store.close()
+    with closing(sqlite3.connect(store.root / ".catalogue.sqlite")) as other:
+        other.executescript("DROP TABLE alembic_version; DROP TABLE versions; CREATE TABLE versions (price)")
+
+    repaired, told = checking.open_anyhow(store.root, None)
+
+    with closing(repaired):
+        assert "put aside" in told
+        assert repaired.versions("exam") == [1]
+
+
+@ON_SQLITE
+def test_nothing_is_acknowledged_by_a_catalogue_that_was_taken_away(store: ModelStore, model: Model) -> None:
+    """What would be written to it, nobody would find again; nothing is left of it, and back in its place it goes on."""
+    store.publish("exam", model)
+    catalogue, elsewhere = store.root / ".catalogue.sqlite", store.root / "elsewhere"
+    for replaced in (False, True):
+        catalogue.rename(elsewhere)
+        if replaced:
+            catalogue.write_bytes(elsewhere.read_bytes())
+
+        with pytest.raises(StorageError, match="not in its place"):
+            store.publish("exam", model)
+        with pytest.raises(StorageError, match="not in its place"):
+            store.keep("exam", 3)
+
+        assert [path.name for path in (store.root / "exam").iterdir()] == ["1.safetensors"]
+        elsewhere.rename(catalogue)
+    assert store.publish("exam", model) == 2
 
 
 @ON_SQLITE

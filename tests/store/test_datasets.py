@@ -170,6 +170,17 @@ def test_what_crashed_writers_left_is_swept_at_the_start(datasets: DatasetStore)
     assert files(datasets) == kept
 
 
+def test_a_dataset_without_its_description_is_damaged(datasets: DatasetStore) -> None:
+    """It is listed, so that there must have been one; sent again, it is whole."""
+    datasets.publish(ID, batches())
+    (datasets.folder / f"{ID}.json").unlink()
+
+    with pytest.raises(DatasetDamaged, match=rf"{ID}.*described it is missing"):
+        datasets.check(ID)
+    datasets.publish(ID, batches())
+    datasets.check(ID)
+
+
 def test_two_that_publish_the_same_at_once_leave_one(datasets: DatasetStore) -> None:
     """The first to be there stays, and only its sender is told that it is new."""
     with ThreadPoolExecutor(4) as pool:

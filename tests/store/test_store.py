@@ -7,6 +7,7 @@ import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,38 @@ def test_a_version_whose_file_is_gone_is_damaged(store: ModelStore, model: Model
         store.load("exam", 2)
     store.delete(Reference.parse("exam"))
     assert store.publish("exam", model) == 3
+
+
+def test_a_whole_snapshot_in_anothers_place_is_damage(store: ModelStore, model: Model) -> None:
+    """It is not what was acknowledged, however sound it is."""
+    store.publish("exam", model)
+    store.publish("exam", replace(model, description="another"))
+    shutil.copyfile(store.root / "exam" / "1.safetensors", store.root / "exam" / "2.safetensors")
+
+    with pytest.raises(SnapshotDamaged, match=r"not the file that was saved.*exam/1"):
+        store.load("exam", 2)
+    assert store.load("exam", 1).version == 1
+
+
+@pytest.mark.parametrize("kind", ["symlink", "file"])
+def test_what_is_no_folder_of_a_model_is_damage_of_that_model_alone(
+    kind: str, store: ModelStore, model: Model, tmp_path: Path
+) -> None:
+    """All others are listed; and where a link leads, nothing is removed."""
+    store.publish("exam", model)
+    store.publish("other", model)
+    elsewhere = (store.root / "exam").rename(tmp_path / "elsewhere")
+    if kind == "symlink":
+        (store.root / "exam").symlink_to(elsewhere)
+    else:
+        (store.root / "exam").write_bytes(b"")
+    (elsewhere / "7.safetensors.orphan-0").write_bytes(b"")
+    (store.root / "other" / "7.safetensors.orphan-0").write_bytes(b"")
+
+    assert "cannot be read" in (store.listed("exam").damage or "")
+    assert store.listed("other").damage is None
+    assert checking.left_behind(store) == [store.root / "other" / "7.safetensors.orphan-0"]
+    assert [said.split()[1] for said in checking.damaged(store)] == ["exam/1"]
 
 
 def test_an_absurd_time_of_a_file_is_no_obstacle(store: ModelStore, model: Model) -> None:
