@@ -113,4 +113,4 @@ def stop_trainings(app: FastAPI) -> None:
     """End the trainings of an application that has started, from whatever thread or signal this is called in."""
     parts: Parts | None = getattr(app.state, "parts", None)
     if parts is not None:
-        parts.jobs.loop.call_soon_threadsafe(parts.jobs.stop)
+        parts.jobs.loop.call_soon_threadsafe(parts.stop)

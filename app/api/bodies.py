@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from app.api.accepting import form_of_answer
 from app.api.inflating import coding_of, inflated
-from app.api.parts import PartsOf
+from app.api.parts import Parts, PartsOf
 from app.api.spooling import spooled
 from app.errors import BodyTooLarge
 from app.tables.formats import format_of
@@ -44,8 +44,8 @@ class Body:
         return self.file or BytesIO(self.data)
 
 
-async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """Give a body piece by piece as it arrives, inflated.
+async def chunks(request: Request, parts: Parts, limit: int) -> AsyncIterator[bytes]:
+    """Give a body piece by piece as it arrives, inflated; ShuttingDown where it has not arrived when the service stops.
 
     Raises UnsupportedEncoding before anything is read, BodyTooLarge as soon as what arrives or what it inflates to is
     too long, MalformedBody where it is not compressed as it says.
@@ -54,9 +54,19 @@ async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise BodyTooLarge(limit)
-    arriving = _bounded(request.stream(), limit)
+    arriving = _bounded(_until_stopped(request, parts), limit)
     async for chunk in _bounded(inflated(arriving, coding), limit) if coding else arriving:
         yield chunk
+
+
+async def _until_stopped(request: Request, parts: Parts) -> AsyncIterator[bytes]:
+    pieces = request.stream()
+    while True:
+        with parts.given_up():
+            piece = await anext(pieces, None)
+        if piece is None:
+            return
+        yield piece
 
 
 async def _bounded(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
@@ -71,10 +81,10 @@ async def _bounded(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
         yield piece
 
 
-async def _body(request: Request, limit: int, form: str | None) -> Body:
+async def _body(request: Request, parts: Parts, limit: int, form: str | None) -> Body:
     """Read a whole body, giving up as soon as it proves too long."""
     data = BytesIO()  # unlike a list of chunks, it is as long as they are, however short each is
-    async for chunk in chunks(request, limit):
+    async for chunk in chunks(request, parts, limit):
         data.write(chunk)
     return _as_told(request, data.getvalue(), form)
 
@@ -86,21 +96,21 @@ def _as_told(request: Request, data: bytes, form: str | None, file: BinaryIO | N
 
 async def training_body(request: Request, parts: PartsOf) -> Body:
     """Read a table to learn from."""
-    return await _body(request, parts.limits.train_bytes, None)
+    return await _body(request, parts, parts.limits.train_bytes, None)
 
 
-async def short_body(request: Request) -> Body:
+async def short_body(request: Request, parts: PartsOf) -> Body:
     """Read a body that holds no table."""
-    return await _body(request, SHORT, None)
+    return await _body(request, parts, SHORT, None)
 
 
 async def prediction_body(request: Request, parts: PartsOf) -> AsyncIterator[Body]:
     """Read rows to answer; a table in a format of its own may be too long for memory."""
     form = form_of_answer(request.headers)
     if format_of(request.headers.get("content-type", "")) is None:
-        yield await _body(request, parts.limits.predict_bytes, form)
+        yield await _body(request, parts, parts.limits.predict_bytes, form)
         return
-    with closing(await spooled(chunks(request, parts.limits.bulk_bytes))) as kept:
+    with closing(await spooled(chunks(request, parts, parts.limits.bulk_bytes))) as kept:
         if isinstance(kept, BytesIO):
             yield _as_told(request, kept.getvalue(), form)
         else:

@@ -15,7 +15,7 @@ LOOK_SECONDS = 0.1
 
 def job_detail(job: Job, most_points: int = 0) -> JobDetail:
     """Describe a job, with so many points of its curves at most."""
-    latest = [dict(event) for event in progress(job, job.points[-1:])] or [dict.fromkeys(ProgressEvent.model_fields)]
+    latest = [dict(event) for event in progress(job, job.epoch - 1)] or [dict.fromkeys(ProgressEvent.model_fields)]
     return JobDetail(
         job=job.id,
         status=job.state,
@@ -40,25 +40,26 @@ def thinned(count: int, most: int) -> list[int]:
     return [round(step * (count - 1) / max(1, chosen - 1)) for step in range(chosen)]
 
 
-def progress(job: Job, points: Sequence[Point]) -> list[ProgressEvent]:
-    """Tell points of a job with its speed. A later attempt counts its seconds anew, and its epochs on."""
+def progress(job: Job, after: int = 0) -> list[ProgressEvent]:
+    """Tell a job's points after an epoch, with its speed. A later attempt counts its seconds anew, its epochs on."""
     told = []
-    for point in points:
-        begun = next(
-            (other for other in reversed(job.points) if other.epoch < point.epoch and other.seconds > point.seconds),
-            None,
-        )
-        done = point.epoch - (begun.epoch if begun else 0)
-        told.append(
-            ProgressEvent(
-                epoch=point.epoch,
-                epochs=point.epochs,
-                loss=point.loss,
-                validation_loss=point.validation_loss,
-                rows_per_second=job.rows * done / point.seconds if point.seconds > 0 else None,
-                eta_seconds=(point.epochs - point.epoch) * point.seconds / done,
+    before: list[Point] = []  # those that took longer than all after them: the last is where this attempt began
+    for point in job.points:
+        while before and before[-1].seconds <= point.seconds:
+            before.pop()
+        done = point.epoch - (before[-1].epoch if before else 0)
+        before.append(point)
+        if point.epoch > after:
+            told.append(
+                ProgressEvent(
+                    epoch=point.epoch,
+                    epochs=point.epochs,
+                    loss=point.loss,
+                    validation_loss=point.validation_loss,
+                    rows_per_second=job.rows * done / point.seconds if point.seconds > 0 else None,
+                    eta_seconds=(point.epochs - point.epoch) * point.seconds / done,
+                )
             )
-        )
     return told
 
 
@@ -72,8 +73,9 @@ async def events(jobs: Jobs, job: Job, after: int) -> AsyncIterator[ServerSentEv
         if (job.state, job.paused) != state and not job.is_over:
             state = job.state, job.paused
             yield ServerSentEvent(event=job.state, data=job_detail(job))
-        for event in progress(job, [point for point in job.points if point.epoch > after]):
+        for event in progress(job, after):
             after = event.epoch
+            await asyncio.sleep(0)  # there may be many, and others are to be answered meanwhile
             yield ServerSentEvent(event="progress", id=str(after), data=event)
         if job.is_over or jobs.stopping:
             break

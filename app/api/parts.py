@@ -1,10 +1,10 @@
 """The parts that routes are handed, and how a request gets at them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import closing
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, ParamSpec, TypeVar, cast
+from typing import Annotated, Any, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
@@ -22,6 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FELT = 64 * 2**10
+WORK_OF_A_TABLE = 64  # bytes of JSON to answer that take as long as one of a table whose columns are to be understood
 READING = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -55,6 +56,30 @@ class Parts:
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     answers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     bulk: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    waiting: "set[asyncio.Task[Any] | None]" = field(default_factory=set)
+    """For what clients have yet to send."""
+
+    def stop(self) -> None:
+        """Leave trainings to whoever comes next, and give up what has not arrived; those who wait are told at once."""
+        self.jobs.stop()
+        for task in self.waiting:
+            if task is not None:
+                task.cancel()
+
+    @contextmanager
+    def given_up(self) -> Iterator[None]:
+        """Raise ShuttingDown when the service stops while something of a client is waited for, or has stopped."""
+        self.go_on()
+        task = asyncio.current_task()
+        self.waiting.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if task is None or not self.jobs.stopping or task.uncancel():
+                raise
+            raise ShuttingDown from None
+        finally:
+            self.waiting.discard(task)
 
     async def write(self, do: Callable[[Unit], T]) -> T:
         """Do something in a transaction of the catalogue; its result is there once it is on disk."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from app.errors import Fault, InvalidRequest
+from app.tables.json_text import parse
 
 OF_THE_ROUTE = {"wait", "priority", "timeout_seconds", "max_epochs", "paused", "cancel_on_disconnect"}
 OF_THE_FORMAT = {"delimiter", "decimal", "encoding"}
@@ -21,7 +22,8 @@ def settings_of(query: list[tuple[str, str]]) -> dict[str, Any]:
     """Read the settings of a request from its address, to be validated as if they stood in a JSON body.
 
     Names are taken as they are; what is an object in JSON is JSON here too; several targets or columns are a list.
-    Raises InvalidRequest for any other that comes twice, and for what is part of the table.
+    Raises InvalidRequest for any other that comes twice, and for what is part of the table; DuplicateKey for an object
+    that has a key twice.
     """
     settings: dict[str, Any] = {}
     for name, value in query:
@@ -66,6 +68,7 @@ def parameters(schema: type[BaseModel], *left_out: str) -> list[dict[str, Any]]:
 
 def _json_or_text(value: str) -> object:
     try:
-        return from_json(value)
+        found = from_json(value)
     except ValueError:
         return value
+    return parse(value.encode(), "address") if isinstance(found, dict | list) else found

@@ -5,16 +5,17 @@ from dataclasses import replace
 from time import monotonic
 from typing import Annotated
 
-from fastapi import Header, Request
+from fastapi import Header, Request, Response
 
 from app.api.bodies import Body
 from app.api.continuing import read_continuation
 from app.api.job_schemas import Asked
 from app.api.orders import read_order
 from app.api.parsing import names_dataset
-from app.api.parts import FELT, Parts, caller_of
+from app.api.parts import FELT, WORK_OF_A_TABLE, Parts, caller_of
 from app.jobs import ledger
 from app.jobs.job import Job
+from app.jobs.ledger import Submitted
 from app.jobs.orders import Order
 from app.store.references import Reference
 
@@ -31,15 +32,16 @@ Key = Annotated[
 
 async def trained(
     parts: Parts, body: Body, asked: Asked, key: str | None, request: Request, *, start: str | None = None
-) -> Job:
+) -> Submitted:
     """Give the job of a request, new or known by its key, as it is when it is over or the wait is.
 
     `start` refers to the version that is trained on, where no new model is asked for. Raises InputError for what cannot
     be trained, ModelNotFound, VersionNotFound, Busy, KeyReused, ShuttingDown.
     """
     named = None if key is None else ledger.Key(key, _digest(request.url.path, body))
-    job = None if named is None else await parts.jobs.find(named)
-    if job is None:
+    known = None if named is None else await parts.jobs.find(named)
+    found = None if known is None else Submitted(known, is_new=False)
+    if found is None:
         order = await _order(parts, body, start)
         terms = ledger.Request(
             caller=await caller_of(request),
@@ -48,8 +50,15 @@ async def trained(
             key=named,
             paused=asked.paused,
         )
-        job = (await parts.jobs.submit(replace(order, max_epochs=asked.max_epochs), terms)).job
-    return await _waited(parts, body, asked, job)
+        found = await parts.jobs.submit(replace(order, max_epochs=asked.max_epochs), terms)
+    return found._replace(job=await _waited(parts, body, asked, found))
+
+
+def marked(answer: Response, *, is_replayed: bool) -> Response:
+    """Tell whether an answer is that to a request which was done before, under the same key."""
+    if is_replayed:
+        answer.headers["idempotency-replayed"] = "true"
+    return answer
 
 
 async def _order(parts: Parts, body: Body, start: str | None) -> Order:
@@ -59,8 +68,10 @@ async def _order(parts: Parts, body: Body, start: str | None) -> Order:
     return await parts.read_table(FELT, read_continuation, body, stored, parts.limits, parts.datasets, parts.store)
 
 
-async def _waited(parts: Parts, body: Body, asked: Asked, job: Job) -> Job:
-    if asked.paused or not asked.cancel_on_disconnect:
+async def _waited(parts: Parts, body: Body, asked: Asked, found: Submitted) -> Job:
+    """Wait for a job; only the request that it was made for ends it by going away."""
+    job = found.job
+    if asked.paused or not (asked.cancel_on_disconnect and found.is_new):
         return await parts.jobs.wait(job, 0 if asked.paused else asked.wait)
     deadline = monotonic() + asked.wait
     while not job.is_over and not parts.jobs.stopping and (left := deadline - monotonic()) > 0:
@@ -78,4 +89,4 @@ def _digest(path: str, body: Body) -> str:
 
 def _size(body: Body) -> int:
     """Tell how much is to be read: a dataset is more than the event loop has time for, however short its name."""
-    return FELT if len(body.data) < FELT and names_dataset(body) else len(body.data)
+    return FELT if names_dataset(body) else len(body.data) * WORK_OF_A_TABLE

@@ -149,9 +149,13 @@ class Jobs:
         """Find the job that a key stands for; raise KeyReused where it is that of another request."""
         return await asyncio.to_thread(self.ledger.find, key)
 
-    def reserve(self, key: Key) -> None:
+    async def is_reserved(self, key: Key) -> bool:
+        """Tell whether a key stands for a request already; raise KeyReused where it is that of another."""
+        return await asyncio.to_thread(self.ledger.is_reserved, key)
+
+    async def reserve(self, key: Key) -> None:
         """Let a key stand for a request of which no job comes; raise KeyReused where it stands for another."""
-        self.catalogue.write(lambda unit: self.ledger.reserve(unit, key)).result()
+        await self._write(lambda unit: self.ledger.reserve(unit, key))
 
     async def get(self, job_id: str) -> Job:
         """Read a job, and how far it is; raise JobNotFound."""
@@ -259,6 +263,10 @@ class Jobs:
 
     def _start_claimed(self, claimed: Claimed) -> None:
         job, data = claimed.job, claimed.data or self.folder.order(claimed.job.id)
+        if job.is_over:
+            self.folder.clear(job.id)
+            self._spawn(self._fill())
+            return
         self._start(_Running(job, data, self.calls.begin(job.id, job.attempt, data, job.until)))
 
     def _start(self, running: _Running) -> None:

@@ -97,7 +97,7 @@ class Submitted(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A job that is to be run now, and its order; None where that is a file."""
+    """A job that is to be run now, or that was tried too often, and its order; None where that is a file."""
 
     job: Job
     data: bytes | None
@@ -158,6 +158,13 @@ class Ledger:
         """Find the job that a key stands for; raise KeyReused where it is that of another request."""
         return _of_key(self.catalogue.read(_STANDS_FOR, {"key": key.text}), key)
 
+    def is_reserved(self, key: Key) -> bool:
+        """Tell whether a key stands for a request already; raise KeyReused where it is that of another."""
+        found = self.catalogue.read(_STANDS_FOR, {"key": key.text})
+        if any(row.digest != key.digest for row in found):
+            raise KeyReused
+        return bool(found)
+
     def reserve(self, unit: Unit, key: Key) -> None:
         """Let a key stand for a request of which no job comes; raise KeyReused where it stands for another."""
         found = unit.connection.execute(_STANDS_FOR, {"key": key.text}).first()
@@ -169,18 +176,19 @@ class Ledger:
     def claim(self, unit: Unit, running: Sequence[str] = ()) -> Claimed | None:
         """Take over the next job: one whose owner died, else of the highest priority, of who was served longest ago.
 
-        Jobs that were tried too often fail. Those that are `running` here are not lost, though nobody could be told.
+        One that was tried too often is given as one that failed. Those that are `running` here are not lost, though
+        nobody could be told.
         """
         now = time()
-        while (row := unit.connection.execute(_CLAIM, {"now": now, "own": running}).first()) is not None:
-            job = Job.of(row)
-            if job.state == State.RUNNING and job.attempt >= self.most_attempts:
-                self.move(unit, job, State.FAILED, error=error_to(WorkerLost()))
-                continue
-            attempt = job.attempt + (job.owner is not None or job.state == State.QUEUED)
-            own = self._own(now) | {"attempt": attempt, "started": job.started or now}
-            return Claimed(self.move(unit, job, State.RUNNING, **own), unit.connection.scalar(_ORDER, {"job": job.id}))
-        return None
+        row = unit.connection.execute(_CLAIM, {"now": now, "own": running}).first()
+        if row is None:
+            return None
+        job = Job.of(row)
+        if job.state == State.RUNNING and job.attempt >= self.most_attempts:
+            return Claimed(self.move(unit, job, State.FAILED, error=error_to(WorkerLost())), None)
+        attempt = job.attempt + (job.owner is not None or job.state == State.QUEUED)
+        own = self._own(now) | {"attempt": attempt, "started": job.started or now}
+        return Claimed(self.move(unit, job, State.RUNNING, **own), unit.connection.scalar(_ORDER, {"job": job.id}))
 
     def has_claims(self) -> bool:
         """Whether there is anything to claim, as far as can be told without keeping others from writing."""

@@ -40,7 +40,9 @@ class Note:
         """Give what was written so far."""
         try:
             noted = self.path.read_bytes()
-        except FileNotFoundError:
+        except OSError as error:  # a training must not fail for what is only told of it
+            if not isinstance(error, FileNotFoundError):
+                log.warning("progress cannot be read (%s)", error.strerror)
             return []
         whole = noted[: len(noted) - len(noted) % LAYOUT.size]
         return [

@@ -20,15 +20,18 @@ class _Repeated(Exception):
         self.key = key
 
 
-def parse(body: bytes) -> object:
-    """Give what a JSON text holds; raise MalformedBody if it is none, DuplicateKey for a key that is there twice."""
+def parse(body: bytes, place: str = "body") -> object:
+    """Give what a JSON text holds; raise MalformedBody if it is none, DuplicateKey for a key that is there twice.
+
+    `place` is where it stands.
+    """
     try:
         value = from_json(body)
     except ValueError as error:
-        message = f"The body is not JSON: {error}.{_hint(body)}"
+        message = f"The {place} is not JSON: {error}.{_hint(body)}"
         raise MalformedBody(message) from None
     if body.count(b":") != _keys(value):  # also where a text has one: the exact way takes five times as long
-        _require_single_keys(body)
+        _require_single_keys(body, place)
     return value
 
 
@@ -42,7 +45,7 @@ def parse_lines(body: bytes, *, first: int = 1) -> list[Any]:
         rows = from_json(b"[" + b",".join(lines) + b"]")
         if len(rows) == len(lines):
             if body.count(b":") != _keys(rows):
-                _require_single_keys(b"[" + b",".join(lines) + b"]")
+                _require_single_keys(b"[" + b",".join(lines) + b"]", "body")
             return list(rows)
     except ValueError:
         pass  # told below, with its line
@@ -63,13 +66,13 @@ def _keys(value: object) -> int:
     return sum(map(len, rows)) + sum(len(part) for part in parts if isinstance(part, dict))
 
 
-def _require_single_keys(body: bytes) -> None:
+def _require_single_keys(body: bytes, place: str) -> None:
     """Read a text again, slowly, to find a key that an object has twice; raise DuplicateKey if there is one."""
     try:
         json.loads(body, object_pairs_hook=_pairs)
     except _Repeated as repeated:
-        message = "An object of the body has a key twice, so that one of its values would be lost. Send each key once."
-        raise DuplicateKey(message, [Fault("each key once", got=repeated.key[:SHOWN], field="body")]) from None
+        message = f"An object of the {place} has a key twice, so that one of its values would be lost. Send each once."
+        raise DuplicateKey(message, [Fault("each key once", got=repeated.key[:SHOWN], field=place)]) from None
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

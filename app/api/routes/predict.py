@@ -10,7 +10,7 @@ from app.api.bulk import answer_in_bulk
 from app.api.openapi import NameInPath, VersionInPath, body_of
 from app.api.orders import sent
 from app.api.parsing import options_of, parse, parse_settings
-from app.api.parts import Parts, PartsOf
+from app.api.parts import WORK_OF_A_TABLE, Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import Predictions, PredictRequest
 from app.errors import Fault, InvalidRequest, TableTooLarge
@@ -62,7 +62,7 @@ async def _answer_table(parts: Parts, body: Body, in_path: str | None) -> Respon
     stored = await _find(parts, body, request, in_path)
     bounds = replace(parts.limits.bounds, cells=min(CELLS_AT_ONCE, parts.limits.bounds.cells))
     options = options_of(body.media_type, body.query, settings, texts=texts_of(stored.model), bounds=bounds)
-    table = None if body.file else await parts.answer(len(body.data), _short, body, options)
+    table = None if body.file else await parts.answer(len(body.data) * WORK_OF_A_TABLE, _short, body, options)
     is_stream = body.form_of_answer is not None
     if table is None or (is_stream and numbers_in(stored.model, table.rows) > parts.limits.answers):
         return await answer_in_bulk(parts, body, stored, request, options)
@@ -90,7 +90,7 @@ def _short(body: Body, options: Options) -> Table | None:
 
 async def _at_once(parts: Parts, body: Body, stored: Stored, request: PredictRequest, table: Table | None) -> Response:
     rows = table.rows if table else len(request.rows or request.X or ())
-    size = len(body.data) + rows * stored.model.parameters.size // PRODUCTS_PER_BYTE
+    size = len(body.data) * (WORK_OF_A_TABLE if table else 1) + rows * stored.model.parameters.size // PRODUCTS_PER_BYTE
     return await parts.answer(size, _predict, stored, request, table, body.form_of_answer, most=parts.limits.answers)
 
 

@@ -15,9 +15,10 @@ from app.api.openapi import NameInPath, VersionInPath, body_of
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import ContinueRequest, TrainRequest
-from app.api.training import Key, trained
+from app.api.training import Key, marked, trained
 from app.errors import Cancelled, NotFound
 from app.jobs.job import Job, State
+from app.jobs.ledger import Submitted
 
 router = APIRouter(
     tags=["train"],
@@ -71,10 +72,11 @@ async def train_version_on(
     return await _answer(parts, await trained(parts, body, asked, key, request, start=f"{name}/{version}"))
 
 
-async def _answer(parts: Parts, job: Job) -> Response:
+async def _answer(parts: Parts, found: Submitted) -> Response:
+    job = found.job
     if job.error or (job.state == State.CANCELLED and job.version is None):
         raise job.error or Cancelled
-    return await _told(parts, job)
+    return marked(await _told(parts, job), is_replayed=not found.is_new)
 
 
 async def _told(parts: Parts, job: Job) -> Response:
