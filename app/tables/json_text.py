@@ -71,7 +71,7 @@ def _require_single_keys(body: bytes, place: str) -> None:
     try:
         json.loads(body, object_pairs_hook=_pairs)
     except _Repeated as repeated:
-        message = f"An object of the {place} has a key twice, so that one of its values would be lost. Send each once."
+        message = f"An object of the {place} has a key twice, and would lose one of its values. Send each key once."
         raise DuplicateKey(message, [Fault("each key once", got=repeated.key[:SHOWN], field=place)]) from None
 
 

@@ -102,8 +102,10 @@ async def test_one_key_is_one_job_from_fifty_clients(client: httpx.AsyncClient) 
     assert {answer.status_code for answer in answers} == {201}
     assert {answer.json()["reference"] for answer in answers} == {"exam/1"}
     assert len((await client.get("/jobs")).json()["jobs"]) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
     again = await client.post("/train", params={"wait": 5}, json=TUTORIAL, headers=key)
     assert again.json() == answers[0].json()
+    assert again.headers["idempotency-replayed"] == "true"
     for body, params in ((TUTORIAL | {"tags": {"a": "b"}}, {}), (TUTORIAL, {"priority": 1})):
         other = await client.post("/train", json=body, params=params, headers=key)
         assert (other.status_code, other.json()["type"]) == (409, "/problems/key-reused")
@@ -139,10 +141,22 @@ async def test_a_key_stands_for_one_upload(client: httpx.AsyncClient) -> None:
     training = await client.post("/train", json=TUTORIAL, headers=key)
 
     assert first.json() == again.json()
+    assert [answer.headers.get("idempotency-replayed") for answer in (first, again)] == [None, "true"]
     for refused in (other, training):
         assert (refused.status_code, refused.json()["type"]) == (409, "/problems/key-reused")
     assert len((await client.get("/datasets")).json()["datasets"]) == 1
     assert (await client.get("/jobs")).json()["jobs"] == []
+
+
+async def test_what_is_refused_uses_no_key_up(client: httpx.AsyncClient) -> None:
+    """An upload, or a training, may be sent again under its key once it is mended."""
+    key = {"Idempotency-Key": "table-1"}
+    assert (await client.post("/datasets", content=b"", headers=AS_CSV | key)).status_code == 422
+    assert (await client.post("/datasets", content=CSV, headers=AS_CSV | key)).status_code == 201
+
+    key = {"Idempotency-Key": "training-1"}
+    assert (await client.post("/train", json=TUTORIAL | {"target": "grade"}, headers=key)).status_code == 422
+    assert (await client.post("/train", json=TUTORIAL, headers=key)).status_code == 201
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ä", "x" * 256, "a\tb"])
@@ -168,7 +182,20 @@ async def test_a_job_is_cancelled_once(one_at_a_time: httpx.AsyncClient) -> None
 
     assert (await client.get("/models/long")).status_code == 404
     assert (await client.delete("/jobs/nothing")).status_code == 404
-    assert (await client.get("/jobs/%00")).status_code == 404
+    for method in ("GET", "DELETE"):
+        assert (await client.request(method, f"/jobs/{running}%00")).status_code == 404
+
+
+async def test_whoever_cancels_a_job_is_told_how_far_it_is(client: httpx.AsyncClient) -> None:
+    """As everybody who asks for it is."""
+    job = (await submitted(client, LONG))["job"]
+    while (before := (await client.get(f"/jobs/{job}")).json()["epoch"]) is None:
+        pass
+
+    told = (await client.delete(f"/jobs/{job}")).json()
+
+    assert told["epoch"] >= before
+    assert told["loss"] is not None
 
 
 async def test_who_waits_for_a_job_that_is_cancelled_is_told(client: httpx.AsyncClient) -> None:

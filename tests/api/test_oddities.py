@@ -287,3 +287,14 @@ async def test_a_target_of_any_kind_is_learnt_or_refused(
         answer = await client.post("/train", json=request)
 
         assert answer.status_code in {201, 422}, (cells, answer.text)
+
+
+@pytest.mark.parametrize("setting", ["training", "network", "tags", "kinds"])
+async def test_a_key_twice_in_an_object_of_the_address_is_one_too_many(setting: str, client: httpx.AsyncClient) -> None:
+    """There as in a body."""
+    address = httpx.QueryParams({"target": "y", setting: '{"a": 1, "a": 2}'})
+
+    told = await problem(client, f"/train?{address}", [{"a": 1, "y": 1}, {"a": 2, "y": 2}])
+
+    assert (told["status"], told["type"]) == (400, "/problems/duplicate-key")
+    assert told["errors"][0]["field"] == "address"

@@ -332,6 +332,7 @@ async def test_a_job_whose_owners_all_died_fails(store: ModelStore) -> None:
         async with running(store, Held(), most_attempts=1) as other:
             ended = await other.wait(job, 10)
             assert isinstance(ended.error, errors.WorkerLost)
+            assert files(store) == []
 
 
 async def test_cancelling_is_the_end_of_a_job(store: ModelStore) -> None:

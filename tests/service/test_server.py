@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -186,6 +187,51 @@ def test_who_waits_for_a_training_is_told_that_the_service_ends(start_server: St
 
     assert code == 0
     assert (answers[0].status_code, answers[0].json()["status"]) == (202, "running")
+
+
+def test_a_body_that_has_not_arrived_is_not_waited_for(start_server: StartServer) -> None:
+    """Whoever sends it is told to come back, and the log has nothing to tell."""
+    server = start_server()
+    url = httpx.URL(server.url)
+    senders = [socket.create_connection((url.host, url.port)) for _ in range(2)]
+    for sender, path in zip(senders, ("/train", "/datasets"), strict=True):
+        sender.sendall(f"POST {path} HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: 99\r\n\r\n{{".encode())
+    with server.client() as client:
+        client.get("/livez").raise_for_status()  # by then they have been heard
+
+    server.process.send_signal(signal.SIGTERM)
+    _, log = server.process.communicate(timeout=30)
+
+    assert server.process.returncode == 0
+    assert "Traceback" not in log
+    for sender in senders:
+        with sender, sender.makefile("rb") as answer:
+            said = answer.read().decode()
+            assert said.startswith("HTTP/1.1 503")
+            assert "/problems/shutting-down" in said
+
+
+def test_only_whom_a_training_was_made_for_ends_it_by_going_away(start_server: StartServer) -> None:
+    """Another who waits for it under the same key does not."""
+    server = start_server()
+    key = {"Idempotency-Key": "shared"}
+
+    def waits(client: httpx.Client, **params: bool) -> None:
+        """Send it, and go away soon."""
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/train", params={"wait": 60, **params}, json=LONG, headers=key, timeout=1)
+
+    with server.client() as client:
+        waits(client)
+        (job,) = [job["job"] for job in client.get("/jobs").json()["jobs"]]
+        waits(client, cancel_on_disconnect=True)
+        time.sleep(0.5)
+        assert client.get(f"/jobs/{job}").json()["status"] == "running"
+
+        client.delete(f"/jobs/{job}")
+        key = {"Idempotency-Key": "own"}
+        waits(client, cancel_on_disconnect=True)
+        wait_until(lambda: client.get("/jobs").json()["jobs"][0]["status"] == "cancelled")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
