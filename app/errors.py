@@ -30,9 +30,9 @@ NetletError
 ├── VersionInUse              an alias points to the version that is to be deleted
 ├── AliasMoved                an alias is not where who would move it believes
 ├── NothingToRestore          an alias was nowhere before, or where nothing is any more
-├── TooManyAliases            a model has as many as it may
 ├── StorageError              the disk refuses
 │   ├── StorageFull
+│   ├── CatalogueDamaged        it is no database, or none of ours
 │   ├── CatalogueNewer
 │   └── CatalogueForeign        it is that of another store
 ├── ForeignSite               a page of another site asks for a change
@@ -42,6 +42,7 @@ NetletError
 ├── NotPaused                 only a job that is paused can be stepped or resumed
 ├── Cancelled                 a training was ended because somebody asked for it
 ├── LeaseLost                 a job is another process's by now
+├── OrderDamaged              what a training was to learn is not what was once written
 ├── OutOfMemory               a training needed more memory than there is
 ├── TrainingTooLong           a training was stopped at its time limit
 ├── WorkerLost                the process of a training died
@@ -50,11 +51,9 @@ NetletError
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
-MOST_FAULTS = 20
-"""How many faults of a request are told; the rest are counted."""
+from app.faults import Fault
 
 
 class NetletError(Exception):
@@ -76,23 +75,6 @@ def rebuild(kind: type[NetletError], args: tuple[object, ...], data: dict[str, o
     error.args = args
     error.__dict__.update(data)
     return error
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing wrong with what was sent.
-
-    `row` counts from 0, as the rows do in JSON. `got` may quote the sender and is cut before it is sent back.
-    """
-
-    expected: str
-    got: str = ""
-    row: int | None = None
-    column: str | None = None
-    field: str | None = None
-    """Where in the request, if not in a row: `training.learning_rate`."""
-    instead: str | None = None
-    """What was probably meant."""
 
 
 class InputError(NetletError):
@@ -350,7 +332,7 @@ class KeyReused(NetletError):
 class Cancelled(NetletError):
     """Somebody asked for the training to end."""
 
-    usual = "The training was cancelled before it was done. Nothing was saved of it."
+    usual = "The training was cancelled before it was done, and nothing of it was saved. Send it again to have it done."
 
 
 class JobOver(NetletError):
@@ -377,6 +359,12 @@ class TrainingTooLong(NetletError):
     """A training ran into the service's time limit."""
 
     usual = "The training took longer than this service allows. Use fewer epochs or a smaller network."
+
+
+class OrderDamaged(NetletError):
+    """What a training was asked for is not there any more as it was once written."""
+
+    usual = "What was to be learnt is damaged on the disk, and is not learnt. Send it again."
 
 
 class OutOfMemory(NetletError):

@@ -24,7 +24,8 @@ from app.engine.arrays import Array, Cells
 from app.engine.model import Model
 from app.engine.network import Layer
 from app.engine.preprocessing import PAIR
-from app.errors import Fault, InvalidRequest, TooManyAnswers
+from app.errors import InvalidRequest, TooManyAnswers
+from app.faults import Fault
 from app.store.dataset_document import Dataset
 from app.store.store import Listed, Stored
 from app.tables.answered import class_names, in_words

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from app.errors import Fault, InvalidRequest
+from app.errors import InvalidRequest
+from app.faults import Fault
 
 ANY = "*"
 TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'

@@ -14,7 +14,8 @@ from app.api.schemas import ContinueRequest
 from app.engine.config import TrainingConfig
 from app.engine.learning import going_on
 from app.engine.model import Model
-from app.errors import Fault, InvalidRequest
+from app.errors import InvalidRequest
+from app.faults import Fault
 from app.jobs.continuing import beginning_of, unknown_levels
 from app.jobs.orders import Order
 from app.store.datasets import DatasetStore

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from fastapi.sse import ServerSentEvent
 
 from app.api.job_schemas import Curves, JobDetail, ProgressEvent
+from app.errors import StorageError
 from app.jobs.job import Job, Point
 from app.jobs.jobs import Jobs
 
@@ -35,7 +36,9 @@ def job_detail(job: Job, most_points: int = 0) -> JobDetail:
 
 
 def thinned(count: int, most: int) -> list[int]:
-    """Choose so many of a number of things at most, evenly; the first and the last are always among them."""
+    """Choose so many of a number of things at most, evenly; the last is always among them, the first if two are."""
+    if most == 1:
+        return [count - 1] if count else []
     chosen = min(count, most)
     return [round(step * (count - 1) / max(1, chosen - 1)) for step in range(chosen)]
 
@@ -80,7 +83,10 @@ async def events(jobs: Jobs, job: Job, after: int) -> AsyncIterator[ServerSentEv
         if job.is_over or jobs.stopping:
             break
         await asyncio.sleep(LOOK_SECONDS)
-        job = await jobs.get(job.id)
+        try:
+            job = await jobs.get(job.id)
+        except StorageError:  # whoever follows connects again, and goes on after the last event
+            return
     if job.is_over:
         yield ServerSentEvent(event=job.state, data=job_detail(job))
 

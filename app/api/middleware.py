@@ -7,6 +7,7 @@ from http import HTTPStatus
 from time import perf_counter
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -36,7 +37,12 @@ class EveryRequest:
                 headers["x-request-id"] = request_id
                 headers["x-content-type-options"] = "nosniff"
                 _log(scope, message["status"], request_id, perf_counter() - began)
-            await send(message)
+            try:
+                await send(message)
+            except RuntimeError as error:
+                if "closed" not in str(error):
+                    raise
+                raise ClientDisconnect from error  # in the words of uvloop
 
         await self.app(scope, receive, answer)
 

@@ -15,7 +15,8 @@ from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
-from app.errors import BudgetExceeded, Fault, InvalidRequest
+from app.errors import BudgetExceeded, InvalidRequest
+from app.faults import Fault
 from app.jobs.budget import estimate
 from app.jobs.orders import Order
 from app.presets import PRESETS

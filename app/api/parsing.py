@@ -15,7 +15,8 @@ from app.api.schemas import PredictRequest, TrainRequest, UploadSettings
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
-from app.errors import MOST_FAULTS, Fault, InvalidRequest, MalformedBody
+from app.errors import InvalidRequest, MalformedBody
+from app.faults import MOST_FAULTS, Fault
 from app.tables.bounds import Bounds
 from app.tables.cells import closest, describe
 from app.tables.formats import FORMATS, format_of

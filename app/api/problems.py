@@ -14,6 +14,7 @@ from starlette.routing import Match
 
 from app import errors
 from app.api.schemas import FaultAnswer, Problem
+from app.faults import MOST_FAULTS, Fault
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ECHOED = 140  # bytes of what was sent that the faults may repeat; with the message's, below 200
@@ -69,8 +70,10 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.Busy: Kind(429, "busy", "Too many trainings are waiting", 5),
     errors.KeyReused: Kind(409, "key-reused", "The Idempotency-Key is another request's"),
     errors.LeaseLost: Kind(503, "lease-lost", "The training is run by another process", 1),
+    errors.CatalogueDamaged: Kind(503, "catalogue-damaged", "The catalogue is damaged", 3600),
     errors.CatalogueNewer: Kind(503, "catalogue-newer", "The catalogue is too new", 3600),
     errors.CatalogueForeign: Kind(503, "catalogue-foreign", "The catalogue is another store's", 3600),
+    errors.OrderDamaged: Kind(503, "order-damaged", "The training's table is damaged", 1),
     errors.OutOfMemory: Kind(507, "out-of-memory", "The training ran out of memory"),
     errors.WorkerLost: Kind(503, "worker-lost", "The training's process was lost", 1),
     errors.ShuttingDown: Kind(503, "shutting-down", "The service is shutting down", 10),
@@ -97,7 +100,7 @@ def install(app: FastAPI) -> None:
 
 def render(request: Request, kind: Kind, error: errors.NetletError) -> Response:
     """Write a problem as a response of less than 4 KB that repeats at most 200 bytes of what was sent."""
-    faults = list(getattr(error, "faults", ()))[: errors.MOST_FAULTS]
+    faults = list(getattr(error, "faults", ()))[:MOST_FAULTS]
     echo = _Echo()
     problem = Problem(
         type=f"/problems/{kind.slug}",
@@ -124,7 +127,7 @@ class _Echo:
         self.left = MOST_ECHOED
         self.places: dict[str, str] = {}
 
-    def fault(self, fault: errors.Fault) -> FaultAnswer:
+    def fault(self, fault: Fault) -> FaultAnswer:
         return FaultAnswer(
             row=fault.row,
             column=self.place(fault.column),
@@ -157,8 +160,7 @@ async def _netlet_error(request: Request, error: Exception) -> Response:
 async def _unfit_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is installed for
     faults = [
-        errors.Fault(str(detail["msg"]), field=".".join(map(str, detail["loc"]))[:LONGEST_ECHO])
-        for detail in error.errors()
+        Fault(str(detail["msg"]), field=".".join(map(str, detail["loc"]))[:LONGEST_ECHO]) for detail in error.errors()
     ]
     message = "A parameter of the address is not what this route takes."
     return render(request, KINDS[errors.InvalidRequest], errors.InvalidRequest(message, faults))

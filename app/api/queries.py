@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-from app.errors import Fault, InvalidRequest
+from app.errors import InvalidRequest
+from app.faults import Fault
 from app.tables.json_text import parse
 
 OF_THE_ROUTE = {"wait", "priority", "timeout_seconds", "max_epochs", "paused", "cancel_on_disconnect"}

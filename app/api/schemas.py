@@ -13,7 +13,8 @@ from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
 from app.engine.recipe import TASKS
 from app.engine.table import Label
-from app.errors import Fault, InvalidRequest
+from app.errors import InvalidRequest
+from app.faults import Fault
 from app.presets import PRESETS
 from app.tables.answered import Answer
 from app.tables.kinds import KINDS

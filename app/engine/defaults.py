@@ -288,6 +288,7 @@ def _unused(training: TrainingConfig, problem: Problem) -> Iterator[str]:
         what = "a target without classes" if name == "class_weight" else training.optimizer
         yield f"training.{name} means nothing to {what}. Leave it out."
     if training.optimizer == "levenberg_marquardt" and training.loss not in SQUARES:
-        yield f"levenberg_marquardt makes squares small, not {training.loss}. Use lbfgs or adam, or loss mse."
+        other = ", or loss mse" if problem.task == "regression" else ""
+        yield f"levenberg_marquardt makes squares small, not {training.loss}. Use lbfgs or adam{other}."
     if training.optimizer == "levenberg_marquardt" and problem.embedded:
         yield "levenberg_marquardt learns no embeddings. Raise scaling.one_hot, or use lbfgs or adam."

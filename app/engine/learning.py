@@ -26,7 +26,8 @@ from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS, GaveUp, solve
 from app.engine.table import Label, MoreRows, TrainingRows
 from app.engine.training import Course, History, Means, Trained, descend
-from app.errors import MOST_FAULTS, Cancelled, Diverged, Fault, UnsuitableTarget
+from app.errors import Cancelled, Diverged, UnsuitableTarget
+from app.faults import MOST_FAULTS, Fault
 
 OPTIMISM = 1.5  # measured: errors of the ensemble on rows not seen at all, to those on rows that it stopped by
 PARTIAL = "Training was cancelled before its end: this is the best that it had come to."

@@ -12,7 +12,8 @@ from app.engine.preprocessing import Encoder, Scaler
 from app.engine.recipe import Recipe
 from app.engine.table import Column, Label, Source
 from app.engine.training import History
-from app.errors import MOST_FAULTS, BadTable, Fault
+from app.errors import BadTable
+from app.faults import MOST_FAULTS, Fault
 
 TILE = 8  # rows in one matrix product where answers are computed
 BLOCK_NUMBERS = 2**17  # numbers in the widest layer of rows that are answered at once: bounds the memory

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from app import errors
-from app.errors import Fault, NetletError, Unforeseen, rebuild
+from app.errors import NetletError, Unforeseen, rebuild
+from app.faults import Fault
 
 PLAIN = (str, int, float, bool, type(None))
 

@@ -6,10 +6,9 @@ import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from time import monotonic
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from app.errors import (
     Cancelled,
@@ -17,6 +16,7 @@ from app.errors import (
     NetletError,
     ShuttingDown,
     StorageError,
+    StorageFull,
     TrainingTooLong,
     WorkerLost,
 )
@@ -27,6 +27,7 @@ from app.jobs.job import Job, State, error_to
 from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished
 from app.jobs.orders import Order
 from app.jobs.progress import Note
+from app.jobs.running import Ended, Running
 from app.jobs.work import Workplace
 from app.store.catalogue import Catalogue, Unit
 from app.store.deleting import Gone, clear_expired
@@ -53,35 +54,6 @@ class Capacity:
     """The longest that a training may take."""
 
 
-class _Ended(NamedTuple):
-    """A job that is over, and what is to be run in its place."""
-
-    job: Job
-    next: Claimed | None
-
-
-@dataclass
-class _Running:
-    """A job that runs here."""
-
-    job: Job
-    data: bytes | Path
-    """Its order, or where that is."""
-    future: "asyncio.Future[Saved]"
-    outcome: Job | None = None
-    next: Claimed | None = None
-    has_looked: bool = False
-    """Whether it is known what is to be run in its place, if anything."""
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    is_late: bool = False
-    is_left: bool = False
-    """Whether its end could not be written down: it is tried again later, and needs its files then."""
-
-    def end(self, outcome: Job, following: Claimed | None) -> None:
-        """Note how it ended, and what comes next."""
-        self.outcome, self.next, self.has_looked = outcome, following, True
-
-
 class Jobs:
     """Runs jobs on an executor, some at a time; what it knows of them is in the catalogue."""
 
@@ -91,7 +63,7 @@ class Jobs:
         self.ledger = Ledger(catalogue, lease=capacity.lease, most_attempts=capacity.most_attempts)
         self.folder = JobFolder(workplace.root)
         self.calls = Calls(executor, workplace, self.folder)
-        self.running: dict[str, _Running] = {}
+        self.running: dict[str, Running] = {}
         self.awaited: dict[str, asyncio.Event] = {}  # set when a queued job begins here
         self.reserved = 0
         self.tasks: set[asyncio.Task[None]] = set()
@@ -135,7 +107,7 @@ class Jobs:
         if not found.is_new:
             self.calls.disown(job_id, future, is_known=False)
         elif future is not None:
-            self._start(_Running(found.job, kept, future))
+            self._start(Running(found.job, kept, future))
         else:  # a place may have become free meanwhile
             self._spawn(self._fill())
         return found
@@ -241,7 +213,7 @@ class Jobs:
                     return
                 self._start_claimed(claimed)
 
-    def _heed(self, begun: dict[str, _Running], own: dict[str, Wished]) -> None:
+    def _heed(self, begun: dict[str, Running], own: dict[str, Wished]) -> None:
         for job_id, running in begun.items():
             wish, until = own.get(job_id, Wished("cancel", None))
             if wish:
@@ -267,9 +239,9 @@ class Jobs:
             self.folder.clear(job.id)
             self._spawn(self._fill())
             return
-        self._start(_Running(job, data, self.calls.begin(job.id, job.attempt, data, job.until)))
+        self._start(Running(job, data, self.calls.begin(job.id, job.attempt, data, job.until)))
 
-    def _start(self, running: _Running) -> None:
+    def _start(self, running: Running) -> None:
         self.running[running.job.id] = running
         if begins := self.awaited.pop(running.job.id, None):
             begins.set()
@@ -280,7 +252,7 @@ class Jobs:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _run(self, running: _Running) -> None:
+    async def _run(self, running: Running) -> None:
         """Take a job through its attempts; however it ends, those who wait are told."""
         try:
             while running.outcome is None:
@@ -295,7 +267,7 @@ class Jobs:
         if not (running.has_looked or self.stopping):
             await self._fill()
 
-    async def _attempt(self, running: _Running) -> None:
+    async def _attempt(self, running: Running) -> None:
         """Wait until a training ends, and write down how."""
         limit = min(running.job.seconds or self.capacity.seconds, self.capacity.seconds)
         done, _ = await asyncio.wait([running.future], timeout=limit)
@@ -308,7 +280,7 @@ class Jobs:
         settling.add_done_callback(self.settling.discard)
         await asyncio.shield(settling)
 
-    async def _settle(self, running: _Running) -> None:
+    async def _settle(self, running: Running) -> None:
         """Write down how an attempt ended: the version and its job's success become visible together."""
         job = replace(running.job, points=self.folder.points(running.job))
         ending = ending_of(job.id, running.future, is_late=running.is_late)
@@ -336,10 +308,10 @@ class Jobs:
             with _patience():
                 await asyncio.to_thread(drop_of, self.root, word)
 
-    async def _succeed(self, running: _Running, job: Job, saved: Saved) -> None:
+    async def _succeed(self, running: Running, job: Job, saved: Saved) -> None:
         """Make what was saved a version, and the job's success, in one commit; then clear the versions that expired."""
 
-        def do(unit: Unit) -> tuple[_Ended, Gone]:
+        def do(unit: Unit) -> tuple[Ended, Gone]:
             number = next_version(unit, job.name)
             state = State.CANCELLED if saved.partial else State.SUCCEEDED
             ended = self._move(unit, job, state, partial=saved.partial, version=number.version)
@@ -350,18 +322,18 @@ class Jobs:
         if gone.versions:
             await asyncio.to_thread(clear_expired, self.root, gone)
 
-    async def _end(self, job: Job, state: State, **values: object) -> _Ended:
+    async def _end(self, job: Job, state: State, **values: object) -> Ended:
         return await self._write(lambda unit: self._move(unit, job, state, **values))
 
-    def _move(self, unit: Unit, job: Job, state: State, **values: object) -> _Ended:
+    def _move(self, unit: Unit, job: Job, state: State, **values: object) -> Ended:
         """End a job, and begin the next in the same commit."""
         over = self.ledger.move(unit, job, state, points=job.points, **values)
-        return _Ended(over, None if self.stopping else self._claim(unit))
+        return Ended(over, None if self.stopping else self._claim(unit))
 
     def _claim(self, unit: Unit) -> Claimed | None:
         return self.ledger.claim(unit, list(self.running))
 
-    async def _retry(self, running: _Running, job: Job) -> None:
+    async def _retry(self, running: Running, job: Job) -> None:
         """Begin another attempt, unless there were too many."""
         running.job = await self._write(lambda unit: self.ledger.retry(unit, job))
         if running.job.is_over:
@@ -369,9 +341,14 @@ class Jobs:
         else:
             running.future = self.calls.begin(job.id, running.job.attempt, running.data, running.job.until)
 
-    async def _give_up(self, running: _Running, job: Job, error: StorageError) -> None:
-        """Let a job fail that could not be written; where even that cannot be, tell at least who waits."""
+    async def _give_up(self, running: Running, job: Job, error: StorageError) -> None:
+        """Let a job fail for which there is no space; where the catalogue is away, another attempt may find it back.
+
+        Whoever waits is told at once.
+        """
         try:
+            if not isinstance(error, StorageFull):
+                raise error
             running.end(*await self._end(job, State.FAILED, error=error_to(error)))
         except (LeaseLost, StorageError) as refused:
             log.warning("the end of job %s cannot be written down (%s)", job.id, refused)

@@ -1,8 +1,10 @@
 """Orders: what a training was asked for, as plain data, so that it outlives the process that was asked.
 
-A safetensors file, too: the arrays of the rows are its tensors, all else is JSON in its metadata.
+The SHA-256 of a safetensors file, and the file: the arrays of the rows are its tensors, all else is JSON in its
+metadata.
 """
 
+import hashlib
 import json
 import threading
 from dataclasses import dataclass, field
@@ -17,9 +19,11 @@ from safetensors.numpy import load, save
 
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
+from app.errors import OrderDamaged
 from app.tables.blocks import Plan
 
 KEY = "order"
+DIGEST_BYTES = 32
 
 
 Bytes = UInt8[np.ndarray, "bytes"]
@@ -74,11 +78,16 @@ def encode(order: Order) -> bytes:
     ARRAYS.named = {}
     document = json.dumps(CONVERTER.unstructure(order, Order), sort_keys=True)
     named, ARRAYS.named = ARRAYS.named, {}
-    return save({name: np.ascontiguousarray(array) for name, array in named.items()}, metadata={KEY: document})
+    arrays = {name: np.ascontiguousarray(array) for name, array in named.items()}
+    data: bytes = save(arrays, metadata={KEY: document})
+    return hashlib.sha256(data).digest() + data
 
 
-def decode(data: bytes) -> Order:
-    """Read what `encode` wrote."""
+def decode(written: bytes) -> Order:
+    """Read what `encode` wrote; raise OrderDamaged if it is not that to the last bit."""
+    digest, data = written[:DIGEST_BYTES], written[DIGEST_BYTES:]
+    if hashlib.sha256(data).digest() != digest:
+        raise OrderDamaged
     length = int.from_bytes(data[:8], "little")
     document = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
     ARRAYS.named = load(data)

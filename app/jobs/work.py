@@ -11,7 +11,7 @@ from typing import Any
 from app.engine.control import Checkpoint, Control, Wish
 from app.engine.learning import learn
 from app.engine.model import Model
-from app.errors import Cancelled
+from app.errors import Cancelled, OrderDamaged
 from app.jobs import orders
 from app.jobs.checkpoints import Checkpoints
 from app.jobs.continuing import begun, wider, with_old_rows
@@ -39,11 +39,19 @@ class Workplace:
 def train_and_save(order: bytes | Path, workplace: Workplace, note: Note) -> Saved:
     """Train what was ordered and save it aside, synced, but not yet a version that anyone can see.
 
-    Goes on from the last checkpoint of an earlier attempt; raises Cancelled if that is wished, as the note tells.
+    Goes on from the last checkpoint of an earlier attempt; raises Cancelled if that is wished, as the note tells, and
+    OrderDamaged.
     """
-    data = order if isinstance(order, bytes) else order.read_bytes()
+    data = order if isinstance(order, bytes) else _read(order)
     checkpoints = Checkpoints(note.checkpoints, hashlib.sha256(data).hexdigest(), workplace.checkpoint_seconds)
     return _train(orders.decode(data), workplace, note, checkpoints)
+
+
+def _read(order: Path) -> bytes:
+    try:
+        return order.read_bytes()
+    except OSError as error:
+        raise OrderDamaged from error
 
 
 def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoints) -> Saved:

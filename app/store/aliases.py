@@ -13,13 +13,13 @@ from sqlalchemy import Select, bindparam, delete, func, insert, select
 from app.errors import (
     AliasMoved,
     AliasNotFound,
-    Fault,
     InvalidRequest,
     ModelNotFound,
     NothingToRestore,
     VersionInUse,
     VersionNotFound,
 )
+from app.faults import Fault
 from app.store.catalogue import Catalogue, Unit
 from app.store.references import HIGHEST, Pointer, is_name
 from app.store.schema import aliases, moves, versions

@@ -226,12 +226,12 @@ class Catalogue:
         """A number that changes with every commit of anybody; None where that cannot be told."""
         if not self.is_sqlite:
             return None
-        with database_errors(), self._used(), self.lock:
+        # Whoever reads next is told of an error of SQLite.
+        with database_errors(), self._used(), self.lock, suppress(sqlite3.Error):
             if self.watch is None:
                 self.watch = self.reader.raw_connection()  # which has its own count
-            with suppress(sqlite3.Error):  # whoever reads next is told what is wrong
-                ((number,),) = self.watch.cursor().execute("PRAGMA data_version").fetchall()
-                return int(number)
+            ((number,),) = self.watch.cursor().execute("PRAGMA data_version").fetchall()
+            return int(number)
         return None
 
     def _work(self) -> None:

@@ -31,6 +31,8 @@ def open_anyhow(root: Path, url: str | None) -> tuple[ModelStore, str]:
         store.open()
     except CatalogueDamaged:
         store.close()
+        if url is not None:  # which is not ours to put aside
+            raise
         aside = f"{FILE}.damaged-{time_ns()}"
         for end in ("", "-wal", "-shm"):
             with storage_errors(), suppress(FileNotFoundError):
@@ -70,4 +72,5 @@ def take_in(store: ModelStore) -> list[str]:
 def left_behind(store: ModelStore) -> list[Path]:
     """Find the files that writers which died have left beside snapshots; a link leads to what is not the store's."""
     folders = [store.root / name for name in folders_of(store.root)]
-    return sorted(path for folder in folders for path in folder.iterdir() if LEFT.fullmatch(path.name))
+    found = (path for folder in folders for path in folder.iterdir() if LEFT.fullmatch(path.name))
+    return sorted(path for path in found if path.is_symlink() or not path.is_dir())

@@ -5,19 +5,36 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from app.errors import CatalogueNewer
+from app.errors import CatalogueDamaged, CatalogueNewer
+from app.store.databases import REPAIR
+from app.store.schema import metadata
 
 REVISION = "0001"  # the newest of the migrations
 VERSIONS = "alembic_version"  # the table that tells which of them a database has seen
 
 
 def migrate(connection: Connection) -> bool:
-    """Run the migrations that are missing, and tell whether that was all of them; raise CatalogueNewer."""
+    """Run the migrations that are missing, and tell whether that was all of them.
+
+    Raises CatalogueNewer, or CatalogueDamaged where a table is not what they make.
+    """
     is_old = VERSIONS in inspect(connection).get_table_names()  # beside what else the database may be for
     found = connection.scalar(text(f"SELECT version_num FROM {VERSIONS}")) if is_old else None  # noqa: S608 - our own
     if found != REVISION:
         _upgrade(connection)
+    _require_columns(connection)
     return found is None
+
+
+def _require_columns(connection: Connection) -> None:
+    """Raise CatalogueDamaged unless all columns are there that will be asked for."""
+    inspector = inspect(connection)
+    tables = set(inspector.get_table_names())
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in inspector.get_columns(table.name)} if table.name in tables else set()
+        if missing := [column.name for column in table.columns if column.name not in there]:
+            message = f"The catalogue is damaged: its table {table.name} has no {', '.join(missing)}. {REPAIR}"
+            raise CatalogueDamaged(message)
 
 
 def _upgrade(connection: Connection) -> None:

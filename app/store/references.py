@@ -4,7 +4,8 @@ import re
 import secrets
 from typing import NamedTuple
 
-from app.errors import AliasNotFound, Fault, InvalidRequest, ModelNotFound, VersionNotFound
+from app.errors import AliasNotFound, InvalidRequest, ModelNotFound, VersionNotFound
+from app.faults import Fault
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 RULE = "has 1 to 63 of a-z, 0-9, dot, dash and underscore, begins with a letter or digit, has no two dots in a row"

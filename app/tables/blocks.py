@@ -10,7 +10,8 @@ import pyarrow as pa
 from app.engine.arrays import Randomness
 from app.engine.model import Model
 from app.engine.table import Source, TrainingRows
-from app.errors import BadTable, Fault, UnsuitableTarget
+from app.errors import BadTable, UnsuitableTarget
+from app.faults import Fault
 from app.tables.cells import Faults, count
 from app.tables.draws import DatasetFile, Draw
 from app.tables.ends import Ends

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from app.errors import BadTable, Fault, InvalidRequest, TableTooLarge
+from app.errors import BadTable, InvalidRequest, TableTooLarge
+from app.faults import Fault
 from app.tables.cells import Faults, describe
 from app.tables.table import LONGEST_CELL, MOST_COLUMNS
 

@@ -8,7 +8,8 @@ from itertools import islice
 from math import isfinite, isnan
 
 from app.engine.arrays import Index
-from app.errors import MOST_FAULTS, BadTable, Fault, InputError, NonFiniteNumber
+from app.errors import BadTable, InputError, NonFiniteNumber
+from app.faults import MOST_FAULTS, Fault
 
 LARGEST_NUMBER = 1e100  # beyond it, squares overflow
 LONGEST_LIST = 60

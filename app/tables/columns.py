@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from app.engine.model import Model
 from app.engine.table import Column, Label, Source
-from app.errors import BadTable, Fault
+from app.errors import BadTable
+from app.faults import Fault
 from app.tables.cells import Faults
 from app.tables.kinds import KINDS, expected_of, kind_of
 from app.tables.raw import RawColumn

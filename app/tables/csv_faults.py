@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.errors import MOST_FAULTS, BadTable, Fault, InputError, MalformedTable
+from app.errors import BadTable, InputError, MalformedTable
+from app.faults import MOST_FAULTS, Fault
 from app.tables.cells import NUMBER, Faults, count, describe
 from app.tables.csv_records import LONGEST_RECORD, Records
 from app.tables.csv_text import Text, last_lines, leaves_quote_open

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from app.errors import MOST_FAULTS, BadTable, Fault
+from app.errors import BadTable
+from app.faults import MOST_FAULTS, Fault
 from app.tables.csv_faults import require_closed, require_short_cells, unfit_cell, unfit_records
 from app.tables.csv_records import Records, Tail, Types
 from app.tables.csv_text import (

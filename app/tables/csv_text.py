@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from app.errors import Fault, MalformedTable
+from app.errors import MalformedTable
+from app.faults import Fault
 from app.tables.table import MOST_COLUMNS, require_names
 
 CHUNK = 2**20

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from app.errors import BadTable, Fault
+from app.errors import BadTable
+from app.faults import Fault
 
 SAMPLE = 2**16
 MOST_RECORDS = 20

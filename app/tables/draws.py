@@ -10,7 +10,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from app.engine.arrays import Index
-from app.errors import BadTable, DatasetDamaged, Fault
+from app.errors import BadTable, DatasetDamaged
+from app.faults import Fault
 from app.tables.table import Table
 from app.tables.texts import Arrow
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from app.errors import DuplicateKey, Fault, MalformedBody
+from app.errors import DuplicateKey, MalformedBody
+from app.faults import Fault
 
 SHOWN = 40
 

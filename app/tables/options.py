@@ -9,7 +9,8 @@ from tokenize import TokenError
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.errors import Fault, MalformedTable
+from app.errors import MalformedTable
+from app.faults import Fault
 from app.tables.bounds import Bounds
 from app.tables.dialect import SAMPLE, Dialect, detect
 from app.tables.table import Table, require_rows

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.errors import BadTable, Fault
+from app.errors import BadTable
+from app.faults import Fault
 from app.tables.cells import LARGEST_NUMBER
 from app.tables.texts import FIRST, LAST, MOMENT, Arrow, Mask, clean, mask, plain
 

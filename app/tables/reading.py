@@ -10,7 +10,8 @@ import numpy as np
 from app.engine.arrays import Cells, Row
 from app.engine.model import Model
 from app.engine.table import Column, Label, Source, TrainingRows
-from app.errors import MOST_FAULTS, BadTable, Fault, InvalidRequest
+from app.errors import BadTable, InvalidRequest
+from app.faults import MOST_FAULTS, Fault
 from app.tables.answered import IN_RANGE
 from app.tables.cells import Faults, closest, count, names
 from app.tables.columns import answer, learn, read, require_short, sources_of, with_examples

@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from app.engine.table import Column
-from app.errors import Fault, InvalidRequest
+from app.errors import InvalidRequest
+from app.faults import Fault
 from app.tables.cells import Faults, describe, rows_after
 from app.tables.columns import read
 from app.tables.csv_faults import require_short_cells

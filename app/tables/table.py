@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.errors import MOST_FAULTS, BadTable, Fault
+from app.errors import BadTable
+from app.faults import MOST_FAULTS, Fault
 from app.tables.cells import Faults, closest, count, describe, names
 from app.tables.raw import RawColumn
 

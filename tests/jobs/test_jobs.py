@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import update
 
 from app import errors
+from app.faults import Fault
 from app.jobs import orders
 from app.jobs.executors import ProcessExecutor
 from app.jobs.folder import JobFolder
@@ -107,7 +108,7 @@ async def test_an_end_that_cannot_be_written_down_keeps_what_the_next_attempt_ne
         (MemoryError(), errors.OutOfMemory),
         (ValueError("bug"), errors.Unforeseen),
         (BrokenProcessPool("gone"), errors.WorkerLost),
-        (errors.BadTable("no", [errors.Fault("a number", row=3, got="\0 and \ud800")]), errors.BadTable),
+        (errors.BadTable("no", [Fault("a number", row=3, got="\0 and \ud800")]), errors.BadTable),
     ],
 )
 async def test_whatever_ends_a_training_becomes_its_jobs_error(
@@ -312,6 +313,53 @@ async def test_a_store_that_is_gone_fails_a_training_in_words(store: ModelStore)
         assert job.state == State.FAILED
         assert isinstance(job.error, errors.StorageError)
         assert "ENOENT" in str(job.error)
+
+
+@pytest.mark.only_on("sqlite")
+async def test_a_success_that_cannot_be_written_down_is_no_failure(store: ModelStore) -> None:
+    """Whoever waits is told that the catalogue is away; once it is back, another attempt succeeds."""
+    catalogue, elsewhere = store.root / ".catalogue.sqlite", store.root / "elsewhere"
+    async with running(store, lease=0.5) as jobs:
+        job = (await jobs.submit(ORDER, Request(paused=True))).job
+        catalogue.rename(elsewhere)
+        jobs.folder.note(job.id, job.attempt).hold(None)
+        told = await jobs.wait(job, 30)
+        elsewhere.rename(catalogue)
+
+        assert isinstance(told.error, errors.StorageError)
+        await asyncio.wrap_future(
+            store.catalogue.write(lambda unit: unit.execute(update(jobs_table).values(until=None)))
+        )
+        for _ in range(500):
+            told = await jobs.get(job.id)
+            if told.is_over:
+                break
+            await asyncio.sleep(0.02)
+        assert (told.state, told.version) == (State.SUCCEEDED, 1)
+
+
+@pytest.mark.parametrize("harm", ["a bit", "an end", "all"])
+async def test_a_damaged_order_is_not_learnt_from(harm: str, store: ModelStore) -> None:
+    """Its job fails in words that tell what to do."""
+    rows = wave(6000)
+    async with running(store, Held()) as jobs:
+        job = (await jobs.submit(replace(ORDER, rows=rows))).job
+    path = JobFolder(store.root).order(job.id)
+    data = bytearray(path.read_bytes())
+    match harm:
+        case "a bit":
+            data[-5] ^= 1
+            path.write_bytes(data)
+        case "an end":
+            path.write_bytes(data[:-100])
+        case _:
+            path.unlink()
+
+    async with running(store) as jobs:
+        job = await jobs.wait(job, 30)
+
+    assert job.state == State.FAILED
+    assert isinstance(job.error, errors.OrderDamaged)
 
 
 async def test_a_job_is_not_tried_for_ever(store: ModelStore) -> None:

@@ -11,6 +11,7 @@ import pytest
 from app import errors
 from app.demo import Demo
 from app.engine.learning import learn
+from app.faults import Fault
 from app.telemetry import JsonLines
 from tests.engine.tables import EXAM, recipe
 
@@ -50,7 +51,7 @@ def test_files_and_functions_stay_small(module: Path) -> None:
     "error",
     [
         errors.Diverged(epoch=3, layer=1, learning_rate=0.5, last_loss=None),
-        errors.BadTable("text", [errors.Fault("a number", row=1)], 7),
+        errors.BadTable("text", [Fault("a number", row=1)], 7),
         errors.VersionNotFound("exam", 3),
         errors.SnapshotDamaged("exam", 3, "cut short", previous=2),
         errors.StorageFull("text"),

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import insert, text
 
 from app.engine.model import Model
-from app.errors import CatalogueForeign, CatalogueNewer, StorageError
+from app.errors import CatalogueDamaged, CatalogueForeign, CatalogueNewer, StorageError
 from app.main import store_of, url_of
 from app.settings import Settings
 from app.store import checking, databases
@@ -140,13 +140,25 @@ def test_a_catalogue_that_is_only_locked_is_not_put_aside(
 
 
 @ON_SQLITE
-def test_a_database_of_other_tables_is_put_aside(store: ModelStore, model: Model) -> None:
-    """What is not ours is damage, too."""
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE alembic_version; DROP TABLE versions; CREATE TABLE versions (price)",
+        "DROP TABLE orders",
+        "ALTER TABLE jobs DROP COLUMN until",
+    ],
+)
+def test_a_database_of_other_tables_is_put_aside(
+    change: str, store: ModelStore, model: Model, store_in: StoreIn
+) -> None:
+    """What is not ours is damage, too; nobody begins to serve with it."""
     store.publish("exam", model)
     store.close()
     with closing(sqlite3.connect(store.root / ".catalogue.sqlite")) as other:
-        other.executescript("DROP TABLE alembic_version; DROP TABLE versions; CREATE TABLE versions (price)")
+        other.executescript(change)
 
+    with closing(store_in(store.root)) as again, pytest.raises(CatalogueDamaged, match="check --repair"):
+        again.open()
     repaired, told = checking.open_anyhow(store.root, None)
 
     with closing(repaired):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.errors import BadTable, Fault, InputError, MalformedTable
+from app.errors import BadTable, InputError, MalformedTable
+from app.faults import Fault
 from app.tables.csv_files import read_csv
 from app.tables.dialect import Dialect
 from tests.tables.csv_reading import MANY, PLAIN, Read, at_once, both

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import BadTable, Fault, MalformedTable
+from app.errors import BadTable, MalformedTable
+from app.faults import Fault
 from app.tables.csv_files import batches
 from app.tables.dialect import ENCODINGS, Dialect, detect
 from tests.tables.csv_reading import MANY, MISSING, PLAIN, Read, at_once, both, contents, in_batches

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from app.errors import BadTable, Fault, InputError, MalformedBody, MalformedTable, TableTooLarge
+from app.errors import BadTable, InputError, MalformedBody, MalformedTable, TableTooLarge
+from app.faults import Fault
 from app.tables.bounds import Bounds
 from app.tables.formats import FORMATS
 from app.tables.options import Options

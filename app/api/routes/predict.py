@@ -13,7 +13,8 @@ from app.api.parsing import options_of, parse, parse_settings
 from app.api.parts import WORK_OF_A_TABLE, Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import Predictions, PredictRequest
-from app.errors import Fault, InvalidRequest, TableTooLarge
+from app.errors import InvalidRequest, TableTooLarge
+from app.faults import Fault
 from app.store.references import Reference
 from app.store.store import Stored
 from app.tables.answered import answered

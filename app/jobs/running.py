@@ -1,0 +1,39 @@
+"""Running: what a process knows of a job that it runs, beside what the catalogue does."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from app.jobs.job import Job
+from app.jobs.ledger import Claimed
+from app.store.saving import Saved
+
+
+class Ended(NamedTuple):
+    """A job that is over, and what is to be run in its place."""
+
+    job: Job
+    next: Claimed | None
+
+
+@dataclass
+class Running:
+    """A job that runs here, from its first attempt here to its end."""
+
+    job: Job
+    data: bytes | Path
+    """Its order, or where that is."""
+    future: "asyncio.Future[Saved]"
+    outcome: Job | None = None
+    next: Claimed | None = None
+    has_looked: bool = False
+    """Whether it is known what is to be run in its place, if anything."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    is_late: bool = False
+    is_left: bool = False
+    """Whether its end could not be written down: it is tried again later, and needs its files then."""
+
+    def end(self, outcome: Job, following: Claimed | None) -> None:
+        """Note how it ended, and what comes next."""
+        self.outcome, self.next, self.has_looked = outcome, following, True
