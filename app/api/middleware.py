@@ -7,7 +7,6 @@ from http import HTTPStatus
 from time import perf_counter
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -39,10 +38,9 @@ class EveryRequest:
                 _log(scope, message["status"], request_id, perf_counter() - began)
             try:
                 await send(message)
-            except RuntimeError as error:
+            except RuntimeError as error:  # in the words of uvloop: nobody is there any more to be answered
                 if "closed" not in str(error):
                     raise
-                raise ClientDisconnect from error  # in the words of uvloop
 
         await self.app(scope, receive, answer)
 

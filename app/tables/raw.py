@@ -19,6 +19,7 @@ from app.tables.texts import FIRST, LAST, MOMENT, Arrow, Mask, clean, mask, plai
 
 MICROSECONDS = {"day": 86_400 * 10**6, "s": 10**6, "ms": 10**3, "us": 1, "ns": 1}
 MOST_DIGITS = 10**100
+NO_NUMBER = pa.scalar(None, pa.float64())  # of a None alone, pyarrow asks pandas each time, which takes long
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_time)
 
 
@@ -138,7 +139,7 @@ def _from_arrow(cells: Arrow, name: str) -> Arrow:
         return _from_arrow(cells.dictionary_decode(), name)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = cells.cast(pa.float64(), safe=False)
-        return pc.if_else(pc.is_nan(numbers), None, numbers)
+        return pc.if_else(pc.is_nan(numbers), NO_NUMBER, numbers)
     if pa.types.is_null(kind) or pa.types.is_boolean(kind):
         return cells
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
@@ -185,4 +186,4 @@ def _moments(cells: Arrow) -> Arrow:
     if pa.types.is_timestamp(cells.type) and cells.type.unit == "ns":
         return cells.cast(pa.timestamp("us"), safe=False)  # as wide as they are, these are years that there are
     known = pc.and_(pc.less_equal(count, LAST // ticks), pc.greater_equal(count, FIRST // ticks))
-    return pc.multiply(pc.if_else(known, count, None), ticks).cast(MOMENT)
+    return pc.multiply(pc.if_else(known, count, pa.scalar(None, count.type)), ticks).cast(MOMENT)
