@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Executable, PoolProxiedConnection, Row, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.errors import StorageError, StorageFull
+from app.errors import CatalogueDamaged, StorageError, StorageFull
 from app.store import belonging
-from app.store.databases import FILE, PATIENCE, database_errors, engine_of, opening_errors
+from app.store.databases import FILE, PATIENCE, REPAIR, database_errors, engine_of, opening_errors
 from app.store.files import opened, rename, storage_errors, sync
 from app.store.migrating import migrate
 from app.store.reserve import Reserve
@@ -111,6 +111,9 @@ class Catalogue:
             if self.is_sqlite:
                 belonging.require_unclaimed(self.root)
                 (self.root / FILE).touch(mode=0o600)  # which its companions take over
+                if not (self.root / FILE).is_file():
+                    message = f"The catalogue is damaged: what is in its place is no file. {REPAIR}"
+                    raise CatalogueDamaged(message)
             try:
                 self._migrate(fill)
             except StorageFull:

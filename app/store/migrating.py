@@ -33,7 +33,10 @@ def _require_columns(connection: Connection) -> None:
     for table in metadata.sorted_tables:
         there = {column["name"] for column in inspector.get_columns(table.name)} if table.name in tables else set()
         if missing := [column.name for column in table.columns if column.name not in there]:
-            message = f"The catalogue is damaged: its table {table.name} has no {', '.join(missing)}. {REPAIR}"
+            remedy = (
+                REPAIR if connection.dialect.name == "sqlite" else "Use another database, or the netlet that made it."
+            )
+            message = f"The catalogue is damaged: its table {table.name} has no {', '.join(missing)}. {remedy}"
             raise CatalogueDamaged(message)
 
 

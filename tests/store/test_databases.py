@@ -107,13 +107,24 @@ def test_the_catalogue_of_a_newer_netlet_is_left_alone(
 
 
 @ON_SQLITE
-def test_a_damaged_catalogue_is_made_anew_by_a_repair(store: ModelStore, model: Model, store_in: StoreIn) -> None:
+@pytest.mark.parametrize("harm", ["other bytes", "an end", "a folder"])
+def test_a_damaged_catalogue_is_made_anew_by_a_repair(
+    harm: str, store: ModelStore, model: Model, store_in: StoreIn
+) -> None:
     """Else it says what is wrong and what helps; the damaged one is kept, and all models are listed again."""
     store.publish("exam", model)
     store.close()
-    (store.root / ".catalogue.sqlite").write_bytes(b"no database" * 1000)
+    catalogue = store.root / ".catalogue.sqlite"
+    match harm:
+        case "other bytes":
+            catalogue.write_bytes(b"no database" * 1000)
+        case "an end":
+            catalogue.write_bytes(catalogue.read_bytes()[:5000])
+        case _:
+            catalogue.unlink()
+            catalogue.mkdir()
 
-    with closing(store_in(store.root)) as again, pytest.raises(StorageError, match=r"not a database.*check --repair"):
+    with closing(store_in(store.root)) as again, pytest.raises(CatalogueDamaged, match=r"damaged.*check --repair"):
         again.open()
     repaired, told = checking.open_anyhow(store.root, None)
     with closing(repaired):
