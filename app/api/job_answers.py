@@ -36,9 +36,7 @@ def job_detail(job: Job, most_points: int = 0) -> JobDetail:
 
 
 def thinned(count: int, most: int) -> list[int]:
-    """Choose so many of a number of things at most, evenly; the last is always among them, the first if two are."""
-    if most == 1:
-        return [count - 1] if count else []
+    """Choose so many of a number of things at most, evenly; the first and the last are always among them."""
     chosen = min(count, most)
     return [round(step * (count - 1) / max(1, chosen - 1)) for step in range(chosen)]
 

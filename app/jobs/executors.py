@@ -6,7 +6,6 @@ import resource
 import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from threading import Lock, Thread
 from typing import ParamSpec, TypeVar
@@ -32,9 +31,6 @@ class ProcessExecutor(Executor):
     def __init__(self, count: int, seconds: float, memory: int) -> None:
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["app.jobs.work"])
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is the server's to handle,
-        forkserver.ensure_running()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # from the first moment on
         self.seconds, self.memory = seconds, memory
         self.pools = [self._new_pool() for _ in range(count)]
         self.running = [0] * count
@@ -74,6 +70,7 @@ def _settle_in(memory: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = memory if most == resource.RLIM_INFINITY else min(memory, most)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     threadpool_limits(1)
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -19,7 +19,6 @@ from app.tables.texts import FIRST, LAST, MOMENT, Arrow, Mask, clean, mask, plai
 
 MICROSECONDS = {"day": 86_400 * 10**6, "s": 10**6, "ms": 10**3, "us": 1, "ns": 1}
 MOST_DIGITS = 10**100
-NO_NUMBER = pa.scalar(None, pa.float64())  # of a None alone, pyarrow asks pandas each time, which takes long
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_time)
 
 
@@ -139,7 +138,8 @@ def _from_arrow(cells: Arrow, name: str) -> Arrow:
         return _from_arrow(cells.dictionary_decode(), name)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = cells.cast(pa.float64(), safe=False)
-        return pc.if_else(pc.is_nan(numbers), NO_NUMBER, numbers)
+        none = pa.scalar(None, numbers.type)  # of a None alone, pyarrow asks pandas each time, which takes long
+        return pc.if_else(pc.is_nan(numbers), none, numbers)
     if pa.types.is_null(kind) or pa.types.is_boolean(kind):
         return cells
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
