@@ -8,7 +8,7 @@ from time import time_ns
 
 from sqlalchemy import select
 
-from app.errors import CatalogueDamaged, NetletError
+from app.errors import CatalogueDamaged, NetletError, StorageError
 from app.store.adoption import adopt, folders_of, snapshots_of
 from app.store.catalogue import Catalogue, Unit
 from app.store.databases import FILE
@@ -29,9 +29,9 @@ def open_anyhow(root: Path, url: str | None) -> tuple[ModelStore, str]:
     store = ModelStore(root, Catalogue(root, url))
     try:
         store.open()
-    except CatalogueDamaged:
+    except StorageError as error:
         store.close()
-        if url is not None:  # which is not ours to put aside
+        if url is not None or not isinstance(error, CatalogueDamaged):  # a database is not ours to put aside
             raise
         aside = f"{FILE}.damaged-{time_ns()}"
         for end in ("", "-wal", "-shm"):
