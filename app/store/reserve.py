@@ -8,7 +8,7 @@ from app.store.files import opened, remove
 
 FILE = ".reserve"
 BYTES = 2**18
-TAKE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+TAKE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never waits for a planted FIFO
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,6 @@
 """What a catalogue is in: tables that are as they are told, one store for each, and a database that goes away."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -388,3 +389,17 @@ def test_words_sort_by_their_bytes(store: ModelStore) -> None:
     )
 
     assert [row[0] for row in store.catalogue.read(collations)] == ["C"]
+
+
+@ON_SQLITE
+def test_a_pipe_in_place_of_the_reserve_is_not_waited_for(store: ModelStore, model: Model, store_in: StoreIn) -> None:
+    """It is put away, and space is held as before."""
+    store.close()
+    (store.root / ".reserve").unlink()
+    os.mkfifo(store.root / ".reserve")
+
+    for is_held in (False, True):
+        with closing(store_in(store.root)) as again:
+            again.open()
+            assert (store.root / ".reserve").is_file() is is_held
+            again.publish("exam", model)
