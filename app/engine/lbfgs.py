@@ -6,7 +6,7 @@ import numpy as np
 
 from app.engine.arrays import Parameters, Vector
 from app.engine.backpropagation import Backpropagation, Batch
-from app.engine.training import Course, Told
+from app.engine.training import Course, Told, is_finite
 
 PAIRS = 10  # of the last changes of parameters and gradient
 HALVINGS = 30  # of a step before training ends
@@ -26,7 +26,8 @@ def lbfgs(course: Course, parameters: Parameters, rows: Batch, told: Told) -> st
 
     pairs: deque[tuple[Vector, Vector]] = deque(maxlen=PAIRS)
     loss, value = objective()
-    course.require_finite(np.array([loss]), parameters, rows)
+    if not is_finite(np.array([loss])):
+        raise course.diverged(parameters, rows, ())
     for _ in range(course.config.epochs or 0):
         before, slope = theta.copy(), gradient[0].copy()
         direction = _direction(slope, pairs)

@@ -10,7 +10,7 @@ from app.engine.control import CANCELLED, Checkpoint, Progress
 from app.engine.examples import Examples
 from app.engine.lbfgs import lbfgs
 from app.engine.levenberg_marquardt import levenberg_marquardt
-from app.engine.training import Course, History, Told, Trained
+from app.engine.training import Course, History, Told, Trained, is_finite
 
 PILOTS = 2  # members that tell whether the others are worth training
 
@@ -36,7 +36,8 @@ class _Watch:
     def __call__(self, loss: float) -> str | None:
         """Note the loss after a step; tell whether patience is at an end, or somebody's wish."""
         course, config = self.course, self.course.config
-        course.require_finite(np.array([loss]), self.parameters, self.rows, self.losses)
+        if not is_finite(np.array([loss])):
+            raise course.diverged(self.parameters, self.rows, self.losses)
         self.losses.append(loss)
         watched = None
         if self.judged.size:

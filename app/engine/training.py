@@ -77,15 +77,13 @@ class Course(Means):
     parameters: Parameters
     rng: Randomness
 
-    def require_finite(self, value: PerMember, parameters: Parameters, rows: Batch, past: Sequence[float] = ()) -> None:
-        """Raise Diverged if a loss of rows is not finite, naming the first layer that is not; `past` came before it."""
-        if is_finite(value):
-            return
+    def diverged(self, parameters: Parameters, rows: Batch, past: Sequence[float]) -> Diverged:
+        """Say that the loss of rows is not finite, naming the first layer that is not; `past` losses came before it."""
         inputs = self.network.enter(parameters, rows.X[..., :MOST_TRACED, :])
         passes = self.network.passes((len(parameters), inputs.shape[-2]), parameters)
         self.network.forward(self.network.layers(parameters), inputs, passes)
         finite = [bool(np.isfinite(layer.a).all()) for layer in passes]
-        raise Diverged(
+        return Diverged(
             epoch=len(past) + 1,
             layer=finite.index(False) + 1 if False in finite else len(finite),
             learning_rate=self.config.learning_rate or 0.0,
@@ -104,7 +102,8 @@ class Course(Means):
             value = self.device.fetch(
                 self.loss.value(*self.network.outputs(parameters, batch.X), batch.y, batch.weights)
             )
-            self.require_finite(value, parameters, batch, past)
+            if not is_finite(value):
+                raise self.diverged(parameters, batch, past)
             total += value if self.loss.summed else value * (part.shape[1] / rows.shape[1])
         return total
 
@@ -176,8 +175,8 @@ class _Run:
     def descend(self, rows: int, take: Take) -> PerMember:
         """Take one step on one batch of so many rows and return the loss before it, without the penalty."""
         value: PerMember = self.course.device.fetch(self.backpropagation(take, rows, self.dropout.masks(rows)))
-        if not is_finite(value):  # only then are rows taken to find out where
-            self.course.require_finite(value, self.course.parameters, take(slice(MOST_TRACED)), self.losses)
+        if not is_finite(value):
+            raise self.course.diverged(self.course.parameters, take(slice(MOST_TRACED)), self.losses)
         if self.raw is not None:
             self.raw.take_gradient(self.gradient)
         if self.config.clip_norm is not None:

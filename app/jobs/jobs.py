@@ -346,14 +346,13 @@ class Jobs:
 
         Whoever waits is told at once.
         """
-        try:
-            if not isinstance(error, StorageFull):
-                raise error
-            running.end(*await self._end(job, State.FAILED, error=error_to(error)))
-        except (LeaseLost, StorageError) as refused:
-            log.warning("the end of job %s cannot be written down (%s)", job.id, refused)
-            running.is_left = True
-            running.outcome = replace(job, state=State.FAILED, error=error)
+        with suppress(LeaseLost, StorageError):
+            if isinstance(error, StorageFull):
+                running.end(*await self._end(job, State.FAILED, error=error_to(error)))
+                return
+        log.warning("the end of job %s cannot be written down (%s)", job.id, error)
+        running.is_left = True
+        running.outcome = replace(job, state=State.FAILED, error=error)
 
     async def _write(self, do: Callable[[Unit], T]) -> T:
         return await asyncio.wrap_future(self.catalogue.write(do))

@@ -89,16 +89,15 @@ def _rows(sent: Sent, task: str | None, wants_labels: bool | None) -> TrainingRo
     require_known(sent.kinds, (*features.columns, *targets))
     raw = [features.column(name) for name in features.columns]
     learnt = [learn(column, faults, sent.kinds.get(column.name)) for column in raw]
-    columns = tuple(column for _, made, _ in learnt for column in made)
+    columns = tuple(column for one in learnt for column in one.columns)
     require_short(columns)
     require_names([column.name for column in columns])  # a date's parts have names too
     answers = [table.column(name) for name in targets]
     kinds = _kinds_of(answers, sent)
     y, multilabel = read_targets(answers, kinds, faults, task=task, wants_labels=wants_labels)
     faults.raise_any(UNFIT)
-    X = np.concatenate([values for *_, values in learnt], axis=1)
-    sources = with_examples([source for source, *_ in learnt], raw)
-    return TrainingRows(columns, targets, X, y, weights, multilabel, sources)
+    X = np.concatenate([one.values for one in learnt], axis=1)
+    return TrainingRows(columns, targets, X, y, weights, multilabel, with_examples(learnt, raw))
 
 
 def _rows_like(model: Model, table: Table, faults: Faults) -> TrainingRows:
