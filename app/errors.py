@@ -32,6 +32,7 @@ NetletError
 ├── NothingToRestore          an alias was nowhere before, or where nothing is any more
 ├── StorageError              the disk refuses
 │   ├── StorageFull
+│   ├── StoreInUse              another process has it open
 │   ├── CatalogueDamaged        it is no database, or none of ours
 │   ├── CatalogueNewer
 │   └── CatalogueForeign        it is that of another store
@@ -290,6 +291,12 @@ class StorageFull(StorageError):
     """No space is left for what is to be stored, or for a body that is too long for memory."""
 
 
+class StoreInUse(StorageError):
+    """What only one process may do to a store is to be done beside others."""
+
+    usual = "Another process uses the store. Stop it, and try again: nothing was changed."
+
+
 class CatalogueDamaged(StorageError):
     """What should be the catalogue is no database, or not one of ours."""
 
@@ -303,10 +310,7 @@ class CatalogueNewer(StorageError):
 class CatalogueForeign(StorageError):
     """The catalogue is that of another store than the one in this folder."""
 
-    usual = (
-        "The catalogue is that of another store. Name that store's folder with NETLET_MODELS, or a database without a "
-        "catalogue with NETLET_DATABASE_URL."
-    )
+    usual = "The catalogue is another store's. Name that one with NETLET_MODELS, or a new one with NETLET_DATABASE_URL."
 
 
 class ForeignSite(NetletError):
@@ -339,7 +343,7 @@ class JobOver(NetletError):
     """A job that has ended cannot be paused, resumed or stepped."""
 
     def __init__(self, state: str) -> None:
-        super().__init__(f"The job has {state} already: there is nothing to pause or to go on with. Train again.")
+        super().__init__(f"The job is over ({state}): there is nothing to pause or to go on with. Train again.")
         self.state = state
 
 

@@ -12,8 +12,10 @@ from fastapi import FastAPI
 
 from app.demo import Demo
 from app.errors import NetletError
+from app.jobs.folder import JobFolder
 from app.main import create_app, stop_trainings, store_of
 from app.settings import Settings
+from app.store.datasets import DatasetStore
 from app.telemetry import log_json_lines
 
 GRACE_SECONDS = 10
@@ -69,6 +71,8 @@ def _server(settings: Settings) -> Server:
     try:
         with closing(store_of(settings)) as store:
             store.open()
+            DatasetStore(settings.models, store.catalogue).open(alone=False)
+            JobFolder(settings.models).open()
     except NetletError as error:
         typer.echo(f"{settings.models}: {error}", err=True)
         raise typer.Exit(1) from None

@@ -6,6 +6,7 @@ import secrets
 from http import HTTPStatus
 from time import perf_counter
 
+from anyio import BrokenResourceError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -42,7 +43,10 @@ class EveryRequest:
                 if "closed" not in str(error):
                     raise
 
-        await self.app(scope, receive, answer)
+        try:
+            await self.app(scope, receive, answer)
+        except* BrokenResourceError:  # in those of anyio, where it was a stream
+            pass
 
 
 def _log(scope: Scope, status: int, request_id: str, seconds: float) -> None:

@@ -70,6 +70,7 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.Busy: Kind(429, "busy", "Too many trainings are waiting", 5),
     errors.KeyReused: Kind(409, "key-reused", "The Idempotency-Key is another request's"),
     errors.LeaseLost: Kind(503, "lease-lost", "The training is run by another process", 1),
+    errors.StoreInUse: Kind(503, "store-in-use", "Another process uses the store", 10),
     errors.CatalogueDamaged: Kind(503, "catalogue-damaged", "The catalogue is damaged", 3600),
     errors.CatalogueNewer: Kind(503, "catalogue-newer", "The catalogue is too new", 3600),
     errors.CatalogueForeign: Kind(503, "catalogue-foreign", "The catalogue is another store's", 3600),

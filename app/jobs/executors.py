@@ -6,6 +6,7 @@ import resource
 import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from threading import Lock, Thread
 from typing import ParamSpec, TypeVar
@@ -31,6 +32,10 @@ class ProcessExecutor(Executor):
     def __init__(self, count: int, seconds: float, memory: int) -> None:
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["app.jobs.work"])
+        resource_tracker.ensure_running()  # which would unblock what is blocked now
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is the server's to handle,
+        forkserver.ensure_running()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # from the first moment of a process on
         self.seconds, self.memory = seconds, memory
         self.pools = [self._new_pool() for _ in range(count)]
         self.running = [0] * count
@@ -70,7 +75,6 @@ def _settle_in(memory: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = memory if most == resource.RLIM_INFINITY else min(memory, most)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     threadpool_limits(1)
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -162,7 +162,7 @@ class Jobs:
     async def cancel(self, job_id: str, *, keep_best: bool) -> Job:
         """End a job as soon as that can be, if it is not over; raise JobNotFound."""
         wish = "keep" if keep_best else "cancel"
-        job = await self._write(lambda unit: self.ledger.ask(unit, job_id, wish))
+        job = await self._free(lambda unit: self.ledger.ask(unit, job_id, wish))
         if job.state == State.RUNNING and job.wish is not None:
             self._ask(job, job.wish)
         elif job.is_over:
@@ -348,11 +348,16 @@ class Jobs:
         """
         with suppress(LeaseLost, StorageError):
             if isinstance(error, StorageFull):
-                running.end(*await self._end(job, State.FAILED, error=error_to(error)))
+                running.end(*await self._free(lambda unit: self._move(unit, job, State.FAILED, error=error_to(error))))
                 return
         log.warning("the end of job %s cannot be written down (%s)", job.id, error)
         running.is_left = True
         running.outcome = replace(job, state=State.FAILED, error=error)
+
+    async def _free(self, do: Callable[[Unit], T]) -> T:
+        """Write what gives back space, or lets it be given back."""
+        with self.catalogue.restoring():
+            return await asyncio.to_thread(self.catalogue.free, do)
 
     async def _write(self, do: Callable[[Unit], T]) -> T:
         return await asyncio.wrap_future(self.catalogue.write(do))

@@ -8,12 +8,24 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, case, delete, func, insert, select, update
 
-from app.errors import Busy, DatasetNotFound, JobNotFound, JobOver, KeyReused, LeaseLost, WorkerLost
+from app.errors import (
+    Busy,
+    DatasetNotFound,
+    JobNotFound,
+    JobOver,
+    KeyReused,
+    LeaseLost,
+    OrderDamaged,
+    StorageError,
+    Unforeseen,
+    WorkerLost,
+)
 from app.jobs.job import BEFORE, Job, State, error_to
 from app.store.catalogue import Catalogue, Unit
 from app.store.schema import datasets, jobs, keys, orders
 
 NUL = "\0"  # which PostgreSQL does not take
+NOBODYS_FAULT = (OrderDamaged, StorageError, Unforeseen, WorkerLost)
 UNFINISHED = (State.QUEUED, State.RUNNING)
 
 # Statements that every job needs are put together once: that takes longer than to execute them.
@@ -31,6 +43,7 @@ _NEW = insert(jobs).returning(jobs)
 _ORDER = select(orders.c.data).where(orders.c.job == bindparam("job"))
 _ORDERED = insert(orders)
 _NAMED = insert(keys)
+_RENAMED = update(keys).where(keys.c.key == bindparam("which"))
 _STANDS_FOR = (
     select(jobs, keys.c.digest.label("digest"))
     .select_from(keys)
@@ -122,6 +135,7 @@ class Ledger:
         Raises KeyReused where the key stands for another request, Busy where too many are queued, DatasetNotFound where
         what it should learn from is gone.
         """
+        found: Sequence[Row[Any]] = ()
         if request.key is not None:
             found = unit.connection.execute(_STANDS_FOR, {"key": request.key.text}).all()
             if known := _of_key(found, request.key):
@@ -151,7 +165,10 @@ class Ledger:
         assert row is not None  # noqa: S101 - it has just been inserted
         unit.execute(_ORDERED, {"job": job_id, "data": entry.data})
         if request.key is not None:
-            unit.execute(_NAMED, {"key": request.key.text, "digest": request.key.digest, "job": job_id})
+            if found:
+                unit.execute(_RENAMED, {"which": request.key.text, "job": job_id})
+            else:
+                unit.execute(_NAMED, {"key": request.key.text, "digest": request.key.digest, "job": job_id})
         return Submitted(Job.of(row), is_new=True)
 
     def find(self, key: Key) -> Job | None:
@@ -264,10 +281,15 @@ class Ledger:
 
 
 def _of_key(found: Sequence[Row[Any]], key: Key) -> Job | None:
+    """Give the job that a key stands for; none where that failed for no fault of the request, which may be done again.
+
+    Raises KeyReused where it is that of another request.
+    """
     for row in found:
         if row.digest != key.digest:
             raise KeyReused
-        return Job.of(row)
+        job = Job.of(row)
+        return None if isinstance(job.error, NOBODYS_FAULT) else job
     return None
 
 

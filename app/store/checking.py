@@ -8,7 +8,7 @@ from time import time_ns
 
 from sqlalchemy import select
 
-from app.errors import CatalogueDamaged, NetletError, StorageError
+from app.errors import CatalogueDamaged, NetletError, StorageError, StoreInUse
 from app.store.adoption import adopt, folders_of, snapshots_of
 from app.store.catalogue import Catalogue, Unit
 from app.store.databases import FILE
@@ -22,15 +22,20 @@ LEFT = re.compile(r"[1-9][0-9]{0,8}\.((memory\.)?safetensors\.orphan-[0-9a-f-]+|
 
 
 def open_anyhow(root: Path, url: str | None) -> tuple[ModelStore, str]:
-    """Open a store; put a catalogue in SQLite that is damaged aside, and make it anew. Tells what was done.
+    """Open a store to repair it; put a catalogue in SQLite that is damaged aside, and make it anew.
 
-    Raises StorageError where it cannot be opened for another reason: then nothing is wrong with it.
+    Tells what was done. Raises StorageError where it cannot be opened for another reason, and nothing is wrong with it;
+    StoreInUse where another process of this machine has it open, which may be about to do what looks undone.
     """
     store = ModelStore(root, Catalogue(root, url))
     try:
         store.open()
+        if not store.is_alone:
+            raise StoreInUse
     except StorageError as error:
         store.close()
+        if not store.is_alone:
+            raise StoreInUse from error
         if url is not None or not isinstance(error, CatalogueDamaged):  # a database is not ours to put aside
             raise
         aside = f"{FILE}.damaged-{time_ns()}"

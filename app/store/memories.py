@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -13,9 +14,11 @@ from safetensors.numpy import load, save
 from app.engine.control import Checkpoint
 from app.store.document import Damage
 from app.store.files import opened, read
+from app.store.layout import snapshot_file
 from app.store.snapshot import BLANK, KEY, LENGTH_BYTES, header_end
 
 FORMAT = 1
+LARGEST_SHARE = 4  # times as long as the snapshot: optimizers remember two numbers for each parameter at most
 MEMORY = "memory.safetensors"
 """The end of the file's name, after the version."""
 
@@ -49,9 +52,10 @@ def decode(data: bytes, model: str) -> Checkpoint:
 
 
 def find(root: Path, name: str, version: int) -> bytes | None:
-    """Read a version's file as it is; None where there is none, or none that can be read."""
+    """Read a version's file as it is, no further than one can be long; None where there is none that can be read."""
     try:
         with opened(root / name) as folder:
-            return read(f"{version}.{MEMORY}", within=folder, most=-1)[0]
+            most = LARGEST_SHARE * os.stat(snapshot_file(version), dir_fd=folder, follow_symlinks=False).st_size
+            return read(snapshot_file(version, MEMORY), within=folder, most=most)[0]
     except OSError:
         return None

@@ -22,8 +22,18 @@ def migrate(connection: Connection) -> bool:
     found = connection.scalar(text(f"SELECT version_num FROM {VERSIONS}")) if is_old else None  # noqa: S608 - our own
     if found != REVISION:
         _upgrade(connection)
+    if connection.dialect.name == "sqlite":
+        _require_whole(connection)
     _require_columns(connection)
     return found is None
+
+
+def _require_whole(connection: Connection) -> None:
+    """Raise CatalogueDamaged where SQLite finds a page that is not what it was."""
+    ((said, *_),) = connection.execute(text("PRAGMA quick_check(1)")).all()
+    if said != "ok":
+        message = f"The catalogue is damaged ({said.splitlines()[0]}). {REPAIR}"
+        raise CatalogueDamaged(message)
 
 
 def _require_columns(connection: Connection) -> None:

@@ -115,11 +115,11 @@ class ModelStore:
     def require_usable(self) -> None:
         """Raise StorageError unless a model could be published now, as far as can be told without doing it."""
         incoming = self.root / INCOMING
-        if not os.access(incoming, os.W_OK | os.X_OK):
-            message = "The store cannot be written."
-            raise StorageError(message)
         with storage_errors():
             disk = os.statvfs(incoming)
+        if disk.f_flag & os.ST_RDONLY or not os.access(incoming, os.W_OK | os.X_OK):
+            message = "The store cannot be written."
+            raise StorageError(message)
         if disk.f_bavail * disk.f_frsize < self.reserve:
             message = f"The store's disk has less than {self.reserve} bytes free. {MORE_SPACE}"
             raise StorageError(message)

@@ -17,13 +17,14 @@ from app.errors import StorageFull
 from app.store.catalogue import Catalogue
 from app.store.references import Reference
 from app.store.store import ModelStore
-from tests.conftest import TUTORIAL, StartServer
-from tests.crashes.disks import disk_with_power, needs_root, small_disk
+from tests.conftest import TUTORIAL, StartServer, wait_until
+from tests.crashes.disks import disk_with_power, needs_root, small_disk, tool
 from tests.crashes.power import cut_once
 from tests.engine.tables import EXAM, recipe
 
 pytestmark = [pytest.mark.only_on("sqlite"), pytest.mark.timeout(300)]
 CUTS = 2
+LONG = TUTORIAL | {"training": {"epochs": 10_000_000}}
 WIDE = TUTORIAL | {"network": {"hidden": [64, 64]}, "training": {"epochs": 2}}
 
 
@@ -133,6 +134,40 @@ def test_a_disk_without_a_byte_left_is_survived(full_disk: Path, start_server: S
         filler.unlink()
         assert client.post("/train", json=TUTORIAL).status_code == 201
         assert client.get("/models/exam/aliases/live").json()["version"] == 1
+
+
+@needs_root
+def test_a_training_can_be_cancelled_without_a_byte_left(full_disk: Path, start_server: StartServer) -> None:
+    """It gives back space, and is let do so."""
+    filler = full_disk / "filler"
+    with start_server(NETLET_MODELS=str(full_disk / "models")).client() as client:
+        running = client.post("/train", params={"wait": 0}, json=LONG).json()["job"]
+        wait_until(lambda: client.get(f"/jobs/{running}").json()["epoch"] is not None)
+        fill_up(filler)
+
+        assert client.delete(f"/jobs/{running}").status_code == 200
+        wait_until(lambda: client.get(f"/jobs/{running}").json()["status"] == "cancelled")
+
+        filler.unlink()
+        assert client.post("/train", json=TUTORIAL).status_code == 201
+
+
+@needs_root
+def test_a_disk_that_cannot_be_written_any_more_is_told(full_disk: Path, start_server: StartServer) -> None:
+    """By /readyz, and as 503 to who would write; answers go on."""
+    store = full_disk / "models"
+    with start_server(NETLET_MODELS=str(store), NETLET_RESERVE_BYTES="0").client() as client:
+        client.post("/train", json=TUTORIAL).raise_for_status()
+        assert client.get("/readyz").status_code == 200
+        tool("mount", "--bind", store, store)
+        try:
+            tool("mount", "-o", "remount,bind,ro", store)
+            assert client.get("/readyz").status_code == 503
+            assert client.post("/train", json=TUTORIAL).status_code == 503
+            assert client.post("/predict", json={"model": "exam", "X": [4, 8]}).status_code == 200
+        finally:
+            tool("umount", "--lazy", store)  # somebody may have a file of it open
+        assert client.post("/train", json=TUTORIAL).status_code == 201
 
 
 @needs_root

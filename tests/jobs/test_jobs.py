@@ -1,76 +1,24 @@
 """Jobs: however a training ends, its job says so, and nothing else suffers."""
 
 import asyncio
-import os
-import shutil
-import signal
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from sqlalchemy import update
 
 from app import errors
 from app.faults import Fault
 from app.jobs import orders
-from app.jobs.executors import ProcessExecutor
-from app.jobs.folder import JobFolder
 from app.jobs.job import State
 from app.jobs.ledger import Key, Request
 from app.jobs.orders import Order
 from app.jobs.progress import Note
 from app.jobs.work import Workplace, train_and_save
-from app.store.schema import jobs as jobs_table
 from app.store.store import ModelStore
 from tests.conftest import wait_until
-from tests.engine.tables import EXAM, recipe, wave
-from tests.jobs.running import running
-
-ORDER = Order(name="exam", rows=EXAM, recipe=recipe(epochs=3))
-LEASES_ENDED = update(jobs_table).values(lease=0.0)
-
-
-class Broken(Executor):
-    """An executor whose calls end as told."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-        self.calls = 0
-
-    def submit(self, *_: Any, **__: Any) -> Future[Any]:
-        """End at once."""
-        self.calls += 1
-        future: Future[Any] = Future()
-        future.set_exception(self.error)
-        return future
-
-
-class Held(Executor):
-    """An executor whose calls end when they are told to, or are cancelled."""
-
-    def __init__(self) -> None:
-        self.futures: list[Future[Any]] = []
-        self.begun: asyncio.Queue[Future[Any]] = asyncio.Queue()
-
-    def submit(self, *_: Any, **__: Any) -> Future[Any]:
-        """Begin."""
-        self.futures.append(Future())
-        self.begun.put_nowait(self.futures[-1])
-        return self.futures[-1]
-
-
-@pytest.fixture
-def processes() -> Iterator[ProcessExecutor]:
-    executor = ProcessExecutor(2, seconds=30, memory=2**30)
-    yield executor
-    executor.shutdown()
-
-
-def files(store: ModelStore) -> list[str]:
-    return sorted(path.name for path in JobFolder(store.root).path.iterdir())
+from tests.engine.tables import recipe, wave
+from tests.jobs.running import ORDER, Broken, Held, files, running
 
 
 async def test_a_training_that_begins_while_the_lease_is_renewed_goes_on(store: ModelStore) -> None:
@@ -269,120 +217,6 @@ async def test_stopping_leaves_every_job_to_whoever_comes_next(store: ModelStore
     ]
 
 
-async def test_a_job_whose_owner_died_is_taken_over(store: ModelStore) -> None:
-    """Once its lease has ended; whoever had it cannot write about it any more, even if he was only slow."""
-    slow = Held()
-    async with running(store, slow, lease=0.5) as dead:
-        job = (await dead.submit(ORDER)).job
-        for task in dead.tasks:
-            if "_tend" in repr(task):
-                task.cancel()
-
-        async with running(store, ThreadPoolExecutor(1), lease=0.5) as alive:
-            ended = await alive.wait(job, 30)
-            assert (ended.state, ended.version, ended.attempt) == (State.SUCCEEDED, 1, 2)
-            slow.futures[0].set_exception(errors.OutOfMemory())
-            await asyncio.sleep(0.1)
-            assert await alive.get(job.id) == ended
-
-
-async def test_nobody_takes_over_what_it_still_runs_itself(store: ModelStore) -> None:
-    """Whatever kept it from renewing its lease, such as a disk that was full."""
-    held = Held()
-    async with running(store, held, at_once=2, lease=1000) as jobs:
-        job, other = [(await jobs.submit(ORDER)).job for _ in range(2)]
-        await asyncio.wrap_future(store.catalogue.write(lambda unit: unit.execute(LEASES_ENDED)))
-
-        held.futures[1].set_exception(errors.Diverged(epoch=1, layer=1, learning_rate=1.0, last_loss=None))
-        await jobs.wait(other, 30)  # whose end is the time to take over another
-
-        assert (await jobs.get(job.id)).attempt == 1
-        await asyncio.wrap_future(store.catalogue.write(lambda unit: unit.execute(LEASES_ENDED)))
-        async with running(store, lease=1000) as others:  # to whom it looks lost
-            assert (await others.wait(job, 30)).attempt == 2
-
-
-async def test_a_store_that_is_gone_fails_a_training_in_words(store: ModelStore) -> None:
-    """Nothing unforeseen: whoever asked may try again."""
-    async with running(store) as jobs:
-        shutil.rmtree(store.root / ".jobs")
-
-        job = (await jobs.submit(ORDER)).job
-        job = await jobs.wait(job, 30)
-
-        assert job.state == State.FAILED
-        assert isinstance(job.error, errors.StorageError)
-        assert "ENOENT" in str(job.error)
-
-
-@pytest.mark.only_on("sqlite")
-async def test_a_success_that_cannot_be_written_down_is_no_failure(store: ModelStore) -> None:
-    """Whoever waits is told that the catalogue is away; once it is back, another attempt succeeds."""
-    catalogue, elsewhere = store.root / ".catalogue.sqlite", store.root / "elsewhere"
-    async with running(store, lease=0.5) as jobs:
-        job = (await jobs.submit(ORDER, Request(paused=True))).job
-        catalogue.rename(elsewhere)
-        jobs.folder.note(job.id, job.attempt).hold(None)
-        told = await jobs.wait(job, 30)
-        elsewhere.rename(catalogue)
-
-        assert isinstance(told.error, errors.StorageError)
-        await asyncio.wrap_future(
-            store.catalogue.write(lambda unit: unit.execute(update(jobs_table).values(until=None)))
-        )
-        for _ in range(500):
-            told = await jobs.get(job.id)
-            if told.is_over:
-                break
-            await asyncio.sleep(0.02)
-        assert (told.state, told.version) == (State.SUCCEEDED, 1)
-
-
-@pytest.mark.parametrize("harm", ["a bit", "an end", "all"])
-async def test_a_damaged_order_is_not_learnt_from(harm: str, store: ModelStore) -> None:
-    """Its job fails in words that tell what to do."""
-    rows = wave(6000)
-    async with running(store, Held()) as jobs:
-        job = (await jobs.submit(replace(ORDER, rows=rows))).job
-    path = JobFolder(store.root).order(job.id)
-    data = bytearray(path.read_bytes())
-    match harm:
-        case "a bit":
-            data[-5] ^= 1
-            path.write_bytes(data)
-        case "an end":
-            path.write_bytes(data[:-100])
-        case _:
-            path.unlink()
-
-    async with running(store) as jobs:
-        job = await jobs.wait(job, 30)
-
-    assert job.state == State.FAILED
-    assert isinstance(job.error, errors.OrderDamaged)
-
-
-async def test_a_job_is_not_tried_for_ever(store: ModelStore) -> None:
-    """Its process is lost each time: after so many attempts it fails."""
-    executor = Broken(BrokenProcessPool("gone"))
-    async with running(store, executor, most_attempts=4) as jobs:
-        job = await jobs.wait((await jobs.submit(ORDER)).job, 10)
-
-    assert (job.state, job.attempt, executor.calls) == (State.FAILED, 4, 4)
-    assert isinstance(job.error, errors.WorkerLost)
-
-
-async def test_a_job_whose_owners_all_died_fails(store: ModelStore) -> None:
-    """Nobody tries a job for ever that takes its server with it."""
-    async with running(store, Held(), most_attempts=1) as jobs:
-        job = (await jobs.submit(ORDER)).job
-        store.catalogue.write(lambda unit: unit.execute(LEASES_ENDED)).result()
-        async with running(store, Held(), most_attempts=1) as other:
-            ended = await other.wait(job, 10)
-            assert isinstance(ended.error, errors.WorkerLost)
-            assert files(store) == []
-
-
 async def test_cancelling_is_the_end_of_a_job(store: ModelStore) -> None:
     """Of one that waits at once, of one that runs when its process is gone; cancelling again changes nothing."""
     executor = Held()
@@ -407,28 +241,3 @@ async def test_a_training_that_takes_too_long_fails(store: ModelStore) -> None:
         job = await jobs.wait((await jobs.submit(ORDER, Request(seconds=0.1))).job, 10)
 
     assert isinstance(job.error, errors.TrainingTooLong)
-
-
-def test_processes_are_niced_and_their_own(processes: ProcessExecutor) -> None:
-    """Work is done elsewhere, last in line for the processor."""
-    assert processes.submit(os.getpid).result() != os.getpid()
-    assert processes.submit(os.nice, 0).result() >= 10
-
-
-def test_a_process_takes_no_more_memory_than_it_may(processes: ProcessExecutor) -> None:
-    """What needs more is told so; the process lives and goes on."""
-    process = processes.submit(os.getpid).result()
-
-    with pytest.raises(MemoryError):
-        processes.submit(bytes, 2**30).result()
-    assert len(processes.submit(bytes, 2**20).result()) == 2**20
-    assert processes.submit(os.getpid).result() == process
-
-
-def test_a_process_killed_while_idle_is_replaced(processes: ProcessExecutor) -> None:
-    """Calls go on, in new processes."""
-    for _ in range(3):
-        os.kill(processes.submit(os.getpid).result(), signal.SIGKILL)
-        wait_until(lambda: not all(pool.active for pool in processes.pools))
-
-        assert processes.submit(abs, -1).result() == 1

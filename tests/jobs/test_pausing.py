@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -204,13 +203,6 @@ async def test_a_paused_job_outlives_its_service(kind: str, store: ModelStore) -
             await pausing.resume(jobs, job.id)
         assert (await jobs.wait(job, 60)).version == 2
     assert store.load("exam", 1).sha256 == store.load("exam", 2).sha256
-
-
-@pytest.fixture
-def processes() -> Iterator[ProcessExecutor]:
-    executor = ProcessExecutor(1, seconds=60, memory=2**30)
-    yield executor
-    executor.shutdown()
 
 
 async def test_a_paused_job_outlives_its_process(store: ModelStore, processes: ProcessExecutor) -> None:

@@ -211,6 +211,29 @@ def test_a_body_that_has_not_arrived_is_not_waited_for(start_server: StartServer
             assert "/problems/shutting-down" in said
 
 
+def test_those_who_leave_what_they_follow_are_nothing_to_tell(start_server: StartServer) -> None:
+    """Neither in the middle of a job's events nor of answers that nobody reads."""
+    server = start_server()
+    with server.client() as client:
+        client.post("/train", json=TUTORIAL).raise_for_status()
+        job = client.get("/jobs").json()["jobs"][0]["job"]
+        for _ in range(20):
+            with client.stream("GET", f"/jobs/{job}/events") as events:
+                next(events.iter_lines())
+    url = httpx.URL(server.url)
+    for _ in range(3):
+        with socket.create_connection((url.host, url.port)) as reader:
+            reader.sendall(f"GET /openapi.json HTTP/1.1\r\nHost: {url.host}\r\n\r\n".encode() * 200)
+            reader.recv(1)
+    with server.client() as client:
+        client.get("/livez").raise_for_status()
+
+    server.process.send_signal(signal.SIGTERM)
+    _, log = server.process.communicate(timeout=30)
+
+    assert "Traceback" not in log
+
+
 def test_only_whom_a_training_was_made_for_ends_it_by_going_away(start_server: StartServer) -> None:
     """Another who waits for it under the same key does not."""
     server = start_server()
@@ -346,35 +369,11 @@ def test_a_setting_that_makes_no_sense_is_named(setting: str, value: str, said: 
     assert run.stderr.count("\n") == 1
 
 
-def test_check_verifies_every_snapshot_and_dataset(
-    start_server: StartServer, environment: dict[str, str], tmp_path: Path
-) -> None:
-    """Exit code 0 and a count; with a damaged file, 1 and its name; without a store, 1."""
-    with start_server().client() as client:
-        for _ in range(2):
-            client.post("/train", json=TUTORIAL).raise_for_status()
-        dataset = client.post("/datasets", json=ROWS).json()["dataset"]
-    command = [sys.executable, "-m", "app.cli", "check"]
-
-    good = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    path = tmp_path / "models" / "exam" / "1.safetensors"
-    path.write_bytes(path.read_bytes()[:-1])
-    (tmp_path / "models" / ".datasets" / f"{dataset}.parquet").unlink()
-    bad = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    environment["NETLET_MODELS"] = str(tmp_path / "nowhere")
-    nothing = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-
-    assert (good.returncode, bad.returncode, nothing.returncode) == (0, 1, 1)
-    assert good.stdout.startswith("2 snapshots and 1 dataset in")
-    assert "exam/1 is damaged" in bad.stderr
-    assert f"Dataset {dataset} is damaged" in bad.stderr
-    assert "2 damaged" in bad.stdout
-    assert nothing.stderr.startswith("There is no store at")
-
-
-def test_a_store_that_cannot_be_used_is_said_so(environment: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["models", "models/.incoming", "models/.datasets", "models/.jobs"])
+def test_a_store_that_cannot_be_used_is_said_so(place: str, environment: dict[str, str], tmp_path: Path) -> None:
     """A file in the way: one line, no traceback, exit code 1."""
-    (tmp_path / "models").write_text("in the way")
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("in the way")
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
 
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)

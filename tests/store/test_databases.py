@@ -1,8 +1,6 @@
 """What a catalogue is in: tables that are as they are told, one store for each, and a database that goes away."""
 
-import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,10 +14,10 @@ from pydantic import SecretStr
 from sqlalchemy import insert, text
 
 from app.engine.model import Model
-from app.errors import CatalogueDamaged, CatalogueForeign, CatalogueNewer, StorageError
+from app.errors import CatalogueForeign, CatalogueNewer, StorageError
 from app.main import store_of, url_of
 from app.settings import Settings
-from app.store import checking, databases
+from app.store import checking
 from app.store.catalogue import Unit
 from app.store.references import Reference
 from app.store.schema import metadata, models
@@ -105,97 +103,6 @@ def test_the_catalogue_of_a_newer_netlet_is_left_alone(
     with pytest.raises(CatalogueNewer):
         checking.open_anyhow(store.root, url_of(settings))
     assert list(store.root.glob("*.damaged-*")) == []
-
-
-@ON_SQLITE
-@pytest.mark.parametrize("harm", ["other bytes", "an end", "a folder"])
-def test_a_damaged_catalogue_is_made_anew_by_a_repair(
-    harm: str, store: ModelStore, model: Model, store_in: StoreIn
-) -> None:
-    """Else it says what is wrong and what helps; the damaged one is kept, and all models are listed again."""
-    store.publish("exam", model)
-    store.close()
-    catalogue = store.root / ".catalogue.sqlite"
-    match harm:
-        case "other bytes":
-            catalogue.write_bytes(b"no database" * 1000)
-        case "an end":
-            catalogue.write_bytes(catalogue.read_bytes()[:5000])
-        case _:
-            catalogue.unlink()
-            catalogue.mkdir()
-
-    with closing(store_in(store.root)) as again, pytest.raises(CatalogueDamaged, match=r"damaged.*check --repair"):
-        again.open()
-    repaired, told = checking.open_anyhow(store.root, None)
-    with closing(repaired):
-        assert repaired.versions("exam") == [1]
-    assert [path.name in told for path in store.root.glob("*.damaged-*")] == [True]
-
-
-@ON_SQLITE
-def test_a_catalogue_that_is_only_locked_is_not_put_aside(
-    store: ModelStore, model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A repair says that it is, and leaves it to those who use it."""
-    store.publish("exam", model)
-    monkeypatch.setattr(databases, "PATIENCE", 0.1)
-
-    with closing(sqlite3.connect(store.root / ".catalogue.sqlite", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StorageError, match=r"cannot be opened.*locked") as refused:
-            checking.open_anyhow(store.root, None)
-
-    assert "repair" not in str(refused.value)
-    assert list(store.root.glob("*.damaged-*")) == []
-    assert store.publish("exam", model) == 2
-
-
-@ON_SQLITE
-@pytest.mark.parametrize(
-    "change",
-    [
-        "DROP TABLE alembic_version; DROP TABLE versions; CREATE TABLE versions (price)",
-        "DROP TABLE orders",
-        "ALTER TABLE jobs DROP COLUMN until",
-    ],
-)
-def test_a_database_of_other_tables_is_put_aside(
-    change: str, store: ModelStore, model: Model, store_in: StoreIn
-) -> None:
-    """What is not ours is damage, too; nobody begins to serve with it."""
-    store.publish("exam", model)
-    store.close()
-    with closing(sqlite3.connect(store.root / ".catalogue.sqlite")) as other:
-        other.executescript(change)
-
-    with closing(store_in(store.root)) as again, pytest.raises(CatalogueDamaged, match="check --repair"):
-        again.open()
-    repaired, told = checking.open_anyhow(store.root, None)
-
-    with closing(repaired):
-        assert "put aside" in told
-        assert repaired.versions("exam") == [1]
-
-
-@ON_SQLITE
-def test_nothing_is_acknowledged_by_a_catalogue_that_was_taken_away(store: ModelStore, model: Model) -> None:
-    """What would be written to it, nobody would find again; nothing is left of it, and back in its place it goes on."""
-    store.publish("exam", model)
-    catalogue, elsewhere = store.root / ".catalogue.sqlite", store.root / "elsewhere"
-    for replaced in (False, True):
-        catalogue.rename(elsewhere)
-        if replaced:
-            catalogue.write_bytes(elsewhere.read_bytes())
-
-        with pytest.raises(StorageError, match="not in its place"):
-            store.publish("exam", model)
-        with pytest.raises(StorageError, match="not in its place"):
-            store.keep("exam", 3)
-
-        assert [path.name for path in (store.root / "exam").iterdir()] == ["1.safetensors"]
-        elsewhere.rename(catalogue)
-    assert store.publish("exam", model) == 2
 
 
 @ON_SQLITE
@@ -389,17 +296,3 @@ def test_words_sort_by_their_bytes(store: ModelStore) -> None:
     )
 
     assert [row[0] for row in store.catalogue.read(collations)] == ["C"]
-
-
-@ON_SQLITE
-def test_a_pipe_in_place_of_the_reserve_is_not_waited_for(store: ModelStore, model: Model, store_in: StoreIn) -> None:
-    """It is put away, and space is held as before."""
-    store.close()
-    (store.root / ".reserve").unlink()
-    os.mkfifo(store.root / ".reserve")
-
-    for is_held in (False, True):
-        with closing(store_in(store.root)) as again:
-            again.open()
-            assert (store.root / ".reserve").is_file() is is_held
-            again.publish("exam", model)

@@ -1,5 +1,6 @@
 """Memories: what an optimizer remembers comes and goes with its version, and is never taken for another's."""
 
+import os
 import resource
 import signal
 from collections.abc import Callable
@@ -106,6 +107,19 @@ def test_a_memory_comes_and_goes_with_its_version(store: ModelStore, model: Mode
     assert files(store) == ["2.safetensors", "3.memory.safetensors", "3.safetensors"]
     store.delete(Reference("exam", None))
     assert files(store) == ["3.deleted"]
+
+
+def test_no_more_is_read_than_a_memory_can_be(store: ModelStore, model: Model, memory: Checkpoint) -> None:
+    """Whatever has been put in its place; what is read of it is damaged."""
+    published(store, model, memory)
+    os.truncate(store.root / "exam" / "1.memory.safetensors", 2**40)
+
+    found = memories.find(store.root, "exam", 1)
+
+    assert found is not None
+    assert len(found) < 2**20
+    with pytest.raises(Damage):
+        memories.decode(found, store.load("exam", 1).sha256)
 
 
 @pytest.mark.parametrize("with_one", [True, False])

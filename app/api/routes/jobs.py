@@ -28,7 +28,7 @@ async def one_job(parts: PartsOf, job_id: JobInPath) -> Job:
     return await parts.jobs.get(job_id)
 
 
-@router.get("", response_model=JobList, responses=documented(422))
+@router.get("", response_model=JobList, responses=documented(422, 503))
 async def jobs(
     parts: PartsOf, state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> Response:
@@ -37,7 +37,7 @@ async def jobs(
     return as_json(JobList(jobs=[job_detail(job) for job in newest]))
 
 
-@router.get("/{job_id}", response_model=JobDetail, responses=documented(404))
+@router.get("/{job_id}", response_model=JobDetail, responses=documented(404, 503))
 async def job(
     job: Annotated[Job, Depends(one_job)], max_points: Annotated[int, Query(ge=1, le=1000)] = 1000
 ) -> Response:
@@ -45,32 +45,32 @@ async def job(
     return as_json(job_detail(job, max_points))
 
 
-@router.delete("/{job_id}", response_model=JobDetail, responses=documented(403, 404))
+@router.delete("/{job_id}", response_model=JobDetail, responses=documented(403, 404, 503, 507))
 async def cancel(parts: PartsOf, job_id: JobInPath, *, keep_best: Waits = False) -> Response:
     """End a training as soon as that can be; one that is over stays as it is."""
     job = await parts.jobs.cancel(job_id, keep_best=keep_best)
     return as_json(job_detail(job))
 
 
-@router.post("/{job_id}/pause", response_model=JobDetail, responses=documented(403, 404, 409))
+@router.post("/{job_id}/pause", response_model=JobDetail, responses=documented(403, 404, 409, 503, 507))
 async def pause(parts: PartsOf, job_id: JobInPath) -> Response:
     """Let a training wait after the epoch that is under way, or before its first; it keeps its place meanwhile."""
     return as_json(job_detail(await pausing.pause(parts.jobs, job_id)))
 
 
-@router.post("/{job_id}/resume", response_model=JobDetail, responses=documented(403, 404, 409))
+@router.post("/{job_id}/resume", response_model=JobDetail, responses=documented(403, 404, 409, 503, 507))
 async def resume(parts: PartsOf, job_id: JobInPath) -> Response:
     """Let a training that is paused go on."""
     return as_json(job_detail(await pausing.resume(parts.jobs, job_id)))
 
 
-@router.post("/{job_id}/step", response_model=JobDetail, responses=documented(403, 404, 409, 422))
+@router.post("/{job_id}/step", response_model=JobDetail, responses=documented(403, 404, 409, 422, 503, 507))
 async def step(parts: PartsOf, job_id: JobInPath, epochs: Annotated[int, Query(ge=1, le=MOST_EPOCHS)] = 1) -> Response:
     """Let a training that is paused take one epoch, or some, and pause again; answers when it has, or in 5 seconds."""
     return as_json(job_detail(await pausing.step(parts.jobs, job_id, epochs)))
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=documented(404))
+@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=documented(404, 503))
 async def events(
     parts: PartsOf,
     job: Annotated[Job, Depends(one_job)],
