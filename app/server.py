@@ -1,5 +1,6 @@
 """The process that serves: it listens, answers until a signal asks for the end, and ends politely."""
 
+import gc
 import logging
 import signal
 import socket
@@ -31,6 +32,11 @@ class Server(uvicorn.Server):
             )
         )
         self.app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin; what is there by then stays to the end, and no collection needs to look at it again."""
+        await super().startup(sockets)
+        gc.freeze()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle SIGINT and SIGTERM."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from math import floor, sqrt
 from typing import Any, NamedTuple, TypeVar
@@ -30,6 +31,7 @@ MEMBERS = 8
 MANY_STEPS = 300  # in an epoch, from where fewer epochs do: their number falls as its root
 JUDGED_FROM = 100  # rows: with fewer, holding some out costs a single network more than it tells
 FULL_BATCH = 256  # up to so many rows one step of a single network sees all of them
+MOST_KNOWN = 256  # problems with their recipes: most trainings of a service are like others before
 EXACT_UP_TO = 1000  # rows that are learnt in float64
 
 
@@ -71,7 +73,8 @@ class Candidate:
         return f"{networks} with {layers}, trained by {training.optimizer}: {self.reason}."
 
 
-def candidates(recipe: Recipe, problem: Problem) -> list[Candidate]:
+@lru_cache(MOST_KNOWN)
+def candidates(recipe: Recipe, problem: Problem) -> tuple[Candidate, ...]:
     """Fill in all that the user left open; give two recipes where only trying tells which is better.
 
     Raises UnsuitableTarget where settings and target contradict.
@@ -82,7 +85,7 @@ def candidates(recipe: Recipe, problem: Problem) -> list[Candidate]:
     given = replace(recipe, task=problem.task, network=network, training=training)
     for message in _contradictions(given, problem):
         raise UnsuitableTarget(message)
-    return [_completed(given, optimizer, reason, problem) for optimizer, reason in _choices(given, problem)]
+    return tuple(_completed(given, optimizer, reason, problem) for optimizer, reason in _choices(given, problem))
 
 
 def _completed(recipe: Recipe, optimizer: str, reason: str, problem: Problem) -> Candidate:

@@ -67,7 +67,7 @@ def learn(
         problem = problem._replace(rows=more.count, judging=len(rows.X))
     options = candidates(recipe, problem)
     if start.model is not None:
-        options = [replace(option, reason="gone on with from where they were") for option in options]
+        options = tuple(replace(option, reason="gone on with from where they were") for option in options)
     models: list[Model] = []
     for option in options:
         last = option is options[-1]

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.api.alias_answers import with_aliases
 from app.api.alias_schemas import OneVersion
-from app.api.answers import as_json
+from app.api.answers import as_json, detail
 from app.api.bodies import TrainingBody
 from app.api.job_answers import job_detail
 from app.api.job_schemas import Asked, JobDetail
@@ -17,7 +17,7 @@ from app.api.problems import documented
 from app.api.schemas import ContinueRequest, TrainRequest
 from app.api.training import Key, marked, trained
 from app.errors import Cancelled, NotFound
-from app.jobs.job import Job, State
+from app.jobs.job import State
 from app.jobs.ledger import Submitted
 
 router = APIRouter(
@@ -76,13 +76,15 @@ async def _answer(parts: Parts, found: Submitted) -> Response:
     job = found.job
     if job.error or (job.state == State.CANCELLED and job.version is None):
         raise job.error or Cancelled
-    return marked(await _told(parts, job), is_replayed=not found.is_new)
+    return marked(await _told(parts, found), is_replayed=not found.is_new)
 
 
-async def _told(parts: Parts, job: Job) -> Response:
+async def _told(parts: Parts, found: Submitted) -> Response:
     """Give the version that a job made; the job itself where there is none yet, or none any more."""
+    job = found.job
     if job.version is not None:
         with suppress(NotFound):
             stored = await parts.loaded.version(job.name, job.version)
-            return as_json(await with_aliases(parts, stored), 201, f"/models/{stored.name}/versions/{stored.version}")
+            made = OneVersion(**dict(detail(stored)), aliases=[]) if found.is_new else await with_aliases(parts, stored)
+            return as_json(made, 201, f"/models/{stored.name}/versions/{stored.version}")
     return as_json(job_detail(job), 202, f"/jobs/{job.id}")
