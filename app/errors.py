@@ -386,7 +386,7 @@ class WorkerLost(NetletError):
 class ShuttingDown(NetletError):
     """The service is about to end and takes or finishes no more trainings."""
 
-    usual = "The service is shutting down. Nothing was saved of this training; try again in a while."
+    usual = "The service is shutting down, and nothing was changed. Try again in a while."
 
 
 class Unforeseen(NetletError):

@@ -16,7 +16,10 @@ log = logging.getLogger("netlet.requests")
 
 
 class EveryRequest:
-    """Gives each request an id (its own `X-Request-Id` if it brings one), which every answer carries."""
+    """Gives each request an id (its own `X-Request-Id` if it brings one), which every answer carries.
+
+    An answer to a request that was done before, under the same key, says so.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -30,12 +33,17 @@ class EveryRequest:
         request_id = brought if REQUEST_ID.fullmatch(brought) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         began = perf_counter()
+        is_answered = False
 
         async def answer(message: Message) -> None:
+            nonlocal is_answered
             if message["type"] == "http.response.start":
+                is_answered = True
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
                 headers["x-content-type-options"] = "nosniff"
+                if scope["state"].get("is_replayed"):
+                    headers["idempotency-replayed"] = "true"
                 _log(scope, message["status"], request_id, perf_counter() - began)
             try:
                 await send(message)
@@ -46,7 +54,8 @@ class EveryRequest:
         try:
             await self.app(scope, receive, answer)
         except* BrokenResourceError:  # in those of anyio, where it was a stream
-            pass
+            if not is_answered:
+                raise
 
 
 def _log(scope: Scope, status: int, request_id: str, seconds: float) -> None:

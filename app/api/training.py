@@ -5,7 +5,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import Annotated
 
-from fastapi import Header, Request, Response
+from fastapi import Header, Request
 
 from app.api.bodies import Body
 from app.api.continuing import read_continuation
@@ -51,14 +51,8 @@ async def trained(
             paused=asked.paused,
         )
         found = await parts.jobs.submit(replace(order, max_epochs=asked.max_epochs), terms)
+    request.state.is_replayed = not found.is_new
     return found._replace(job=await _waited(parts, body, asked, found))
-
-
-def marked(answer: Response, *, is_replayed: bool) -> Response:
-    """Tell whether an answer is that to a request which was done before, under the same key."""
-    if is_replayed:
-        answer.headers["idempotency-replayed"] = "true"
-    return answer
 
 
 async def _order(parts: Parts, body: Body, start: str | None) -> Order:

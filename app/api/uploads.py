@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
 
 from fastapi import Request
 from pydantic_core import to_json
@@ -12,7 +11,6 @@ from app.api.bodies import chunks
 from app.api.parsing import parse_upload
 from app.api.parts import Parts
 from app.jobs.ledger import Key
-from app.store.dataset_document import Dataset
 from app.store.datasets import DatasetStore, Kept
 from app.store.incoming import Incoming
 from app.tables.formats import format_of
@@ -22,15 +20,7 @@ from app.tables.record_batches import Upload, stream
 PIECE = 2**20
 
 
-class Uploaded(NamedTuple):
-    """A dataset, whether it was not there before, and whether its key has been seen with it."""
-
-    dataset: Dataset
-    is_new: bool
-    is_replayed: bool
-
-
-async def keep(request: Request, parts: Parts, key: str | None) -> Uploaded:
+async def keep(request: Request, parts: Parts, key: str | None) -> Kept:
     """Take a body as a dataset; raise KeyReused, and as `chunks`, `parse_upload`, `stream` and `publish` do.
 
     The same bytes are one dataset anyhow, so that a key only has to stand for no others.
@@ -52,11 +42,12 @@ async def keep(request: Request, parts: Parts, key: str | None) -> Uploaded:
         upload = Upload(incoming.path, kind, options)
         dataset = await asyncio.to_thread(_id, incoming, upload)
         named = None if key is None else Key(key, f"dataset {dataset}")
-        is_replayed = named is not None and await parts.jobs.is_reserved(named)
+        is_known = named is not None and await parts.jobs.is_reserved(named)
         kept = await parts.convert(_keep, parts.datasets, dataset, upload, parts.go_on)
-        if named is not None and not is_replayed:  # what was refused may be sent again under its key, mended
+        if named is not None and not is_known:  # what was refused may be sent again under its key, mended
             await parts.jobs.reserve(named)
-        return Uploaded(*kept, is_replayed)
+        request.state.is_replayed = is_known and not kept.is_new
+        return kept
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from sqlalchemy import Row, bindparam, case, delete, func, insert, select, updat
 
 from app.errors import (
     Busy,
+    DatasetDamaged,
     DatasetNotFound,
     JobNotFound,
     JobOver,
@@ -20,12 +21,12 @@ from app.errors import (
     Unforeseen,
     WorkerLost,
 )
-from app.jobs.job import BEFORE, Job, State, error_to
+from app.jobs.job import BEFORE, Job, State, error_from, error_to
 from app.store.catalogue import Catalogue, Unit
 from app.store.schema import datasets, jobs, keys, orders
 
 NUL = "\0"  # which PostgreSQL does not take
-NOBODYS_FAULT = (OrderDamaged, StorageError, Unforeseen, WorkerLost)
+NOBODYS_FAULT = (DatasetDamaged, OrderDamaged, StorageError, Unforeseen, WorkerLost)
 UNFINISHED = (State.QUEUED, State.RUNNING)
 
 # Statements that every job needs are put together once: that takes longer than to execute them.
@@ -138,8 +139,8 @@ class Ledger:
         found: Sequence[Row[Any]] = ()
         if request.key is not None:
             found = unit.connection.execute(_STANDS_FOR, {"key": request.key.text}).all()
-            if known := _of_key(found, request.key):
-                return Submitted(known, is_new=False)
+            if standing := _standing(found, request.key):
+                return Submitted(Job.of(standing), is_new=False)
         if not runs and unit.connection.scalars(_QUEUED).one() >= most_queued:
             raise Busy(most_queued)
         if entry.dataset is not None and not unit.connection.execute(_DATASET, {"id": entry.dataset}).all():
@@ -165,30 +166,23 @@ class Ledger:
         assert row is not None  # noqa: S101 - it has just been inserted
         unit.execute(_ORDERED, {"job": job_id, "data": entry.data})
         if request.key is not None:
-            if found:
-                unit.execute(_RENAMED, {"which": request.key.text, "job": job_id})
-            else:
-                unit.execute(_NAMED, {"key": request.key.text, "digest": request.key.digest, "job": job_id})
+            _name(unit, found, request.key, job_id)
         return Submitted(Job.of(row), is_new=True)
 
     def find(self, key: Key) -> Job | None:
         """Find the job that a key stands for; raise KeyReused where it is that of another request."""
-        return _of_key(self.catalogue.read(_STANDS_FOR, {"key": key.text}), key)
+        standing = _standing(self.catalogue.read(_STANDS_FOR, {"key": key.text}), key)
+        return None if standing is None else Job.of(standing)
 
     def is_reserved(self, key: Key) -> bool:
         """Tell whether a key stands for a request already; raise KeyReused where it is that of another."""
-        found = self.catalogue.read(_STANDS_FOR, {"key": key.text})
-        if any(row.digest != key.digest for row in found):
-            raise KeyReused
-        return bool(found)
+        return _standing(self.catalogue.read(_STANDS_FOR, {"key": key.text}), key) is not None
 
     def reserve(self, unit: Unit, key: Key) -> None:
         """Let a key stand for a request of which no job comes; raise KeyReused where it stands for another."""
-        found = unit.connection.execute(_STANDS_FOR, {"key": key.text}).first()
-        if found is None:
-            unit.execute(_NAMED, {"key": key.text, "digest": key.digest, "job": None})
-        elif found.digest != key.digest:
-            raise KeyReused
+        found = unit.connection.execute(_STANDS_FOR, {"key": key.text}).all()
+        if _standing(found, key) is None:
+            _name(unit, found, key, None)
 
     def claim(self, unit: Unit, running: Sequence[str] = ()) -> Claimed | None:
         """Take over the next job: one whose owner died, else of the highest priority, of who was served longest ago.
@@ -201,7 +195,7 @@ class Ledger:
         if row is None:
             return None
         job = Job.of(row)
-        if job.state == State.RUNNING and job.attempt >= self.most_attempts:
+        if job.state == State.RUNNING and job.owner is not None and job.attempt >= self.most_attempts:
             return Claimed(self.move(unit, job, State.FAILED, error=error_to(WorkerLost())), None)
         attempt = job.attempt + (job.owner is not None or job.state == State.QUEUED)
         own = self._own(now) | {"attempt": attempt, "started": job.started or now}
@@ -280,17 +274,27 @@ class Ledger:
         return {"owner": self.owner, "lease": now + self.lease, "started": now, "attempt": 1}
 
 
-def _of_key(found: Sequence[Row[Any]], key: Key) -> Job | None:
-    """Give the job that a key stands for; none where that failed for no fault of the request, which may be done again.
+def _standing(found: Sequence[Row[Any]], key: Key) -> Row[Any] | None:
+    """Give the row of a key that stands for a request.
 
-    Raises KeyReused where it is that of another request.
+    None where it is free: nobody named it yet, or what it was named for failed for no fault of the request. Raises
+    KeyReused where it stands for another request.
     """
     for row in found:
+        if row.error and isinstance(error_from(row.error), NOBODYS_FAULT):
+            return None
         if row.digest != key.digest:
             raise KeyReused
-        job = Job.of(row)
-        return None if isinstance(job.error, NOBODYS_FAULT) else job
+        return row
     return None
+
+
+def _name(unit: Unit, found: Sequence[Row[Any]], key: Key, job_id: str | None) -> None:
+    """Let a free key stand for a request, whatever it stood for."""
+    if found:
+        unit.execute(_RENAMED, {"which": key.text, "digest": key.digest, "job": job_id})
+    else:
+        unit.execute(_NAMED, {"key": key.text, "digest": key.digest, "job": job_id})
 
 
 def _read(unit: Unit, job_id: str) -> Job:

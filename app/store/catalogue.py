@@ -22,6 +22,7 @@ from app.store.migrating import migrate
 from app.store.reserve import Reserve
 
 MOST_AT_ONCE = 256  # works that share a transaction
+TAKEN_AWAY = "The catalogue is not in its place any more. Bring it back, and start the service again."
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -102,14 +103,17 @@ class Catalogue:
         self.is_open = False
         self.users = 0
 
-    def open(self, fill: Callable[[Unit], object] = lambda _unit: None) -> None:
+    def open(self, fill: Callable[[Unit], object] = lambda _unit: None, *, alone: bool = True) -> None:
         """Make or migrate the tables where that is needed, and fill them where they are new.
 
+        Where others have it open, but it is not in its place, it was taken away: then none is made.
         Raises CatalogueNewer, CatalogueForeign, CatalogueDamaged, or StorageError with what keeps it from being opened.
         """
         with self.restoring(), storage_errors(), _alone(self.root):
             if self.is_sqlite:
                 belonging.require_unclaimed(self.root)
+                if not (alone or (self.root / FILE).exists()) and (self.root / f"{FILE}-wal").exists():
+                    raise StorageError(TAKEN_AWAY)
                 (self.root / FILE).touch(mode=0o600)  # which its companions take over
                 if not (self.root / FILE).is_file():
                     message = f"The catalogue is damaged: what is in its place is no file. {REPAIR}"
@@ -141,13 +145,12 @@ class Catalogue:
         file = (self.root / FILE).stat()
         return file.st_dev, file.st_ino
 
-    def _require_in_place(self) -> None:
+    def require_in_place(self) -> None:
         """Raise StorageError where the file was removed or replaced: what is written to it then, nobody finds again."""
         with suppress(FileNotFoundError):
             if self._place() == self.place:
                 return
-        message = "The catalogue is not in its place any more. Bring the store back, and start the service again."
-        raise StorageError(message)
+        raise StorageError(TAKEN_AWAY)
 
     def close(self) -> None:
         """End, once all that was asked for is done; who asks later is told that it is closed."""
@@ -255,7 +258,7 @@ class Catalogue:
                 unit = Unit(connection)
                 for work in together:
                     _attempt(unit, work)
-                self._require_in_place()
+                self.require_in_place()
                 unit.sync()
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to who asked for it
             # A commit that failed may yet have been one, unless it was for want of space.

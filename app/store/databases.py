@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -38,7 +39,9 @@ def engine_of(root: Path, url: str | None, *, writes: bool) -> Engine:
     """Connect to SQLite in a folder or to the PostgreSQL that a URL names, with one writer at a time."""
     if url is not None:
         return _postgresql(make_url(url), writes=writes)
-    engine = create_engine(f"sqlite:///{root / FILE}", connect_args={"timeout": PATIENCE})
+    # Only `Catalogue.open` makes a file: an empty one beside the log of one that was taken away would empty that log.
+    place = URL.create("sqlite", database=f"file:{quote(str(root / FILE))}", query={"mode": "rw", "uri": "true"})
+    engine = create_engine(place, connect_args={"timeout": PATIENCE})
     event.listen(engine, "connect", _settle_in)
     if writes:
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

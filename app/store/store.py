@@ -103,7 +103,7 @@ class ModelStore:
             self.incoming = os.open(self.root / INCOMING, FOLDER)
             self.is_alone = sweep(self.incoming)
             flock(self.incoming, LOCK_SH)  # which ends when it is closed, or the process does
-        self.catalogue.open(lambda unit: adopt(self.root, unit))
+        self.catalogue.open(lambda unit: adopt(self.root, unit), alone=self.is_alone)
 
     def close(self) -> None:
         """Let others sweep; the catalogue has done all that it was asked for."""
@@ -115,14 +115,18 @@ class ModelStore:
     def require_usable(self) -> None:
         """Raise StorageError unless a model could be published now, as far as can be told without doing it."""
         incoming = self.root / INCOMING
+        if not os.access(incoming, os.W_OK | os.X_OK):
+            message = "The store cannot be written."
+            raise StorageError(message)
         with storage_errors():
             disk = os.statvfs(incoming)
-        if disk.f_flag & os.ST_RDONLY or not os.access(incoming, os.W_OK | os.X_OK):
-            message = "The store cannot be written."
+        if disk.f_flag & os.ST_RDONLY:  # which some disks become that `access` takes for writable
+            message = "The store's disk is read-only."
             raise StorageError(message)
         if disk.f_bavail * disk.f_frsize < self.reserve:
             message = f"The store's disk has less than {self.reserve} bytes free. {MORE_SPACE}"
             raise StorageError(message)
+        self.catalogue.require_in_place()
         self.catalogue.read(select(models.c.name).limit(1))
 
     def publish(self, name: str, model: Model) -> int:

@@ -127,6 +127,7 @@ async def test_a_key_is_known_after_a_restart_and_while_its_job_runs(settings: S
         assert [again.json()[field] for field in ("type", "detail")] == [
             first.json()[field] for field in ("type", "detail")
         ]
+        assert [answer.headers.get("idempotency-replayed") for answer in (first, again)] == [None, "true"]
         assert (await submitted(client, LONG, **keys[1]))["job"] == job["job"]
         await client.delete(f"/jobs/{job['job']}")
 
@@ -146,6 +147,9 @@ async def test_a_key_stands_for_one_upload(client: httpx.AsyncClient) -> None:
         assert (refused.status_code, refused.json()["type"]) == (409, "/problems/key-reused")
     assert len((await client.get("/datasets")).json()["datasets"]) == 1
     assert (await client.get("/jobs")).json()["jobs"] == []
+    await client.delete(f"/datasets/{first.json()['dataset']}")
+    anew = await client.post("/datasets", content=CSV, headers=AS_CSV | key)
+    assert (anew.status_code, anew.headers.get("idempotency-replayed")) == (201, None)
 
 
 async def test_what_is_refused_uses_no_key_up(client: httpx.AsyncClient) -> None:

@@ -93,7 +93,7 @@ class Protocol:
 class OpenAlready(Catalogue):
     """A catalogue that many stores use, one after the other."""
 
-    def open(self, fill: Callable[[Unit], object] = lambda _unit: None) -> None:
+    def open(self, fill: Callable[[Unit], object] = lambda _unit: None, *, alone: bool = True) -> None:
         """Do nothing."""
 
     def close(self) -> None:

@@ -89,12 +89,23 @@ async def test_a_success_that_cannot_be_written_down_is_no_failure(store: ModelS
 
 
 async def test_a_key_outlives_a_failure_that_was_nobodys_fault(store: ModelStore) -> None:
-    """The same request is done under it again, once; what its own input made fail stays what it was."""
+    """It is free for whatever is asked for under it."""
     request = Request(key=Key("order-66", "digest"))
     async with running(store, Broken(BrokenProcessPool("gone")), most_attempts=1) as jobs:
         lost = await jobs.wait((await jobs.submit(ORDER, request)).job, 10)
         assert isinstance(lost.error, errors.WorkerLost)
         assert await jobs.find(request.key or Key("", "")) is None
+
+    async with running(store) as jobs:
+        other = await jobs.submit(ORDER, Request(key=Key("order-66", "another's digest")))
+        assert other.is_new
+
+
+async def test_of_many_who_send_it_again_one_has_it_done(store: ModelStore) -> None:
+    """A key that is free again stands for one job."""
+    request = Request(key=Key("order-66", "digest"))
+    async with running(store, Broken(BrokenProcessPool("gone")), most_attempts=1) as jobs:
+        lost = await jobs.wait((await jobs.submit(ORDER, request)).job, 10)
 
     async with running(store) as jobs:
         again = await asyncio.gather(*[jobs.submit(ORDER, request) for _ in range(5)])
@@ -125,6 +136,16 @@ async def test_a_damaged_order_is_not_learnt_from(harm: str, store: ModelStore) 
 
     assert job.state == State.FAILED
     assert isinstance(job.error, errors.OrderDamaged)
+
+
+async def test_a_service_that_stops_in_peace_uses_no_attempt_up(store: ModelStore) -> None:
+    """Not even the last one: whoever comes next goes on with it."""
+    async with running(store, Held(), most_attempts=1) as jobs:
+        job = (await jobs.submit(ORDER)).job
+    async with running(store, most_attempts=1) as jobs:
+        job = await jobs.wait(job, 30)
+
+    assert (job.state, job.attempt) == (State.SUCCEEDED, 1)
 
 
 async def test_a_job_is_not_tried_for_ever(store: ModelStore) -> None:

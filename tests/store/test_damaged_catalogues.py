@@ -1,8 +1,10 @@
 """Catalogues in SQLite that are damaged, locked, or taken away: which are made anew, and which are left alone."""
 
 import os
+import shutil
 import sqlite3
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,8 @@ def test_nothing_is_acknowledged_by_a_catalogue_that_was_taken_away(store: Model
             store.publish("exam", model)
         with pytest.raises(StorageError, match="not in its place"):
             store.keep("exam", 3)
+        with pytest.raises(StorageError, match="not in its place"):
+            store.require_usable()
 
         assert [path.name for path in (store.root / "exam").iterdir()] == ["1.safetensors"]
         elsewhere.rename(catalogue)
@@ -142,3 +146,29 @@ def test_a_pipe_in_place_of_the_reserve_is_not_waited_for(store: ModelStore, mod
             again.open()
             assert (store.root / ".reserve").is_file() is is_held
             again.publish("exam", model)
+
+
+def test_nobody_makes_another_catalogue_where_one_was_taken_away(
+    store: ModelStore, model: Model, store_in: StoreIn
+) -> None:
+    """An empty one beside the log of the other would empty that log, and with it what was acknowledged."""
+    catalogue, elsewhere = store.root / ".catalogue.sqlite", store.root / "elsewhere"
+    for _ in range(3):
+        store.publish("exam", model)
+    catalogue.rename(elsewhere)
+
+    def read(_number: int) -> None:
+        with suppress(StorageError):
+            store.versions("exam")
+
+    with ThreadPoolExecutor(20) as pool:  # more than there are connections yet
+        list(pool.map(read, range(60)))
+    with closing(store_in(store.root)) as beside, pytest.raises(StorageError, match="not in its place"):
+        beside.open()
+
+    assert not catalogue.exists()
+    elsewhere.rename(catalogue)
+    shutil.copytree(store.root, store.root.with_name("copy"))  # as a kill would leave it
+    with closing(store_in(store.root.with_name("copy"))) as again:
+        again.open()
+        assert again.versions("exam") == [1, 2, 3]

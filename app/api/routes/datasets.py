@@ -11,7 +11,7 @@ from app.api.openapi import upload_body
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import DatasetDetail, DatasetList, DatasetSummary
-from app.api.training import Key, marked
+from app.api.training import Key
 from app.api.uploads import keep
 from app.errors import DatasetDamaged, DatasetNotFound
 from app.store.learnt_from import models_of
@@ -34,10 +34,9 @@ async def upload(parts: PartsOf, request: Request, key: Key = None) -> Response:
 
     Answers 201, or 200 if the same bytes, read the same way, are kept already.
     """
-    dataset, is_new, is_replayed = await keep(request, parts, key)
+    dataset, is_new = await keep(request, parts, key)
     models = await asyncio.to_thread(models_of, parts.store.catalogue, dataset.id)
-    answer = as_json(dataset_detail(dataset, models), 201 if is_new else 200, f"/datasets/{dataset.id}")
-    return marked(answer, is_replayed=is_replayed)
+    return as_json(dataset_detail(dataset, models), 201 if is_new else 200, f"/datasets/{dataset.id}")
 
 
 @router.get("", response_model=DatasetList, responses=documented(422))

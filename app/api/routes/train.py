@@ -15,7 +15,7 @@ from app.api.openapi import NameInPath, VersionInPath, body_of
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import ContinueRequest, TrainRequest
-from app.api.training import Key, marked, trained
+from app.api.training import Key, trained
 from app.errors import Cancelled, NotFound
 from app.jobs.job import State
 from app.jobs.ledger import Submitted
@@ -76,7 +76,7 @@ async def _answer(parts: Parts, found: Submitted) -> Response:
     job = found.job
     if job.error or (job.state == State.CANCELLED and job.version is None):
         raise job.error or Cancelled
-    return marked(await _told(parts, found), is_replayed=not found.is_new)
+    return await _told(parts, found)
 
 
 async def _told(parts: Parts, found: Submitted) -> Response:
