@@ -27,8 +27,9 @@ async def resume(jobs: Jobs, job_id: str) -> Job:
 
 async def step(jobs: Jobs, job_id: str, epochs: int) -> Job:
     """Let a job that is paused take so many epochs, and give it once it has, or after a while; raise as `resume`."""
-    found = await _once(jobs, job_id, lambda job: _is_held(jobs, job))  # it may still be on its way to where it pauses
-    job = await _hold(jobs, job_id, lambda job: max(_require_paused(job), found.epoch) + epochs)
+    await _once(jobs, job_id, lambda job: _is_held(jobs, job))  # it may still be on its way to where it pauses
+    here = (await jobs.get(job_id)).epoch  # asked only now: what was told before it waited may be too little
+    job = await _hold(jobs, job_id, lambda job: max(_require_paused(job), here) + epochs)
     return await _once(jobs, job_id, lambda now: now.epoch >= (job.until or 0))
 
 

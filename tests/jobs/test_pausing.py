@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from time import sleep
 
 import pytest
 from sqlalchemy import Update, update
@@ -18,6 +20,7 @@ from app.jobs.job import Job, State
 from app.jobs.jobs import Jobs
 from app.jobs.ledger import Request
 from app.jobs.orders import Order
+from app.jobs.progress import Note
 from app.store.catalogue import Unit
 from app.store.schema import jobs as jobs_table
 from app.store.store import ModelStore
@@ -108,8 +111,21 @@ async def test_a_running_job_is_paused_and_goes_on(store: ModelStore) -> None:
         await jobs.cancel(job.id, keep_best=False)
 
 
-async def test_a_step_right_after_a_pause_is_one(store: ModelStore) -> None:
+def looked_late(note: Note, look: Callable[[Note], bool] = Note.is_held) -> bool:
+    """Let a training come to where it waits just before it is asked whether it does."""
+    for _ in range(1000):
+        if look(note):
+            return True
+        sleep(0.01)
+    return False
+
+
+@pytest.mark.parametrize("look", [Note.is_held, looked_late])
+async def test_a_step_right_after_a_pause_is_one(
+    look: Callable[[Note], bool], store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However far the training came meanwhile, without telling it yet, another epoch follows where it waits."""
+    monkeypatch.setattr(Note, "is_held", look)
     async with running(store) as jobs:
         job = await submitted(jobs, request=Request())
         while (await jobs.get(job.id)).epoch < 3:  # noqa: ASYNC110 - a file has no event
