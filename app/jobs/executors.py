@@ -6,10 +6,11 @@ import resource
 import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
-from threading import Lock, Thread
-from typing import ParamSpec, TypeVar
+from threading import RLock, Thread
+from typing import Any, ParamSpec, TypeVar
 
 from pebble import ProcessPool
 from threadpoolctl import threadpool_limits
@@ -21,12 +22,13 @@ NICE = 10  # answers come before trainings
 
 
 class ProcessExecutor(Executor):
-    """Processes behind the standard interface.
+    """Processes behind the standard interface: `count` that wait, and for a while more where that are not enough.
 
-    Each process is a pool of its own, so that whatever happens to one, busy or idle, concerns no other. A process that
-    dies fails its own call (pebble.ProcessExpired or RuntimeError) and is replaced; one that takes longer than
-    `seconds` is killed (TimeoutError); one that would take more `memory`, in bytes, than its process may have, is told
-    so (MemoryError), if the system can hold it to that; `shutdown` kills whatever still runs.
+    Each process is a pool of its own that takes one call at a time, so that whatever happens to one, busy or idle,
+    concerns no other call. A process that dies fails its own (pebble.ProcessExpired or RuntimeError); one that takes
+    longer than `seconds` is killed (TimeoutError), and so is one whose call is cancelled; one that would take more
+    `memory`, in bytes, than its process may have, is told so (MemoryError), if the system can hold it to that;
+    `shutdown` kills whatever still runs.
     """
 
     def __init__(self, count: int, seconds: float, memory: int) -> None:
@@ -36,37 +38,74 @@ class ProcessExecutor(Executor):
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is the server's to handle,
         forkserver.ensure_running()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)  # from the first moment of a process on
-        self.seconds, self.memory = seconds, memory
-        self.pools = [self._new_pool() for _ in range(count)]
-        self.running = [0] * count
-        self.lock = Lock()
+        self.count, self.seconds, self.memory = count, seconds, memory
+        self.lock = RLock()  # a call may end while it is handed over
+        self.pools: list[ProcessPool] = []
+        self.idle: list[ProcessPool] = []
+        self.is_shut = False
+        self.ending = ThreadPoolExecutor(1, thread_name_prefix="ending")
+        for _ in range(count):
+            self.idle.append(self._new_pool())
 
     def _new_pool(self) -> ProcessPool:
         pool = ProcessPool(max_workers=1, context=self.context, initializer=_settle_in, initargs=[self.memory])
         pool.submit(os.getpid, None)  # starts the process now rather than at the first training
+        self.pools.append(pool)
         return pool
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run a function of an importable module in the least busy of the processes."""
+        """Run a function of an importable module in a process of its own; raise RuntimeError after `shutdown`."""
         with self.lock:
-            index = self.running.index(min(self.running))
-            if not self.pools[index].active:
-                self.pools[index] = self._new_pool()
-            self.running[index] += 1
-            future = self.pools[index].submit(fn, self.seconds, *args, **kwargs)
-        future.add_done_callback(lambda _future: self._ended(index))
+            if self.is_shut:
+                message = "The processes have been shut down."
+                raise RuntimeError(message)
+            pool = self._take()
+            future = pool.submit(fn, self.seconds, *args, **kwargs)
+        future.add_done_callback(partial(self._ended, pool))
         return future
 
-    def _ended(self, index: int) -> None:
+    def _take(self) -> ProcessPool:
+        while self.idle:
+            pool = self.idle.pop()
+            if pool.active:
+                return pool
+            self._retire(pool)
+        return self._new_pool()
+
+    def _ended(self, pool: ProcessPool, future: Future[Any]) -> None:
+        """Take a process for another call, unless it is to die: pebble would lose a call that it was given by then."""
         with self.lock:
-            self.running[index] -= 1
+            is_lost = future.cancelled() or isinstance(future.exception(), OSError | RuntimeError)
+            if not is_lost and len(self.idle) < self.count:
+                self.idle.append(pool)
+            elif not self.is_shut:
+                self._retire(pool)
+
+    def _retire(self, pool: ProcessPool) -> None:
+        self.ending.submit(self._replace, pool).add_done_callback(Future.result)  # an error is logged
+
+    def _replace(self, pool: ProcessPool) -> None:
+        """Kill a process, and start another unless there are enough."""
+        _kill(pool)
+        with self.lock:
+            self.pools.remove(pool)
+            if len(self.pools) < self.count and not self.is_shut:
+                self.idle.append(self._new_pool())
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - the standard signature
         """Kill the processes; a training that was not finished has published nothing."""
+        with self.lock:
+            self.is_shut = True
+        self.ending.shutdown()
         for pool in self.pools:
             pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
         for pool in self.pools:
             pool.join()
+
+
+def _kill(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
+    pool.join()
 
 
 def _settle_in(memory: int) -> None:

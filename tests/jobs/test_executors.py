@@ -2,6 +2,7 @@
 
 import os
 import signal
+from time import sleep
 
 import pytest
 
@@ -28,10 +29,50 @@ def test_a_process_takes_no_more_memory_than_it_may(processes: ProcessExecutor) 
 def test_a_process_killed_while_idle_is_replaced(processes: ProcessExecutor) -> None:
     """Calls go on, in new processes."""
     for _ in range(3):
-        os.kill(processes.submit(os.getpid).result(), signal.SIGKILL)
-        wait_until(lambda: not all(pool.active for pool in processes.pools))
+        process = processes.submit(os.getpid).result()
+        wait_until(lambda: len(processes.idle) == len(processes.pools))
+        os.kill(process, signal.SIGKILL)
+        wait_until(lambda: not all(pool.active for pool in processes.idle))
 
         assert processes.submit(abs, -1).result() == 1
+        wait_until(lambda: len(processes.idle) == len(processes.pools))
+
+
+def test_a_call_is_never_given_to_a_process_that_is_to_die(processes: ProcessExecutor) -> None:
+    """One that is cancelled, and yet ends just before its process is killed, takes no other call with it."""
+    for _ in range(5):
+        cancelled = processes.submit(sleep, 0.03)
+        wait_until(cancelled.running)
+        cancelled.cancel()
+        after = [processes.submit(sleep, 0.3) for _ in range(2)]
+
+        assert [future.result(timeout=10) for future in after] == [None, None]
+
+
+def test_a_call_waits_for_no_other(processes: ProcessExecutor) -> None:
+    """Also where more are under way than there are processes: some may be those of which nobody wants the result."""
+    others = [processes.submit(sleep, 60) for _ in processes.pools]
+
+    assert processes.submit(abs, -1).result(timeout=20) == 1
+    assert not any(other.done() for other in others)
+
+
+def test_there_are_as_many_processes_as_before_once_all_calls_have_ended(processes: ProcessExecutor) -> None:
+    """However many calls there were at once."""
+    count = len(processes.pools)
+
+    for future in [processes.submit(sleep, 0.3) for _ in range(count + 2)]:
+        future.result()
+
+    wait_until(lambda: len(processes.pools) == len(processes.idle) == count)
+
+
+def test_nothing_is_run_after_the_end(processes: ProcessExecutor) -> None:
+    """As the standard interface has it."""
+    processes.shutdown()
+
+    with pytest.raises(RuntimeError, match="shut down"):
+        processes.submit(abs, -1)
 
 
 def test_a_key_press_ends_no_process(processes: ProcessExecutor) -> None:

@@ -88,7 +88,7 @@ def test_the_catalogue_of_another_store_is_refused(
         run = serve(environment | {"NETLET_MODELS": str(tmp_path / "other")}, *command)
 
         assert run.returncode == 1
-        assert "The catalogue is that of another store." in run.stderr
+        assert "The catalogue is another store's." in run.stderr
         assert run.stderr.count("\n") == 1
 
 
