@@ -44,17 +44,21 @@ def processes_of(group: int) -> list[int]:
 
 
 def ticks(process: int) -> int:
-    """Processor time that a process has used, in hundredths of seconds."""
-    return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11])
+    """Processor time that a process has used, in hundredths of seconds; none where it is gone."""
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11])
+    except OSError:
+        return 0
 
 
 def training_process(server: int) -> int:
     """The first of a server's family, itself included, to use a fifth of a second, however busy the machine is."""
-    before = {process: ticks(process) for process in (server, *processes_of(server))}
+    before: dict[int, int] = {}
     found: list[int] = []
 
     def one_worked() -> bool:
-        found.extend(process for process in before if ticks(process) - before[process] >= 20)
+        used = {process: ticks(process) for process in (server, *processes_of(server))}
+        found.extend(process for process in used if used[process] - before.setdefault(process, used[process]) >= 20)
         return bool(found)
 
     wait_until(one_worked)
