@@ -59,18 +59,15 @@ class ProcessExecutor(Executor):
             if self.is_shut:
                 message = "The processes have been shut down."
                 raise RuntimeError(message)
-            pool = self._take()
-            future = pool.submit(fn, self.seconds, *args, **kwargs)
+            while True:
+                pool = self.idle.pop() if self.idle else self._new_pool()
+                try:
+                    future = pool.submit(fn, self.seconds, *args, **kwargs)
+                    break
+                except RuntimeError:  # it was lost while it was idle
+                    self._retire(pool)
         future.add_done_callback(partial(self._ended, pool))
         return future
-
-    def _take(self) -> ProcessPool:
-        while self.idle:
-            pool = self.idle.pop()
-            if pool.active:
-                return pool
-            self._retire(pool)
-        return self._new_pool()
 
     def _ended(self, pool: ProcessPool, future: Future[Any]) -> None:
         """Take a process for another call, unless it is to die: pebble would lose a call that it was given by then."""
