@@ -44,8 +44,7 @@ class ProcessExecutor(Executor):
         self.idle: list[ProcessPool] = []
         self.is_shut = False
         self.ending = ThreadPoolExecutor(1, thread_name_prefix="ending")
-        for _ in range(count):
-            self.idle.append(self._new_pool())
+        self.idle += [self._new_pool() for _ in range(count)]
 
     def _new_pool(self) -> ProcessPool:
         pool = ProcessPool(max_workers=1, context=self.context, initializer=_settle_in, initargs=[self.memory])
@@ -94,15 +93,14 @@ class ProcessExecutor(Executor):
         with self.lock:
             self.is_shut = True
         self.ending.shutdown()
-        for pool in self.pools:
-            pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
-        for pool in self.pools:
-            pool.join()
+        _kill(*self.pools)
 
 
-def _kill(pool: ProcessPool) -> None:
-    pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
-    pool.join()
+def _kill(*pools: ProcessPool) -> None:
+    for pool in pools:
+        pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
+    for pool in pools:
+        pool.join()
 
 
 def _settle_in(memory: int) -> None:
