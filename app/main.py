@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         store.open()
         datasets.open(alone=store.is_alone)
         at_once = settings.trainings_at_once
-        executor = EXECUTORS[settings.executor](at_once, settings.training_seconds, settings.training_bytes)
+        executor = EXECUTORS[settings.executor](at_once, settings.training_bytes)
         work = Workplace(settings.models, settings.device, settings.threads, settings.checkpoint_seconds)
         jobs = Jobs(executor, work, store.catalogue, _capacity(settings))
         await jobs.open(alone=store.is_alone)

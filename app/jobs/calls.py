@@ -2,11 +2,11 @@
 
 import asyncio
 from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from app.errors import StorageError
 from app.jobs import orders
-from app.jobs.endings import LOST
 from app.jobs.folder import JobFolder
 from app.jobs.orders import Order
 from app.jobs.work import Workplace, train_and_save
@@ -30,7 +30,7 @@ class Calls:
             with storage_errors():
                 note.prepare(until)
             future = asyncio.wrap_future(self.executor.submit(train_and_save, data, self.workplace, note))
-        except (*LOST, StorageError) as error:
+        except (BrokenProcessPool, StorageError) as error:
             future = asyncio.get_running_loop().create_future()
             future.set_exception(error)
         future.add_done_callback(_take_note)  # it may end when nobody waits for it any longer

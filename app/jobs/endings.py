@@ -4,12 +4,8 @@ import asyncio
 import logging
 from concurrent.futures.process import BrokenProcessPool
 
-from pebble import ProcessExpired
-
 from app.errors import Cancelled, NetletError, OutOfMemory, TrainingTooLong, Unforeseen, WorkerLost
 from app.store.saving import Saved
-
-LOST = (ProcessExpired, BrokenProcessPool)
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +20,6 @@ def ending_of(job_id: str, future: "asyncio.Future[Saved]", *, is_late: bool) ->
 
 def _in_our_words(error: BaseException, job_id: str, *, is_late: bool) -> NetletError:
     match error:
-        case TimeoutError():
-            return TrainingTooLong()
         case MemoryError():
             return OutOfMemory()
         case Cancelled() if is_late:
@@ -33,7 +27,7 @@ def _in_our_words(error: BaseException, job_id: str, *, is_late: bool) -> Netlet
         case NetletError():
             error.__cause__ = error.__context__ = None
             return error.with_traceback(None)
-        case ProcessExpired() | BrokenProcessPool():
+        case BrokenProcessPool():
             log.warning("job %s: its process ended (%s)", job_id, error)
             return WorkerLost()
     log.error("job %s failed unexpectedly", job_id, exc_info=error)

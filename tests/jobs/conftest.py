@@ -10,6 +10,6 @@ from app.jobs.executors import ProcessExecutor
 @pytest.fixture
 def processes() -> Iterator[ProcessExecutor]:
     """Start processes that train."""
-    executor = ProcessExecutor(2, seconds=30, memory=2**30)
+    executor = ProcessExecutor(2, memory=2**30)
     yield executor
     executor.shutdown()

@@ -2,6 +2,9 @@
 
 import os
 import signal
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from threading import Event, Thread
 from time import sleep
 
 import pytest
@@ -29,29 +32,75 @@ def test_a_process_takes_no_more_memory_than_it_may(processes: ProcessExecutor) 
 def test_a_process_killed_while_idle_is_replaced(processes: ProcessExecutor) -> None:
     """Calls go on, in new processes."""
     for _ in range(3):
-        process = processes.submit(os.getpid).result()
-        wait_until(lambda: len(processes.idle) == len(processes.pools))
-        os.kill(process, signal.SIGKILL)
-        wait_until(lambda: not all(pool.active for pool in processes.idle))
+        os.kill(processes.submit(os.getpid).result(), signal.SIGKILL)
+        wait_until(lambda: not all(worker.process.is_alive() for worker in processes.idle))
 
         assert processes.submit(abs, -1).result() == 1
-        wait_until(lambda: len(processes.idle) == len(processes.pools))
+
+
+def test_a_call_whose_process_dies_fails(processes: ProcessExecutor) -> None:
+    """Alone, and at once."""
+    others = processes.submit(sleep, 2)
+
+    with pytest.raises(BrokenProcessPool):
+        processes.submit(os._exit, 0).result(timeout=1)
+    assert others.result() is None
+
+
+def test_every_call_has_an_end_however_processes_die(processes: ProcessExecutor) -> None:
+    """Killed at any moment, while they begin, wait, or do one call after the other."""
+    is_over = Event()
+
+    def kill() -> None:
+        while not is_over.is_set():
+            for worker in (*processes.idle, *processes.busy):
+                if worker.process.pid is not None:
+                    with suppress(ProcessLookupError):
+                        os.kill(worker.process.pid, signal.SIGKILL)
+            sleep(0.004)
+
+    killer = Thread(target=kill)
+    killer.start()
+    calls = []
+    for _ in range(100):
+        calls.append(processes.submit(abs, -1))
+        sleep(0.01)
+    is_over.set()
+    killer.join()
+
+    ends = [call.exception(timeout=20) for call in calls]
+    assert {type(end) for end in ends} <= {type(None), BrokenProcessPool}
+    assert any(ends)
+    wait_until(lambda: processes.submit(abs, -1).exception(timeout=20) is None)  # the last may still be dying
 
 
 def test_a_call_is_never_given_to_a_process_that_is_to_die(processes: ProcessExecutor) -> None:
-    """One that is cancelled, and yet ends just before its process is killed, takes no other call with it."""
-    for _ in range(5):
-        cancelled = processes.submit(sleep, 0.03)
-        wait_until(cancelled.running)
-        cancelled.cancel()
-        after = [processes.submit(sleep, 0.3) for _ in range(2)]
+    """One that is cancelled takes no other call with it, whether it ends before its process is killed or not."""
+    for seconds in (0, 0.001, 0.01, 0.03, 60):
+        processes.submit(sleep, seconds).cancel()
+        after = [processes.submit(sleep, 0.1) for _ in range(2)]
 
-        assert [future.result(timeout=10) for future in after] == [None, None]
+        assert [future.result(timeout=20) for future in after] == [None, None]
+
+
+def test_a_process_that_does_not_listen_is_killed_all_the_same(processes: ProcessExecutor) -> None:
+    """However many there are of them, at once."""
+    stopped = []
+    for _ in range(6):
+        call = processes.submit(sleep, 60)
+        (worker,) = processes.busy
+        assert worker.process.pid is not None
+        os.kill(worker.process.pid, signal.SIGSTOP)
+        call.cancel()
+        wait_until(lambda: not processes.busy)
+        stopped.append(worker.process)
+
+    assert not any(process.is_alive() for process in stopped)
 
 
 def test_a_call_waits_for_no_other(processes: ProcessExecutor) -> None:
     """Also where more are under way than there are processes: some may be those of which nobody wants the result."""
-    others = [processes.submit(sleep, 60) for _ in processes.pools]
+    others = [processes.submit(sleep, 60) for _ in range(processes.count)]
 
     assert processes.submit(abs, -1).result(timeout=20) == 1
     assert not any(other.done() for other in others)
@@ -59,12 +108,22 @@ def test_a_call_waits_for_no_other(processes: ProcessExecutor) -> None:
 
 def test_there_are_as_many_processes_as_before_once_all_calls_have_ended(processes: ProcessExecutor) -> None:
     """However many calls there were at once."""
-    count = len(processes.pools)
-
-    for future in [processes.submit(sleep, 0.3) for _ in range(count + 2)]:
+    for future in [processes.submit(sleep, 0.3) for _ in range(processes.count + 2)]:
         future.result()
 
-    wait_until(lambda: len(processes.pools) == len(processes.idle) == count)
+    wait_until(lambda: not processes.busy)
+    assert len(processes.idle) == processes.count
+
+
+def test_what_cannot_be_sent_fails_its_call(processes: ProcessExecutor) -> None:
+    """A function that is not importable, or a result that is no plain data; the process goes on."""
+    process = processes.submit(os.getpid).result()
+
+    with pytest.raises(Exception, match="pickle"):
+        processes.submit(lambda: 1).result(timeout=20)
+    with pytest.raises(RuntimeError, match="pickle"):
+        processes.submit(open, os.devnull).result(timeout=20)
+    assert processes.submit(os.getpid).result() == process
 
 
 def test_nothing_is_run_after_the_end(processes: ProcessExecutor) -> None:

@@ -52,7 +52,6 @@ async def test_an_end_that_cannot_be_written_down_keeps_what_the_next_attempt_ne
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (TimeoutError(), errors.TrainingTooLong),
         (MemoryError(), errors.OutOfMemory),
         (ValueError("bug"), errors.Unforeseen),
         (BrokenProcessPool("gone"), errors.WorkerLost),
