@@ -10,6 +10,7 @@ from app.jobs.job import State
 
 MOST_EPOCHS = 10_000_000
 LOOSE = ConfigDict(use_attribute_docstrings=True)
+EXACT = ConfigDict(use_attribute_docstrings=True, extra="forbid")
 
 
 class Asked(BaseModel):
@@ -29,6 +30,24 @@ class Asked(BaseModel):
     """Whether the training pauses before its first epoch, to be stepped or resumed; the answer is its job, at once."""
     cancel_on_disconnect: bool = False
     """Whether the training is cancelled if the caller goes away while it waits."""
+
+
+class Ending(BaseModel):
+    """How a training is ended, in the address."""
+
+    model_config = EXACT
+
+    keep_best: bool = False
+    """Whether the best so far is kept, as a version that is marked partial."""
+
+
+class Steps(BaseModel):
+    """How far a training that is paused goes on, in the address."""
+
+    model_config = EXACT
+
+    epochs: Annotated[int, Ge(1), Le(MOST_EPOCHS)] = 1
+    """As many, and it pauses again."""
 
 
 class Curves(BaseModel):

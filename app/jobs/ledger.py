@@ -236,11 +236,14 @@ class Ledger:
         unit.execute(update(jobs).where(*own).values(owner=None, lease=0.0))
 
     def ask(self, unit: Unit, job_id: str, wish: str) -> Job:
-        """Cancel a job that waits; let the owner of a running one know that it should end. Raises JobNotFound."""
+        """Cancel a job that waits; let the owner of a running one know that it should end. Raises JobNotFound.
+
+        Who wanted to keep the best may still want nothing.
+        """
         job = _read(unit, job_id)
         if job.state == State.QUEUED:
             return self.move(unit, job, State.CANCELLED)
-        if job.state == State.RUNNING and job.wish is None:
+        if job.state == State.RUNNING and job.wish != "cancel":
             unit.execute(update(jobs).where(jobs.c.id == job_id).values(wish=wish))
         return _read(unit, job_id)
 

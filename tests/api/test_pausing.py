@@ -109,4 +109,8 @@ async def test_only_what_is_paused_can_be_stepped(client: httpx.AsyncClient) -> 
         assert "/pause" in answer["detail"]
     for epochs in ("0", "-1", "x", "1.5", "100000000000000000000"):
         assert (await problem(client, f"/jobs/{job}/step?epochs={epochs}", b""))["status"] == 422
+    for address, body in (("step?epoch=5", b""), ("step", b'{"epochs": 5}'), ("step", b"{")):
+        assert (await problem(client, f"/jobs/{job}/{address}", body))["status"] == 422
+    assert (await client.delete(f"/jobs/{job}", params={"keep": "best"})).status_code == 422
+    assert (await client.get(f"/jobs/{job}")).json()["status"] == "running"
     await client.delete(f"/jobs/{job}")

@@ -216,6 +216,19 @@ async def test_stopping_leaves_every_job_to_whoever_comes_next(store: ModelStore
     ]
 
 
+async def test_who_wanted_to_keep_the_best_may_still_want_nothing(store: ModelStore) -> None:
+    """A process that does not listen is killed then; what was kept by nobody's wish stays nothing."""
+    executor = Held()
+    async with running(store, executor) as jobs:
+        job = (await jobs.submit(ORDER)).job
+        for keep_best in (True, True, False, True):
+            assert (await jobs.cancel(job.id, keep_best=keep_best)).state == State.RUNNING
+        ended = await jobs.wait(job, 10)
+
+    assert (ended.state, ended.version) == (State.CANCELLED, None)
+    assert executor.futures[0].cancelled()
+
+
 async def test_cancelling_is_the_end_of_a_job(store: ModelStore) -> None:
     """Of one that waits at once, of one that runs when its process is gone; cancelling again changes nothing."""
     executor = Held()

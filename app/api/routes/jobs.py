@@ -9,10 +9,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.api import job_answers
 from app.api.answers import as_json
+from app.api.bodies import ShortBody
 from app.api.job_answers import job_detail
-from app.api.job_schemas import MOST_EPOCHS, JobDetail, JobList
+from app.api.job_schemas import Ending, JobDetail, JobList, Steps
 from app.api.parts import PartsOf
 from app.api.problems import documented
+from app.errors import InvalidRequest
+from app.faults import Fault
 from app.jobs import pausing
 from app.jobs.job import Job, State
 
@@ -20,7 +23,6 @@ router = APIRouter(prefix="/jobs", tags=["train"])
 
 EPOCH = re.compile(r"[0-9]{1,18}", re.ASCII)
 JobInPath = Annotated[str, Path(description="The job's id.")]
-Waits = Annotated[bool, Query(description="Keep the best so far as a version that is marked partial.")]
 
 
 async def one_job(parts: PartsOf, job_id: JobInPath) -> Job:
@@ -45,10 +47,10 @@ async def job(
     return as_json(job_detail(job, max_points))
 
 
-@router.delete("/{job_id}", response_model=JobDetail, responses=documented(403, 404, 503, 507))
-async def cancel(parts: PartsOf, job_id: JobInPath, *, keep_best: Waits = False) -> Response:
+@router.delete("/{job_id}", response_model=JobDetail, responses=documented(403, 404, 422, 503, 507))
+async def cancel(parts: PartsOf, job_id: JobInPath, asked: Annotated[Ending, Query()]) -> Response:
     """End a training as soon as that can be; one that is over stays as it is."""
-    job = await parts.jobs.cancel(job_id, keep_best=keep_best)
+    job = await parts.jobs.cancel(job_id, keep_best=asked.keep_best)
     return as_json(job_detail(job))
 
 
@@ -64,10 +66,17 @@ async def resume(parts: PartsOf, job_id: JobInPath) -> Response:
     return as_json(job_detail(await pausing.resume(parts.jobs, job_id)))
 
 
-@router.post("/{job_id}/step", response_model=JobDetail, responses=documented(403, 404, 409, 422, 503, 507))
-async def step(parts: PartsOf, job_id: JobInPath, epochs: Annotated[int, Query(ge=1, le=MOST_EPOCHS)] = 1) -> Response:
+@router.post(
+    "/{job_id}/step",
+    response_model=JobDetail,
+    responses=documented(400, 403, 404, 409, 413, 415, 422, 503, 507),
+)
+async def step(parts: PartsOf, job_id: JobInPath, asked: Annotated[Steps, Query()], body: ShortBody) -> Response:
     """Let a training that is paused take one epoch, or some, and pause again; answers when it has, or in 5 seconds."""
-    return as_json(job_detail(await pausing.step(parts.jobs, job_id, epochs)))
+    if body.data.strip() not in {b"", b"{}"}:
+        message = "How many epochs is said in the address, as in /step?epochs=5, and the body is empty."
+        raise InvalidRequest(message, [Fault("nothing", field="body")])
+    return as_json(job_detail(await pausing.step(parts.jobs, job_id, asked.epochs)))
 
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse, responses=documented(404, 503))
