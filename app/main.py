@@ -1,5 +1,6 @@
 """The composition root: settings become parts, parts become an application."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from app.jobs.executors import EXECUTORS
 from app.jobs.jobs import Capacity, Jobs
 from app.jobs.work import Workplace
 from app.serving.loaded import LoadedModels
+from app.serving.together import Together
 from app.settings import Settings
 from app.store.catalogue import Catalogue
 from app.store.datasets import DatasetStore
@@ -43,7 +45,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         work = Workplace(settings.models, settings.device, settings.threads, settings.checkpoint_seconds)
         jobs = Jobs(executor, work, store.catalogue, _capacity(settings))
         await jobs.open(alone=store.is_alone)
-        app.state.parts = Parts(store, datasets, LoadedModels(store, settings.cache_bytes), jobs, limits)
+        loaded = LoadedModels(store, settings.cache_bytes)
+        app.state.parts = Parts(store, datasets, loaded, Together(asyncio.get_running_loop()), jobs, limits)
         try:
             with one_blas_thread():  # answers must not depend on how many there are
                 yield

@@ -11,6 +11,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
+from app.api.lane import lane_of
 from app.demo import Demo
 from app.errors import NetletError
 from app.jobs.folder import JobFolder
@@ -26,11 +27,15 @@ class Server(uvicorn.Server):
     """uvicorn, which on a signal waits for requests to end: here, those that wait for trainings are told at once."""
 
     def __init__(self, app: FastAPI) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
-            )
+        config = uvicorn.Config(
+            app,
+            http=lane_of(app),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
         )
+        super().__init__(config)
         self.app = app
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

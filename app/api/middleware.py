@@ -2,8 +2,8 @@
 
 import logging
 import re
-import secrets
 from http import HTTPStatus
+from random import getrandbits
 from time import perf_counter
 
 from anyio import BrokenResourceError
@@ -29,8 +29,7 @@ class EveryRequest:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        brought = Headers(scope=scope).get("x-request-id", "")
-        request_id = brought if REQUEST_ID.fullmatch(brought) else secrets.token_hex(8)
+        request_id = request_id_of(Headers(scope=scope).get("x-request-id", ""))
         scope.setdefault("state", {})["request_id"] = request_id
         began = perf_counter()
         is_answered = False
@@ -44,7 +43,7 @@ class EveryRequest:
                 headers["x-content-type-options"] = "nosniff"
                 if scope["state"].get("is_replayed"):
                     headers["idempotency-replayed"] = "true"
-                _log(scope, message["status"], request_id, perf_counter() - began)
+                log_request(scope["method"], scope["path"], message["status"], request_id, perf_counter() - began)
             try:
                 await send(message)
             except RuntimeError as error:  # in the words of uvloop: nobody is there any more to be answered
@@ -58,9 +57,14 @@ class EveryRequest:
                 raise
 
 
-def _log(scope: Scope, status: int, request_id: str, seconds: float) -> None:
+def request_id_of(brought: str) -> str:
+    """Take the id that a request brings if it can be one, else make one."""
+    return brought if brought and REQUEST_ID.fullmatch(brought) else f"{getrandbits(64):016x}"
+
+
+def log_request(method: str, path: str, status: int, request_id: str, seconds: float) -> None:
     """Note what changed something or went wrong; answers in their thousands only when asked for."""
-    level = logging.INFO if status >= HTTPStatus.BAD_REQUEST or scope["method"] == "DELETE" else logging.DEBUG
+    level = logging.INFO if status >= HTTPStatus.BAD_REQUEST or method == "DELETE" else logging.DEBUG
     if log.isEnabledFor(level):
         extra = {"request_id": request_id, "milliseconds": round(seconds * 1000, 2)}
-        log.log(level, "%s %s %d", scope["method"], scope["path"], status, extra=extra)
+        log.log(level, "%s %s %d", method, path, status, extra=extra)

@@ -2,18 +2,18 @@
 
 from app.api.openapi import AliasInPath, NameInPath, VersionInPath
 from app.api.parts import PartsOf
-from app.store.references import Pointer, Reference, require_alias
+from app.store.references import Pointer, require_alias
 from app.store.store import Stored
 
 
 async def meant(parts: PartsOf, name: NameInPath) -> Stored:
     """Find what a name, alone or with an alias, means; raises as LoadedModels.find does."""
-    return await parts.loaded.find(Reference.parse(name))
+    return await parts.loaded.find(name)
 
 
 async def one_version(parts: PartsOf, name: NameInPath, version: VersionInPath) -> Stored:
     """Find one version; raises as LoadedModels.find does."""
-    return await parts.loaded.find(Reference.parse(f"{name}/{version}"))
+    return await parts.loaded.find(f"{name}/{version}")
 
 
 async def one_alias(name: NameInPath, alias: AliasInPath) -> Pointer:

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails, to_json
 from app.api.bodies import Body
 from app.api.queries import format_options, settings_of, written_as
 from app.api.schemas import PredictRequest, TrainRequest, UploadSettings
+from app.engine.arrays import Cells
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
@@ -20,6 +21,7 @@ from app.faults import MOST_FAULTS, Fault
 from app.tables.bounds import Bounds
 from app.tables.cells import closest, describe
 from app.tables.formats import FORMATS, format_of
+from app.tables.json_arrays import arrays_of
 from app.tables.json_text import parse as parse_json
 from app.tables.options import Options
 from app.tables.table import Table
@@ -57,6 +59,18 @@ def parse(schema: type[M], body: Body, bounds: Bounds, texts: Collection[str] = 
     options = options_of(body.media_type, body.query, given, texts=[*texts, *texts_stated(given)], bounds=bounds)
     table = FORMATS[body.format].read(body.data, options)
     return Parsed(request, given, table)
+
+
+def parse_rows(body: Body, bounds: Bounds) -> tuple[PredictRequest, Cells | None]:
+    """Validate a body in JSON with rows to answer, and give these, shape (rows, columns), if they are numbers alone.
+
+    Raises as `parse`, and TableTooLarge.
+    """
+    arrays = None if body.query else arrays_of(body.data)
+    if arrays is None:
+        return parse(PredictRequest, body, bounds).request, None
+    bounds.require_few(*arrays.X.shape)
+    return _validated(PredictRequest, dict(arrays.beside)), arrays.X
 
 
 def parse_object(schema: type[M], body: Body, bounds: Bounds, *, required: bool = True) -> M:

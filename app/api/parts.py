@@ -1,18 +1,20 @@
 """The parts that routes are handed, and how a request gets at them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
+from app.engine.model import Model
 from app.errors import ForeignSite, ShuttingDown
 from app.jobs.budget import Cost
 from app.jobs.jobs import Jobs
 from app.serving.loaded import LoadedModels
+from app.serving.together import Together
 from app.store.catalogue import Unit
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
@@ -23,7 +25,13 @@ T = TypeVar("T")
 
 FELT = 64 * 2**10
 WORK_OF_A_TABLE = 64  # bytes of JSON to answer that take as long as one of a table whose columns are to be understood
+PRODUCTS_PER_BYTE = 16  # multiplications that take as long as reading a byte of JSON
 READING = {"GET", "HEAD", "OPTIONS"}
+
+
+def work_of(size: int, rows: int, model: Model) -> int:
+    """Tell what it takes to answer so many rows in so many bytes of JSON, in bytes of JSON."""
+    return size + rows * model.parameters.size // PRODUCTS_PER_BYTE
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Parts:
     store: ModelStore
     datasets: DatasetStore
     loaded: LoadedModels
+    together: Together
     jobs: Jobs
     limits: Limits
     tables: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
@@ -66,20 +75,9 @@ class Parts:
             if task is not None:
                 task.cancel()
 
-    @contextmanager
-    def given_up(self) -> Iterator[None]:
+    def given_up(self) -> "GivenUp":
         """Raise ShuttingDown when the service stops while something of a client is waited for, or has stopped."""
-        self.go_on()
-        task = asyncio.current_task()
-        self.waiting.add(task)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if task is None or not self.jobs.stopping or task.uncancel():
-                raise
-            raise ShuttingDown from None
-        finally:
-            self.waiting.discard(task)
+        return GivenUp(self)
 
     async def write(self, do: Callable[[Unit], T]) -> T:
         """Do something in a transaction of the catalogue; its result is there once it is on disk."""
@@ -114,6 +112,24 @@ class Parts:
                 if step is None:
                     return
                 yield step
+
+
+class GivenUp:
+    """What a client has yet to send is waited for: no longer than the service runs. Made for thousands a second."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    def __enter__(self) -> None:
+        self.parts.go_on()
+        self.task = asyncio.current_task(self.parts.jobs.loop)  # who looks for the loop asks the system
+        self.parts.waiting.add(self.task)
+
+    def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
+        self.parts.waiting.discard(self.task)
+        stopping = self.parts.jobs.stopping
+        if kind is asyncio.CancelledError and self.task is not None and stopping and not self.task.uncancel():
+            raise ShuttingDown from None
 
 
 async def _off_the_loop(

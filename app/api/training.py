@@ -17,7 +17,6 @@ from app.jobs import ledger
 from app.jobs.job import Job
 from app.jobs.ledger import Submitted
 from app.jobs.orders import Order
-from app.store.references import Reference
 
 LOOK_SECONDS = 0.2
 Key = Annotated[
@@ -58,7 +57,7 @@ async def trained(
 async def _order(parts: Parts, body: Body, start: str | None) -> Order:
     if start is None:
         return await parts.read_table(_size(body), read_order, body, parts.limits, parts.datasets)
-    stored = await parts.loaded.find(Reference.parse(start))
+    stored = await parts.loaded.find(start)
     return await parts.read_table(FELT, read_continuation, body, stored, parts.limits, parts.datasets, parts.store)
 
 

@@ -1,5 +1,6 @@
 """A model: trained networks with all it takes to answer in the user's own units."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from app.engine.arrays import Cells, Outputs, Parameters, Scores
 from app.engine.metrics import Metrics
-from app.engine.network import Encode, Network
+from app.engine.network import Encode, Layer, Network
 from app.engine.preprocessing import Encoder, Scaler
 from app.engine.recipe import Recipe
 from app.engine.table import Column, Label, Source
@@ -103,8 +104,9 @@ class Model:
         for others in members[1:]:  # one after the other, so that the sum is the same for any number of rows
             scores += others
         scores /= len(members)
-        overflown = np.flatnonzero(~np.isfinite(scores).all(axis=1))
-        if len(overflown):
+        finite = np.isfinite(scores)
+        if not finite.all():
+            overflown = np.flatnonzero(~finite.all(axis=1))
             message = "An answer overflows: the row lies too far outside the trained ranges."
             faults = [Fault("numbers nearer to the trained ranges", row=int(row)) for row in overflown[:MOST_FAULTS]]
             raise BadTable(message, faults, len(overflown))
@@ -113,27 +115,37 @@ class Model:
     def member_scores(self, X: Cells) -> Outputs:
         """Answer rows with each member, shape (members, samples, answers)."""
         with np.errstate(all="ignore"):
-            a: Outputs = tiled_outputs(self.network, self.parameters, X, self.encoder.encode).astype(np.float64)
+            a = tiled_outputs(self.network, self.parameters, X, self.encoder.encode, self._layers)
+            a = a.astype(np.float64, copy=False)
             if self.target is not None:
                 return self.target.scale_out(a[..., : len(self.targets)])  # a variance may stand behind
             return np.concatenate((1.0 - a, a), axis=-1) if self.labels and a.shape[-1] == 1 else a
 
+    @cached_property
+    def _layers(self) -> list[Layer]:
+        return self.network.layers(self.parameters)
 
-def tiled_outputs(network: Network, parameters: Parameters, X: Cells, encode: Encode = np.asarray) -> Outputs:
+
+def tiled_outputs(
+    network: Network, parameters: Parameters, X: Cells, encode: Encode = np.asarray, layers: Sequence[Layer] = ()
+) -> Outputs:
     """Compute the members' outputs, shape (members, samples, outputs), in bounded memory: features are made on the way.
 
     A row's answer is the same to the last bit alone and among any others: on some processors BLAS takes other kernels,
-    with other rounding, for other shapes, so all products have the shape of a tile.
+    with other rounding, for other shapes, so all products have the shape of a tile. `layers` are those of the
+    parameters, where they are at hand.
     """
-    members, outputs = len(parameters), network.sizes[-1]
+    members, outputs, layers = len(parameters), network.sizes[-1], layers or network.layers(parameters)
     tiles = -(-len(X) // TILE)
-    answers = np.empty((tiles, members, TILE, outputs), dtype=parameters.dtype)
+    if not tiles:
+        return np.empty((members, 0, outputs), dtype=parameters.dtype)
     widest = max(members * max(network.sizes), 4 * network.sizes[0])  # features come in float64, with what made them
     step = max(1, BLOCK_NUMBERS // (TILE * widest))
+    blocks = []
     for start in range(0, tiles, step):
         features = encode(X[start * TILE : (start + step) * TILE])
-        block = answers[start : start + step]
-        padded = np.zeros((len(block), 1, TILE, features.shape[1]), dtype=parameters.dtype)
-        padded.reshape(len(block) * TILE, -1)[: len(features)] = features
-        _, block[:] = network.outputs(parameters, padded)
+        padded = np.zeros((min(step, tiles - start), 1, TILE, features.shape[1]), dtype=parameters.dtype)
+        padded.reshape(-1, features.shape[1])[: len(features)] = features
+        blocks.append(network.answers(layers, network.enter(parameters, padded)))
+    answers = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     return answers.swapaxes(0, 1).reshape(members, tiles * TILE, outputs)[:, : len(X)]

@@ -185,3 +185,13 @@ class Network:
         inputs = self.enter(parameters, X)
         rows = (*np.broadcast_shapes(inputs.shape[:-2], (len(parameters),)), inputs.shape[-2])
         return self.forward(self.layers(parameters), inputs, self.passes(rows, parameters))
+
+    def answers(self, layers: Sequence[Layer], inputs: Inputs) -> Outputs:
+        """Give a of the output layer and nothing else, for inputs that have been entered."""
+        a = inputs
+        for layer, activation in zip(layers, self.activations, strict=True):
+            a = np.matmul(a, layer.W)
+            if layer.b is not None:
+                a += layer.b
+            activation.apply(a, np.empty_like(a))
+        return a

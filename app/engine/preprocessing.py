@@ -175,6 +175,16 @@ class Encoder:
         return tuple((codes, EMBEDDING_WIDTH) for _, codes in self.coded)
 
     @cached_property
+    def may_miss(self) -> bool:
+        """Whether a value was missing anywhere in training."""
+        return bool(self.missing.any())
+
+    @cached_property
+    def only_numbers(self) -> bool:
+        """Whether `scaled` is all there is to encode."""
+        return len(self.numbers) == len(self.columns) and not self.may_miss
+
+    @cached_property
     def dense(self) -> int:
         """How many inputs are no codes."""
         inputs = sum(1 if levels == PAIR else levels for _, levels in self.categories)
@@ -182,23 +192,38 @@ class Encoder:
 
     def encode(self, X: Cells) -> Features:
         """Turn rows, shape (samples, columns), into features, shape (samples, dense + codes)."""
-        absent, (columns, beginnings, widths) = np.isnan(X), self.bins
-        filled = np.where(absent, self.fill, X)
-        with np.errstate(over="ignore"):  # of a bin or a clip that is hardly more than 0
-            scaled = self.scaler.scale_in(filled)[:, self.numbers]
-            if self.clip is not None:
-                scaled /= np.hypot(1.0, scaled / self.clip)
-            bins = 2.0 * np.clip((filled[:, columns] - beginnings) / widths, 0.0, 1.0) - 1.0
-        parts = [scaled, bins, absent[:, self.missing > 0]]
+        absent = np.isnan(X)
+        filled = np.where(absent, self.fill, X) if absent.any() else X
+        parts = [self.scaled(filled)]
+        if self.may_miss:
+            parts.append(absent[:, self.missing > 0])
         for index, levels in self.categories:
             code = X[:, [index]]
             parts.append((code == 1) * 1.0 - (code == 0) if levels == PAIR else code == np.arange(levels))
         parts += [np.where(absent[:, [index]], 0.0, X[:, [index]] + 1.0) for index, _ in self.coded]
-        return np.concatenate(parts, axis=1, dtype=np.float64)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1, dtype=np.float64)
+
+    def scaled(self, filled: Cells) -> Features:
+        """Scale the numbers of rows that miss none, and cut them into their bins where there are some."""
+        numbers, (columns, beginnings, widths) = self.numbers, self.bins
+        scaled = self.scaler.scale_in(filled)
+        if len(numbers) < len(self.columns):
+            scaled = scaled[:, numbers]
+        if self.clip is None and not columns:
+            return scaled
+        with np.errstate(over="ignore"):  # of a bin or a clip that is hardly more than 0
+            if self.clip is not None:
+                scaled /= np.hypot(1.0, scaled / self.clip)
+            if not columns:
+                return scaled
+            bins = 2.0 * np.clip((filled[:, columns] - beginnings) / widths, 0.0, 1.0) - 1.0
+        return np.concatenate((scaled, bins), axis=1)
 
     def in_range(self, X: Cells) -> npt.NDArray[np.bool_]:
         """Tell for each row whether every column lies within what was trained on."""
-        known = ((self.lowest <= X) & (self.highest >= X)) | (np.isnan(X) & (self.missing > 0))
+        known = (self.lowest <= X) & (self.highest >= X)
+        if self.may_miss:
+            known |= np.isnan(X) & (self.missing > 0)
         return np.asarray(known.all(axis=1))
 
 

@@ -1,11 +1,14 @@
 """Loaded models: read once, kept as long as memory allows, never out of date."""
 
 import asyncio
+from collections.abc import Hashable
 from threading import Lock
 
 from cachetools import LRUCache
 
+from app.engine.few_rows import Room
 from app.errors import VersionNotFound
+from app.serving.ready import Ready
 from app.store.references import Reference
 from app.store.store import ModelStore, Stored
 
@@ -21,53 +24,85 @@ class LoadedModels:
 
     def __init__(self, store: ModelStore, most_bytes: int) -> None:
         self.store = store
-        self.cache: LRUCache[tuple[str, int], Stored] = LRUCache(most_bytes, getsizeof=lambda stored: stored.bytes)
-        self.loading: dict[tuple[str, int], asyncio.Task[Stored]] = {}
+        self.cache: LRUCache[tuple[str, int], Ready] = LRUCache(most_bytes, getsizeof=lambda ready: ready.stored.bytes)
+        self.loading: dict[tuple[str, int], asyncio.Task[Ready]] = {}
         self.lock = Lock()
-        self.generation: int | None = None
+        self.room = Room()
+        self.generation: Hashable | None = None
+        self.is_known = False
         self.resolved: LRUCache[Reference, tuple[str, int]] = LRUCache(MOST_RESOLVED)
+        self.meant: dict[str, tuple[str, int]] = {}
 
-    async def find(self, reference: Reference) -> Stored:
-        """Find the model a reference means; raise as ModelStore.resolve and ModelStore.load do."""
-        name, version = await self._resolve(reference)
+    def at_hand(self, reference: str) -> Ready | None:
+        """Give what a reference means where that is known and loaded; it costs a hundredth of asking for it."""
+        if not self.is_known:
+            if self.store.catalogue.generation != self.generation:
+                return None
+            # Whatever is sent after a commit was acknowledged arrives in a later turn of the loop than this.
+            self.is_known = True
+            asyncio.get_running_loop().call_soon(self._forget)
+        key = self.meant.get(reference)
+        if key is None:
+            return None
+        with self.lock:
+            return self.cache.get(key)
+
+    def _forget(self) -> None:
+        self.is_known = False
+
+    async def find(self, text: str) -> Stored:
+        """Find the model a reference means; raise as Reference.parse, ModelStore.resolve and ModelStore.load do."""
+        reference = Reference.parse(text)
+        key = await self._resolve(reference)
         try:
-            return await self.version(name, version)
+            stored = await self.version(*key)
         except VersionNotFound:
             if reference.version is not None:
                 raise
-            return await self.find(reference)  # which has come to mean another since it was resolved
+            return await self.find(text)  # which has come to mean another since it was resolved
+        if self.resolved.get(reference) == key:
+            if len(self.meant) >= MOST_RESOLVED:
+                self.meant.clear()
+            self.meant[text] = key
+        return stored
 
     async def version(self, name: str, version: int) -> Stored:
         """Give a version, which may be deleted by now if it was loaded before; raise as ModelStore.load does."""
         key = name, version
         with self.lock:
-            stored = self.cache.get(key)
-        if stored is not None:
-            return stored
-        if key not in self.loading:  # else somebody is reading it already
-            self.loading[key] = asyncio.create_task(asyncio.to_thread(self._load, key))
-            self.loading[key].add_done_callback(lambda _task: self.loading.pop(key))
-        return await asyncio.shield(self.loading[key])
+            ready = self.cache.get(key)
+        if ready is None:
+            if key not in self.loading:  # else somebody is reading it already
+                self.loading[key] = asyncio.create_task(asyncio.to_thread(self._load, key))
+                self.loading[key].add_done_callback(lambda _task: self.loading.pop(key))
+            ready = await asyncio.shield(self.loading[key])
+        return ready.stored
 
     async def _resolve(self, reference: Reference) -> tuple[str, int]:
         """Ask the store, once a generation of its catalogue.
 
-        A database elsewhere has none, and may keep only this request waiting; SQLite is sooner than a thread.
+        A database elsewhere may keep only this request waiting; SQLite is sooner than a thread.
         """
         generation = self.store.catalogue.generation
         if generation is None:
             return await asyncio.to_thread(self.store.resolve, reference)
         if generation != self.generation:
             self.resolved.clear()
+            self.meant.clear()
             self.generation = generation  # told before anything is resolved: what is remembered is never older
         known = self.resolved.get(reference)
         if known is None:
-            known = self.resolved[reference] = self.store.resolve(reference)
+            if self.store.catalogue.is_sqlite:
+                known = self.store.resolve(reference)
+            else:
+                known = await asyncio.to_thread(self.store.resolve, reference)
+            if generation == self.generation:
+                self.resolved[reference] = known
         return known
 
-    def _load(self, key: tuple[str, int]) -> Stored:
-        stored = self.store.load(*key)
+    def _load(self, key: tuple[str, int]) -> Ready:
+        ready = Ready(self.store.load(*key), self.room)
         with self.lock:
-            if stored.bytes <= self.cache.maxsize:
-                self.cache[key] = stored
-        return stored
+            if ready.stored.bytes <= self.cache.maxsize:
+                self.cache[key] = ready
+        return ready

@@ -3,15 +3,17 @@
 import fcntl
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Condition, Thread
+from time import monotonic
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Executable, PoolProxiedConnection, Row, text
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.errors import CatalogueDamaged, StorageError, StorageFull
@@ -22,6 +24,8 @@ from app.store.migrating import migrate
 from app.store.reserve import Reserve
 
 MOST_AT_ONCE = 256  # works that share a transaction
+FRESH = 0.25  # seconds for which what others commit to PostgreSQL may not be seen
+CLOSED = "The catalogue is closed."
 TAKEN_AWAY = "The catalogue is not in its place any more. Bring it back, and start the service again."
 
 log = logging.getLogger(__name__)
@@ -98,6 +102,7 @@ class Catalogue:
         self.waiting: SimpleQueue[_Work | None] = SimpleQueue()  # None is the last
         self.thread: Thread | None = None
         self.watch: PoolProxiedConnection | None = None
+        self.commits = 0
         self.place: tuple[int, int] | None = None
         self.lock = Condition()
         self.is_open = False
@@ -217,8 +222,7 @@ class Catalogue:
         """Let nobody close it meanwhile; raise StorageError where it is closed."""
         with self.lock:
             if not self.is_open:
-                message = "The catalogue is closed."
-                raise StorageError(message)
+                raise StorageError(CLOSED)
             self.users += 1
         try:
             yield
@@ -228,17 +232,28 @@ class Catalogue:
                 self.lock.notify_all()
 
     @property
-    def generation(self) -> int | None:
-        """A number that changes with every commit of anybody; None where that cannot be told."""
+    def generation(self) -> Hashable | None:
+        """Something that changes with every commit of anybody; None where that cannot be told.
+
+        Nobody is told by PostgreSQL: with every commit of this process, and some times a second for those of others.
+        """
         if not self.is_sqlite:
-            return None
-        # Whoever reads next is told of an error of SQLite.
-        with database_errors(), self._used(), self.lock, suppress(sqlite3.Error):
-            if self.watch is None:
-                self.watch = self.reader.raw_connection()  # which has its own count
-            ((number,),) = self.watch.cursor().execute("PRAGMA data_version").fetchall()
-            return int(number)
-        return None
+            return self.commits, monotonic() // FRESH
+        with self.lock:
+            if not self.is_open:
+                raise StorageError(CLOSED)
+            try:
+                return int(next(self._watching().execute("PRAGMA data_version"))[0])
+            except sqlite3.Error:  # which whoever reads next is told of
+                return None
+
+    def _watching(self) -> DBAPICursor:
+        """Give the cursor of a connection that does nothing else: each has its own count of the others' commits."""
+        if self.watch is None:
+            with database_errors():
+                self.watch = self.reader.raw_connection()
+            self.cursor = self.watch.cursor()
+        return self.cursor
 
     def _work(self) -> None:
         ends = False
@@ -272,6 +287,7 @@ class Catalogue:
                 for work in together:
                     work.future.set_exception(error)
             return
+        self.commits += 1
         for work in together:
             if isinstance(work.outcome, Exception):
                 work.future.set_exception(work.outcome)

@@ -17,6 +17,7 @@ from app.tables.cells import Faults, closest, count, names
 from app.tables.columns import answer, learn, read, require_short, sources_of, with_examples
 from app.tables.draws import DatasetFile
 from app.tables.kinds import kind_of
+from app.tables.plain import PlainRows
 from app.tables.raw import RawColumn
 from app.tables.summaries import ColumnSummary
 from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
@@ -233,6 +234,9 @@ def read_cells(sent: Sent, model: Model, faults: Faults) -> Cells:
     if sum(part is not None for part in (sent.table, sent.rows, sent.X)) != 1:
         message = 'Send the rows to answer, as "rows" or as "X".'
         raise InvalidRequest(message, [Fault("exactly one of rows and X", field="rows")])
+    rows = sent.X if sent.rows is None else sent.rows
+    if rows and sent.columns is None and (plain := PlainRows(model).rows(rows)) is not None:
+        return plain
     sources = sources_of(model)
     table = _matching(sent, tuple(source.name for source in sources), model.targets)
     return _known_cells(table, sources, model.columns, faults, may_miss=model.missing)

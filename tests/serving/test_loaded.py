@@ -45,7 +45,7 @@ def point(store: ModelStore, version: int) -> None:
 
 
 async def meant(loaded: LoadedModels, reference: str) -> int:
-    return (await loaded.find(Reference.parse(reference))).version
+    return (await loaded.find(reference)).version
 
 
 async def test_every_change_shows_at_once_whoever_makes_it(store: ModelStore, other: ModelStore, model: Model) -> None:

@@ -69,7 +69,7 @@ async def resume(parts: PartsOf, job_id: JobInPath) -> Response:
 @router.post(
     "/{job_id}/step",
     response_model=JobDetail,
-    responses=documented(400, 403, 404, 409, 413, 415, 422, 503, 507),
+    responses=documented(403, 404, 409, 422, 503, 507),
 )
 async def step(parts: PartsOf, job_id: JobInPath, asked: Annotated[Steps, Query()], body: ShortBody) -> Response:
     """Let a training that is paused take one epoch, or some, and pause again; answers when it has, or in 5 seconds."""

@@ -9,23 +9,23 @@ from app.api.bodies import Body, PredictionBody
 from app.api.bulk import answer_in_bulk
 from app.api.openapi import NameInPath, VersionInPath, body_of
 from app.api.orders import sent
-from app.api.parsing import options_of, parse, parse_settings
-from app.api.parts import WORK_OF_A_TABLE, Parts, PartsOf
+from app.api.parsing import options_of, parse, parse_rows, parse_settings
+from app.api.parts import WORK_OF_A_TABLE, Parts, PartsOf, work_of
 from app.api.problems import documented
 from app.api.schemas import Predictions, PredictRequest
+from app.engine.arrays import Cells
 from app.errors import InvalidRequest, TableTooLarge
 from app.faults import Fault
-from app.store.references import Reference
 from app.store.store import Stored
 from app.tables.answered import answered
 from app.tables.columns import texts_of
 from app.tables.formats import FORMATS
 from app.tables.options import Options
+from app.tables.plain import PlainRows
 from app.tables.reading import cells_to_answer
 from app.tables.table import Table
 
 router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 406, 409, 413, 415, 422, 503, 507))
-PRODUCTS_PER_BYTE = 16  # multiplications that take as long as reading a byte of JSON
 CELLS_AT_ONCE = 2**20  # of a table that is answered at once, where it is not JSON: a short body may hold a long one
 IN_PATH = body_of(PredictRequest, "model")
 
@@ -53,9 +53,12 @@ async def predict_with_version(
 async def _answer(parts: Parts, body: Body, in_path: str | None) -> Response:
     if body.format is not None:
         return await _answer_table(parts, body, in_path)
-    parsed = await parts.answer(len(body.data), parse, PredictRequest, body, parts.limits.bounds)
-    stored = await _find(parts, body, parsed.request, in_path)
-    return await _at_once(parts, body, stored, parsed.request, None)
+    bounds = parts.limits.bounds
+    request, X = await parts.answer(len(body.data), parse_rows, body, bounds)
+    stored = await _find(parts, body, request, in_path)
+    if X is not None and not PlainRows(stored.model).takes(X):
+        request, X = (await parts.answer(len(body.data), parse, PredictRequest, body, bounds)).request, None
+    return await _at_once(parts, body, stored, request, X=X)
 
 
 async def _answer_table(parts: Parts, body: Body, in_path: str | None) -> Response:
@@ -67,7 +70,7 @@ async def _answer_table(parts: Parts, body: Body, in_path: str | None) -> Respon
     is_stream = body.form_of_answer is not None
     if table is None or (is_stream and numbers_in(stored.model, table.rows) > parts.limits.answers):
         return await answer_in_bulk(parts, body, stored, request, options)
-    return await _at_once(parts, body, stored, request, table)
+    return await _at_once(parts, body, stored, request, table=table)
 
 
 async def _find(parts: Parts, body: Body, request: PredictRequest, in_path: str | None) -> Stored:
@@ -76,7 +79,7 @@ async def _find(parts: Parts, body: Body, request: PredictRequest, in_path: str 
     if reference is None or request.model not in {None, reference}:
         message = "Name one model to answer with, in the body or in the path."
         raise InvalidRequest(message, [Fault('one model\'s name, as in "model": "exam"', field="model")])
-    stored = await parts.loaded.find(Reference.parse(reference))
+    stored = await parts.loaded.find(reference)
     require_form(stored.model, body.form_of_answer)
     return stored
 
@@ -89,15 +92,32 @@ def _short(body: Body, options: Options) -> Table | None:
         return None
 
 
-async def _at_once(parts: Parts, body: Body, stored: Stored, request: PredictRequest, table: Table | None) -> Response:
-    rows = table.rows if table else len(request.rows or request.X or ())
-    size = len(body.data) * (WORK_OF_A_TABLE if table else 1) + rows * stored.model.parameters.size // PRODUCTS_PER_BYTE
-    return await parts.answer(size, _predict, stored, request, table, body.form_of_answer, most=parts.limits.answers)
+async def _at_once(
+    parts: Parts,
+    body: Body,
+    stored: Stored,
+    request: PredictRequest,
+    *,
+    table: Table | None = None,
+    X: Cells | None = None,
+) -> Response:
+    """Answer a table, or cells that are what the model takes, or else what is in the request."""
+    size, rows = len(body.data), len(request.rows or request.X or ())
+    if table is not None:
+        size, rows = size * WORK_OF_A_TABLE, table.rows
+    elif X is not None:
+        rows = len(X)
+    work = work_of(size, rows, stored.model)
+    most, form = parts.limits.answers, body.form_of_answer
+    return await parts.answer(work, _predict, stored, request, table=table, X=X, form=form, most=most)
 
 
-def _predict(stored: Stored, request: PredictRequest, table: Table | None, form: str | None, *, most: int) -> Response:
+def _predict(
+    stored: Stored, request: PredictRequest, *, table: Table | None, X: Cells | None, form: str | None, most: int
+) -> Response:
     model = stored.model
-    X = cells_to_answer(sent(request, table), model)
+    if X is None:
+        X = cells_to_answer(sent(request, table), model)
     if form is None:
         return as_json(predictions(stored, X, proba=request.proba, most=most), without_nulls=True)
     require_answerable(model, len(X), proba=request.proba, most=most)

@@ -1,0 +1,70 @@
+"""Heads: the first lines of requests that are nothing but a short prediction in JSON, recognised without parsing."""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from starlette.datastructures import Headers
+
+from app.api.accepting import form_of_answer
+from app.errors import NotAcceptable
+from app.tables.formats import format_of
+
+REQUEST = re.compile(rb"POST ((?:/models/([a-z0-9._-]{1,63})(?:/versions/([0-9]{1,9}))?)?/predict) HTTP/1\.1")
+HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)")
+MOST_REMEMBERED = 2000
+TELLING = {"content-length", "content-type", "accept", "connection", "x-request-id"}
+UNUSUAL = {"content-encoding", "transfer-encoding", "origin", "sec-fetch-site", "expect", "upgrade"}
+
+
+class Head(NamedTuple):
+    """What is told before the body."""
+
+    path: str
+    reference: str | None
+    """Of the model, where the path names it."""
+    length: int
+    request_id: str
+
+
+@lru_cache(MOST_REMEMBERED)  # a client's heads are alike
+def head_of(lines: bytes) -> Head | None:
+    """Read the lines of a head, without the empty one at the end; None where there is anything unusual about it.
+
+    That is whatever would make a difference to the route but the length, and whatever parsers may disagree about.
+    """
+    request, *headers = lines.split(b"\r\n")
+    asked = REQUEST.fullmatch(request)
+    told = _told(headers)
+    if asked is None or told is None or told.get("connection", "keep-alive").lower() != "keep-alive":
+        return None
+    length = told.get("content-length", "")
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", length, re.ASCII) or not _is_json(told):
+        return None
+    path, name, version = (None if part is None else part.decode() for part in asked.groups())
+    reference = name if version is None else f"{name}/{version}"
+    return Head(str(path), reference, int(length), told.get("x-request-id", ""))
+
+
+def _told(lines: list[bytes]) -> dict[str, str] | None:
+    """Read the headers that tell something here; None where one has no plain form, is there twice, or is unusual."""
+    told: dict[str, str] = {}
+    for line in lines:
+        header = HEADER.fullmatch(line)
+        if header is None:
+            return None
+        name, value = header[1].decode().lower(), header[2].decode().rstrip()
+        if name in UNUSUAL or name in told:
+            return None
+        if name in TELLING:
+            told[name] = value
+    return told
+
+
+def _is_json(told: dict[str, str]) -> bool:
+    """Tell whether the body is read as JSON, and answered in it."""
+    headers = Headers({name: told[name] for name in ("content-type", "accept") if name in told})
+    try:
+        return format_of(told.get("content-type", "")) is None and form_of_answer(headers) is None
+    except NotAcceptable:
+        return False

@@ -1,0 +1,220 @@
+"""The lane: short predictions are answered in front of everything else, as they would be behind it.
+
+What is unusual about a request, its head, its rows or its model is left to the route: that is the one place for every
+rule and every error, and here is only what is nothing but rows to be answered.
+"""
+
+import logging
+from time import perf_counter
+from typing import Any, NamedTuple, cast
+
+from fastapi import FastAPI
+from pydantic_core import from_json
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from app.api.answers import numbers_in
+from app.api.heads import Head, head_of
+from app.api.middleware import log_request, request_id_of
+from app.api.parts import FELT, Parts, work_of
+from app.engine.arrays import Cells
+from app.serving.ready import Ready
+from app.tables.json_arrays import arrays_of
+from app.tables.plain import PlainRow
+
+FELT_HERE = 2 * FELT  # plain rows take less than half the time of others
+SHORT = 2048  # bytes of a body that is hardly more than one row
+END = b"\r\n\r\n"
+NUMBERS = {int, float}
+TYPES = {"X": {list, *NUMBERS}, "rows": {list, dict, *NUMBERS}}  # of rows, or of the cells of a bare one
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\ncontent-type: application/json\r\nx-request-id: %b\r\n"
+    b"x-content-type-options: nosniff\r\n\r\n%b"
+)
+
+log = logging.getLogger(__name__)
+
+
+class _Request(NamedTuple):
+    """One that the lane has begun to take."""
+
+    head: Head
+    end: int
+    """Of all of it, in what has arrived."""
+    began: float
+
+
+class _Asked(NamedTuple):
+    """What a request asks for: who is to answer, and one row, or several."""
+
+    ready: Ready
+    row: PlainRow
+    X: Cells | None
+
+
+class LaneProtocol(HttpToolsProtocol):
+    """One connection of uvicorn, which looks at a request itself before it hands it on."""
+
+    app_of_parts: FastAPI
+    """The application, whose parts are there once it has started."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(*args, **kwargs)
+        self.held = b""  # what has arrived of a request that is not answered yet
+        self.request: _Request | None = None  # that one
+        self.is_asked = False  # it has arrived, and is being answered
+        self.is_within = False  # uvicorn has got the beginning of a request, and not yet its end
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has arrived: a request, several of them, or parts."""
+        data = self.held + data
+        if self.is_asked or (self.request is not None and len(data) < self.request.end):
+            self.held = data
+            return
+        self.held = b""
+        if not self._takes(data):
+            self._hand_over(data)
+
+    def on_message_begin(self) -> None:
+        """Note that uvicorn has a request of its own."""
+        self.is_within = True
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        """Note that it has it all."""
+        self.is_within = False
+        super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Leave what has not arrived to the route, which tells that the service stops."""
+        if self.held:
+            self._hand_over(self.held)
+        super().shutdown()
+
+    def _hand_over(self, data: bytes) -> None:
+        self.held, self.request, self.is_asked = b"", None, False
+        super().data_received(data)
+
+    def _takes(self, data: bytes) -> bool:
+        """Begin to answer a request, or to wait for the rest of its body, if it is one for the lane."""
+        if self.request is None:
+            cycle = cast("RequestResponseCycle | None", self.cycle)
+            if self.is_within or self.flow.write_paused or not (cycle is None or cycle.response_complete):
+                return False
+            lines, end, body = data.partition(END)
+            head = head_of(lines) if end else None
+            if head is None or head.length >= FELT_HERE:
+                return False
+            self.request = _Request(head, len(data) - len(body) + head.length, perf_counter())
+            self._unset_keepalive_if_required()
+            if len(body) < head.length:
+                self.held = data
+                return True
+        try:
+            return self._answers(data, self.request)
+        except Exception:
+            log.exception("the lane failed, and leaves a request to its route")
+            return False
+
+    def _answers(self, data: bytes, request: _Request) -> bool:
+        """Answer a request that has arrived, at once or together with others."""
+        parts: Parts = self.app_of_parts.state.parts
+        head, body = request.head, data[request.end - request.head.length :]
+        if len(data) > request.end or parts.jobs.stopping or head.length > parts.limits.predict_bytes:
+            return False
+        asked = _read(parts, body, head.reference)
+        if asked is None:
+            return False
+        ready, row, X = asked
+        if X is not None:
+            content = ready.answer(X)
+            return content is not None and self._write(content)
+        self.held, self.is_asked = data, True
+        parts.together.answer(ready, row, self._answered)
+        return True
+
+    def _answered(self, content: bytes | None) -> None:
+        """Write an answer that was asked for, and go on with what has arrived meanwhile."""
+        if self.transport.is_closing() or not self.is_asked or self.request is None:
+            return
+        data, end = self.held, self.request.end
+        if content is None:
+            self._hand_over(data)
+            return
+        self.held, self.is_asked = b"", False
+        self._write(content)
+        if len(data) > end:
+            self.data_received(data[end:])
+
+    def _write(self, content: bytes) -> bool:
+        """Do all that uvicorn does at the end of a request, and be ready for the next."""
+        assert self.request is not None  # noqa: S101 - it is being answered
+        head, began = self.request.head, self.request.began
+        self.request = None
+        request_id = request_id_of(head.request_id)
+        told = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        log_request("POST", head.path, 200, request_id, perf_counter() - began)
+        self.transport.write(ANSWER % (told, len(content), request_id.encode(), content))
+        self.server_state.total_requests += 1
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        return True
+
+
+def lane_of(app: FastAPI) -> type[LaneProtocol]:
+    """Make the protocol of a server of an application."""
+    return type("Lane", (LaneProtocol,), {"app_of_parts": app})
+
+
+def _read(parts: Parts, body: bytes, in_path: str | None) -> _Asked | None:
+    """Read what has nothing but rows and perhaps the model's name, which is loaded, no key of it twice."""
+    arrays = arrays_of(body) if len(body) > SHORT else None
+    if arrays is None:
+        return _read_row(parts, body, in_path)
+    beside = dict(arrays.beside)
+    ready = _at_hand(parts, beside, in_path)
+    if ready is None or beside or not ready.plain.takes(arrays.X) or not _is_short(parts, body, len(arrays.X), ready):
+        return None
+    return _Asked(ready, (), arrays.X)
+
+
+def _read_row(parts: Parts, body: bytes, in_path: str | None) -> _Asked | None:
+    """Read one row, or some where they are objects."""
+    try:
+        sent = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return None
+    if type(sent) is not dict:
+        return None
+    ready = _at_hand(parts, sent, in_path)
+    name, rows = next(iter(sent.items()), ("", None))
+    if ready is None or len(sent) > 1 or name not in TYPES or type(rows) is not list or not rows:
+        return None
+    keys = 1 + (in_path is None)
+    if type(rows[0]) is dict:
+        keys += sum(len(row) for row in rows if type(row) is dict)
+    if body.count(b":") != keys or type(rows[0]) not in TYPES[name] or not _is_short(parts, body, len(rows), ready):
+        return None
+    alone = ready.plain.alone(rows)
+    if alone is None:
+        X = ready.plain.rows(rows)
+        return None if X is None else _Asked(ready, (), X)
+    row = ready.plain.row(alone)
+    return None if row is None else _Asked(ready, row, None)
+
+
+def _at_hand(parts: Parts, sent: dict[str, Any], in_path: str | None) -> Ready | None:
+    """Take the model's name out of what was sent, unless the path has it, and give that model."""
+    reference = sent.pop("model", None) if in_path is None else in_path
+    return parts.loaded.at_hand(reference) if type(reference) is str else None
+
+
+def _is_short(parts: Parts, body: bytes, rows: int, ready: Ready) -> bool:
+    """Tell whether no bound of a request could be passed, and others do not feel the work."""
+    limits, bounds, model, width = parts.limits, parts.limits.bounds, ready.stored.model, ready.plain.width
+    return (
+        rows <= bounds.rows
+        and width <= bounds.columns
+        and rows * width <= bounds.cells
+        and numbers_in(model, rows) <= limits.answers
+        and (ready.plain.all_numbers or len(body) <= bounds.cell_bytes)
+        and work_of(len(body), rows, model) < FELT_HERE
+    )
