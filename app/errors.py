@@ -15,6 +15,7 @@ NetletError
 │   ├── TooManyAnswers          one prediction would be longer than the service sends
 │   ├── BudgetExceeded          more work or memory than one training may take
 │   └── Diverged                the loss became non-finite while training
+├── DeadlineExceeded          an answer took longer than the client said it may
 ├── NotAcceptable             no form of the answer is one that the client takes
 ├── NotFound
 │   ├── ModelNotFound
@@ -162,6 +163,13 @@ class Diverged(InputError):
             f"{learning_rate:.6g}; {last}. Try a learning rate ten times smaller, or clip_norm 1."
         )
         self.epoch, self.layer, self.learning_rate, self.last_loss = epoch, layer, learning_rate, last_loss
+
+
+class DeadlineExceeded(NetletError):
+    """An answer would have come later than the client said it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The answer took longer than the {seconds:g} seconds it may. Allow more, or send fewer rows.")
 
 
 class NotAcceptable(NetletError):

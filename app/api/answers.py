@@ -21,6 +21,7 @@ from app.api.schemas import (
     WeightsAnswer,
 )
 from app.engine.arrays import Array, Cells
+from app.engine.control import GoOn, go_on_for_ever
 from app.engine.model import Model
 from app.engine.network import Layer
 from app.engine.preprocessing import PAIR
@@ -48,10 +49,10 @@ def one_or_all(names: Sequence[str]) -> str | list[str]:
     return names[0] if len(names) == 1 else list(names)
 
 
-def predictions(stored: Stored, X: Cells, *, proba: bool, most: int) -> Predictions:
+def predictions(stored: Stored, X: Cells, *, proba: bool, most: int, go_on: GoOn = go_on_for_ever) -> Predictions:
     """Answer rows; raise TooManyAnswers for more than so many numbers, InvalidRequest where there are no classes."""
     require_answerable(stored.model, len(X), proba=proba, most=most)
-    return told(stored, [answer(stored.model, X)], proba=proba)
+    return told(stored, [answer(stored.model, X, go_on)], proba=proba)
 
 
 def told(stored: Stored, answered: Sequence[Answered], *, proba: bool) -> Predictions:

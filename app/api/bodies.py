@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from app.api.accepting import form_of_answer
 from app.api.inflating import coding_of, inflated
 from app.api.parts import Parts, PartsOf
+from app.api.patience import HEADER
 from app.api.spooling import spooled
 from app.errors import BodyTooLarge
 from app.tables.formats import format_of
@@ -31,6 +32,8 @@ class Body:
     """The format that the answer should have; None is JSON."""
     is_left: Callable[[], Awaitable[bool]]
     """Tells whether the client has gone away."""
+    timeout: str | None = None
+    """What its header says of how long the answer may take."""
     file: BinaryIO | None = None
     """Holds the body where it is too long for memory; `data` is empty then."""
 
@@ -91,12 +94,18 @@ async def _body(request: Request, parts: Parts, limit: int, form: str | None) ->
 
 def _as_told(request: Request, data: bytes, form: str | None, file: BinaryIO | None = None) -> Body:
     media_type = request.headers.get("content-type", "")
-    return Body(data, media_type, request.query_params.multi_items(), form, request.is_disconnected, file)
+    timeout = request.headers.get(HEADER)
+    return Body(data, media_type, request.query_params.multi_items(), form, request.is_disconnected, timeout, file)
 
 
 async def training_body(request: Request, parts: PartsOf) -> Body:
     """Read a table to learn from."""
     return await _body(request, parts, parts.limits.train_bytes, None)
+
+
+async def octets_body(request: Request, parts: PartsOf) -> Body:
+    """Read rows to answer, whatever the headers say of their form."""
+    return await _body(request, parts, parts.limits.predict_bytes, None)
 
 
 async def short_body(request: Request, parts: PartsOf) -> Body:

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
-from starlette.requests import ClientDisconnect
 from starlette.types import Send
 
 from app.api.answers import as_json, require_answerable, told
 from app.api.bodies import Body
 from app.api.orders import sent
 from app.api.parts import Parts
+from app.api.patience import Patience, seconds_of
 from app.api.schemas import PredictRequest
 from app.engine.arrays import Cells
 from app.store.store import Stored
@@ -44,22 +44,25 @@ async def answer_in_bulk(
 ) -> Response:
     """Answer a table in memory that does not grow with it; the answer begins once no row can fail.
 
-    Raises as parsing and answering do, TooManyAnswers only for JSON, which is no stream; ClientDisconnect as soon as
-    nobody waits for the answer.
+    Raises as parsing and answering do, TooManyAnswers only for JSON, which is no stream; ClientDisconnect or
+    DeadlineExceeded as soon as nobody waits for the answer.
     """
     model, form, most = stored.model, body.form_of_answer, parts.limits.answers
     require_answerable(model, 0, proba=request.proba, most=most)
+    patience = Patience(seconds_of(body.timeout, request.timeout), body.is_left)
     options = replace(options, bounds=replace(options.bounds, cells=parts.limits.bulk_bytes))
     tables = FORMATS[str(body.format)].stream(body.opened(), options, rows_at_once(model))
     check = Check(model, options.bounds)
     async with aclosing(parts.steps(_checked(tables, check, request))) as steps:
         async for _ in steps:
-            if await body.is_left():
-                raise ClientDisconnect
+            patience.is_gone = await body.is_left()
+            patience.go_on()
     check.raise_any()
     if form is None:
         require_answerable(model, check.rows, proba=request.proba, most=most)
-        async with aclosing(parts.steps(answer(model, X) for X in _cells(tables, request, stored))) as answers:
+        async with aclosing(
+            parts.steps(answer(model, X, patience.go_on) for X in _cells(tables, request, stored))
+        ) as answers:
             found = [part async for part in answers]
         return await parts.answer(check.rows * BYTES_OF_ROW, _in_json, stored, found, proba=request.proba)
     ready = (answered(model, X, proba=request.proba) for X in _cells(tables, request, stored))

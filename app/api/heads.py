@@ -14,7 +14,15 @@ REQUEST = re.compile(rb"POST ((?:/models/([a-z0-9._-]{1,63})(?:/versions/([0-9]{
 HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)")
 MOST_REMEMBERED = 2000
 TELLING = {"content-length", "content-type", "accept", "connection", "x-request-id"}
-UNUSUAL = {"content-encoding", "transfer-encoding", "origin", "sec-fetch-site", "expect", "upgrade"}
+UNUSUAL = {
+    "content-encoding",
+    "transfer-encoding",
+    "origin",
+    "sec-fetch-site",
+    "expect",
+    "upgrade",
+    "x-request-timeout",
+}
 
 
 class Head(NamedTuple):

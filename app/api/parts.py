@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ParamSpec, TypeVar, cast
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
+from app.api.patience import Patience
+from app.engine.control import GoOn
 from app.engine.model import Model
 from app.errors import ForeignSite, ShuttingDown
 from app.jobs.budget import Cost
 from app.jobs.jobs import Jobs
 from app.serving.loaded import LoadedModels
+from app.serving.statistics import Statistics
 from app.serving.together import Together
 from app.store.catalogue import Unit
 from app.store.datasets import DatasetStore
@@ -61,6 +64,7 @@ class Parts:
     together: Together
     jobs: Jobs
     limits: Limits
+    statistics: Statistics = field(default_factory=Statistics)
     tables: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     answers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
@@ -99,6 +103,22 @@ class Parts:
     async def answer(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do what an answer takes; the size is in bytes of JSON, or as much work. Large ones wait for no table."""
         return await _off_the_loop(self.answers, size, work, *args, **kwargs)
+
+    async def answer_patiently(
+        self, patience: Patience, size: int, work: Callable[Concatenate[GoOn, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Do the same as long as somebody waits for it; the work asks for that between its pieces.
+
+        Raises DeadlineExceeded, or ClientDisconnect.
+        """
+        patience.go_on()
+        if size < FELT:
+            return work(patience.go_on, *args, **kwargs)
+        watching = asyncio.create_task(patience.watch())
+        try:
+            return await _off_the_loop(self.answers, size, work, patience.go_on, *args, **kwargs)
+        finally:
+            watching.cancel()
 
     async def steps(self, work: Generator[T]) -> AsyncGenerator[T]:
         """Do work of any length a step at a time, in threads; it waits for others of its kind, no other for it.

@@ -20,6 +20,9 @@ MEDIA_TYPE = "application/problem+json"
 MOST_ECHOED = 140  # bytes of what was sent that the faults may repeat; with the message's, below 200
 MOST_BYTES = 4000
 LONGEST_ECHO = 40
+FOREIGN = ("/v1/", "/v2")
+"""Paths of protocols whose errors are `{"error": …}`."""
+MOST_SAID = 3  # faults in one sentence
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 log = logging.getLogger(__name__)
@@ -51,6 +54,7 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.NotPaused: Kind(409, "not-paused", "The job is not paused"),
     errors.Cancelled: Kind(409, "cancelled", "The training was cancelled"),
     errors.TrainingTooLong: Kind(422, "too-long", "The training took too long"),
+    errors.DeadlineExceeded: Kind(504, "deadline", "The time is up"),
     errors.NotAcceptable: Kind(406, "not-acceptable", "The answer cannot have that form"),
     errors.ModelNotFound: Kind(404, "model-not-found", "No such model"),
     errors.VersionNotFound: Kind(404, "version-not-found", "No such version"),
@@ -113,12 +117,27 @@ def render(request: Request, kind: Kind, error: errors.NetletError) -> Response:
         errors=[echo.fault(fault) for fault in faults] or None,
         total_errors=getattr(error, "total", None) if faults else None,
     )
+    if request.url.path.startswith(FOREIGN):
+        return _in_one_sentence(problem, kind)
     body = to_json(problem, exclude_none=True)
     while len(body) > MOST_BYTES and problem.errors:
         problem.errors.pop()
         body = to_json(problem, exclude_none=True)
     headers = {} if kind.retry_after is None else {"retry-after": str(kind.retry_after)}
     return Response(body, kind.status, headers, MEDIA_TYPE)
+
+
+def _in_one_sentence(problem: Problem, kind: Kind) -> Response:
+    """Tell a problem to clients of other servers, which know one text and of the statuses only some."""
+    said = problem.detail
+    for fault in (problem.errors or [])[:MOST_SAID]:
+        places = {"row": fault.row, "column": fault.column, "field": fault.field}
+        place = ", ".join(f"{name} {value}" for name, value in places.items() if value is not None) or "body"
+        got = "" if fault.got is None else f"; got {fault.got}"
+        said += f" ({place}: expected {fault.expected}{got})"
+    status = HTTPStatus.BAD_REQUEST if kind.status == HTTPStatus.UNPROCESSABLE_ENTITY else kind.status
+    headers = {} if kind.retry_after is None else {"retry-after": str(kind.retry_after)}
+    return Response(to_json({"error": said[: MOST_BYTES // 2]}), status, headers, "application/json")
 
 
 class _Echo:

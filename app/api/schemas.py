@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
-from annotated_types import MaxLen
+from annotated_types import Gt, Le, MaxLen
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 
 from app.engine.choices import OneOf
@@ -134,6 +134,8 @@ class PredictRequest(BaseModel):
     """Whether columns that the model does not know are left out, instead of refused."""
     proba: bool = False
     """For classes: also give the probability of each (with several targets, of each being true)."""
+    timeout: Annotated[float, Gt(0), Le(86_400)] | None = None
+    """Seconds that the answer may take; after them it is given up, as it is where nobody waits any more."""
 
 
 class Predictions(BaseModel):

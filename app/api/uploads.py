@@ -10,11 +10,11 @@ from pydantic_core import to_json
 from app.api.bodies import chunks
 from app.api.parsing import parse_upload
 from app.api.parts import Parts
+from app.engine.control import GoOn
 from app.jobs.ledger import Key
 from app.store.datasets import DatasetStore, Kept
 from app.store.incoming import Incoming
 from app.tables.formats import format_of
-from app.tables.options import GoOn
 from app.tables.record_batches import Upload, stream
 
 PIECE = 2**20

@@ -15,6 +15,13 @@ from app.errors import Cancelled
 CANCELLED = "cancelled"
 MEMORY = ("memory", "scale", "scale_memory")
 
+GoOn = Callable[[], None]
+"""Called between the pieces of long work; whatever it raises ends it."""
+
+
+def go_on_for_ever() -> None:
+    """Let work come to its end."""
+
 
 class Progress(NamedTuple):
     """Where a training stands after an epoch: losses are means over the members."""

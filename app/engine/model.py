@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from app.engine.arrays import Cells, Outputs, Parameters, Scores
+from app.engine.control import GoOn, go_on_for_ever
 from app.engine.metrics import Metrics
 from app.engine.network import Encode, Layer, Network
 from app.engine.preprocessing import Encoder, Scaler
@@ -94,12 +95,14 @@ class Model:
             column.name for column, missing in zip(self.columns, self.encoder.missing, strict=True) if missing
         )
 
-    def scores(self, X: Cells) -> Scores:
+    def scores(self, X: Cells, go_on: GoOn = go_on_for_ever) -> Scores:
         """Answer rows: numbers in the user's units (samples, targets), or probabilities (samples, labels or targets).
+
+        `go_on` is called before each block of rows.
 
         Raises BadTable for a row so far outside the trained ranges that the arithmetic overflows.
         """
-        members = self.member_scores(X)
+        members = self.member_scores(X, go_on)
         scores: Scores = members[0].copy()
         for others in members[1:]:  # one after the other, so that the sum is the same for any number of rows
             scores += others
@@ -112,10 +115,10 @@ class Model:
             raise BadTable(message, faults, len(overflown))
         return scores
 
-    def member_scores(self, X: Cells) -> Outputs:
+    def member_scores(self, X: Cells, go_on: GoOn = go_on_for_ever) -> Outputs:
         """Answer rows with each member, shape (members, samples, answers)."""
         with np.errstate(all="ignore"):
-            a = tiled_outputs(self.network, self.parameters, X, self.encoder.encode, self._layers)
+            a = tiled_outputs(self.network, self.parameters, X, self.encoder.encode, layers=self._layers, go_on=go_on)
             a = a.astype(np.float64, copy=False)
             if self.target is not None:
                 return self.target.scale_out(a[..., : len(self.targets)])  # a variance may stand behind
@@ -127,7 +130,13 @@ class Model:
 
 
 def tiled_outputs(
-    network: Network, parameters: Parameters, X: Cells, encode: Encode = np.asarray, layers: Sequence[Layer] = ()
+    network: Network,
+    parameters: Parameters,
+    X: Cells,
+    encode: Encode = np.asarray,
+    *,
+    layers: Sequence[Layer] = (),
+    go_on: GoOn = go_on_for_ever,
 ) -> Outputs:
     """Compute the members' outputs, shape (members, samples, outputs), in bounded memory: features are made on the way.
 
@@ -146,6 +155,7 @@ def tiled_outputs(
         features = encode(X[start * TILE : (start + step) * TILE])
         padded = np.zeros((min(step, tiles - start), 1, TILE, features.shape[1]), dtype=parameters.dtype)
         padded.reshape(-1, features.shape[1])[: len(features)] = features
+        go_on()
         blocks.append(network.answers(layers, network.enter(parameters, padded)))
     answers = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     return answers.swapaxes(0, 1).reshape(members, tiles * TILE, outputs)[:, : len(X)]

@@ -66,6 +66,12 @@ class LoadedModels:
             self.meant[text] = key
         return stored
 
+    def forget(self, name: str) -> None:
+        """Let go of what is loaded of a model; whoever asks for it loads it again."""
+        with self.lock:
+            for key in [key for key in self.cache if key[0] == name]:
+                del self.cache[key]
+
     async def version(self, name: str, version: int) -> Stored:
         """Give a version, which may be deleted by now if it was loaded before; raise as ModelStore.load does."""
         key = name, version

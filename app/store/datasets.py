@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, delete, insert, select
 
+from app.engine.control import GoOn, go_on_for_ever
 from app.errors import DatasetDamaged, DatasetInUse, DatasetNotFound, StorageError
 from app.store.adoption import ID
 from app.store.catalogue import Catalogue, Unit
@@ -30,7 +31,6 @@ from app.store.incoming import Digested, Incoming
 from app.store.layout import INCOMING
 from app.store.schema import datasets, jobs
 from app.tables import parquet_files
-from app.tables.options import GoOn, go_on_for_ever
 from app.tables.summaries import summarise
 from app.tables.texts import Arrow
 

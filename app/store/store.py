@@ -233,6 +233,11 @@ class ModelStore:
             clear_expired(self.root, gone)
             return gone
 
+    def all_versions(self) -> list[tuple[str, int]]:
+        """List every version of every model, by name and number."""
+        listed = select(versions.c.name, versions.c.version).order_by(versions.c.name, versions.c.version)
+        return [(row.name, row.version) for row in self.catalogue.read(listed)]
+
     def _versions(self, name: str) -> list[int]:
         listed = select(versions.c.version).where(versions.c.name == name).order_by(versions.c.version)
         return [row.version for row in self.catalogue.read(listed)]

@@ -5,6 +5,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from app.engine.arrays import Cells, Scores
+from app.engine.control import GoOn, go_on_for_ever
 from app.engine.model import Model
 from app.engine.table import Label
 from app.tables.texts import Arrow
@@ -15,12 +16,12 @@ IN_RANGE = "in_range"
 """A column of every answer, so that no target can be called this."""
 
 
-def answered(model: Model, X: Cells, *, proba: bool) -> Arrow:
+def answered(model: Model, X: Cells, *, proba: bool, go_on: GoOn = go_on_for_ever) -> Arrow:
     """Answer rows, shape (samples, columns): a column for each target, named like it, and `in_range`.
 
     With `proba` there is also a column `probability_…` for each label. Raises BadTable where an answer overflows.
     """
-    scores = model.scores(X)
+    scores = model.scores(X, go_on)
     answers = in_words(model, scores)
     if len(model.targets) == 1 and model.recipe.task != "multilabel":
         columns = {model.targets[0]: pa.array(answers)}

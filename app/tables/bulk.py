@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from app.engine.arrays import Cells, Scores
+from app.engine.control import GoOn, go_on_for_ever
 from app.engine.model import Model
 from app.errors import BadTable
 from app.tables.bounds import Bounds
@@ -73,6 +74,6 @@ def rows_at_once(model: Model) -> int:
     return max(LEAST_ROWS, CELLS_AT_ONCE // width)
 
 
-def answer(model: Model, X: Cells) -> Answered:
+def answer(model: Model, X: Cells, go_on: GoOn = go_on_for_ever) -> Answered:
     """Answer rows, shape (samples, columns); raises BadTable where an answer overflows."""
-    return Answered(model.scores(X), model.encoder.in_range(X).tolist())
+    return Answered(model.scores(X, go_on), model.encoder.in_range(X).tolist())

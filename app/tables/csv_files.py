@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from app.engine.control import GoOn, go_on_for_ever
 from app.errors import BadTable
 from app.faults import MOST_FAULTS, Fault
 from app.tables.csv_faults import require_closed, require_short_cells, unfit_cell, unfit_records
@@ -27,7 +28,6 @@ from app.tables.csv_text import (
     require_no_nul,
 )
 from app.tables.dialect import Dialect
-from app.tables.options import GoOn, go_on_for_ever
 from app.tables.table import LONGEST_CELL, require_rows
 
 Source = str | os.PathLike[str] | io.BytesIO

@@ -1,7 +1,7 @@
 """Options: how a body that is a table is to be read, and what all readers ask of it."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from tokenize import TokenError
@@ -18,14 +18,6 @@ from app.tables.texts import Arrow
 
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 WITH_COMMA = r"^(\s*[+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?\s*)$"
-
-
-GoOn = Callable[[], None]
-"""Called between the pieces of long work; whatever it raises ends it."""
-
-
-def go_on_for_ever() -> None:
-    """Let work come to its end."""
 
 
 @dataclass(frozen=True)

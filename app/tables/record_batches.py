@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from app.engine.control import GoOn, go_on_for_ever
 from app.engine.table import Column
 from app.errors import InvalidRequest
 from app.faults import Fault
@@ -16,7 +17,7 @@ from app.tables.columns import read
 from app.tables.csv_faults import require_short_cells
 from app.tables.formats import FORMATS
 from app.tables.json_text import parse
-from app.tables.options import GoOn, Options, go_on_for_ever
+from app.tables.options import Options
 from app.tables.raw import RawColumn, from_json, is_no_cell, json_type
 from app.tables.reading import UNFIT, require_known
 from app.tables.streams import CsvStream

@@ -11,13 +11,14 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from pyarrow import ipc, parquet
 
+from app.engine.control import GoOn, go_on_for_ever
 from app.errors import MalformedBody
 from app.tables.cells import rows_after
 from app.tables.csv_faults import longest_text
 from app.tables.csv_files import batches, column_types
 from app.tables.dialect import SAMPLE, Dialect
 from app.tables.json_text import parse_lines
-from app.tables.options import GoOn, Options, go_on_for_ever, said_to_be, table_of, with_points
+from app.tables.options import Options, said_to_be, table_of, with_points
 from app.tables.table import Table, from_arrays, from_records, require_rows
 from app.tables.texts import MISSING, Arrow
 

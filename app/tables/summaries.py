@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from app.engine.control import GoOn, go_on_for_ever
 from app.engine.table import Label
-from app.tables.options import GoOn, go_on_for_ever
 from app.tables.parquet_files import groups
 from app.tables.seen import Seen, seen_of
 from app.tables.texts import Arrow

@@ -11,9 +11,11 @@ from app.api.openapi import NameInPath, VersionInPath, body_of
 from app.api.orders import sent
 from app.api.parsing import options_of, parse, parse_rows, parse_settings
 from app.api.parts import WORK_OF_A_TABLE, Parts, PartsOf, work_of
+from app.api.patience import Patience, seconds_of
 from app.api.problems import documented
 from app.api.schemas import Predictions, PredictRequest
 from app.engine.arrays import Cells
+from app.engine.control import GoOn
 from app.errors import InvalidRequest, TableTooLarge
 from app.faults import Fault
 from app.store.store import Stored
@@ -25,7 +27,7 @@ from app.tables.plain import PlainRows
 from app.tables.reading import cells_to_answer
 from app.tables.table import Table
 
-router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 406, 409, 413, 415, 422, 503, 507))
+router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 406, 409, 413, 415, 422, 503, 504, 507))
 CELLS_AT_ONCE = 2**20  # of a table that is answered at once, where it is not JSON: a short body may hold a long one
 IN_PATH = body_of(PredictRequest, "model")
 
@@ -109,18 +111,28 @@ async def _at_once(
         rows = len(X)
     work = work_of(size, rows, stored.model)
     most, form = parts.limits.answers, body.form_of_answer
-    return await parts.answer(work, _predict, stored, request, table=table, X=X, form=form, most=most)
+    patience = Patience(seconds_of(body.timeout, request.timeout), body.is_left)
+    return await parts.answer_patiently(
+        patience, work, _predict, stored, request, table=table, X=X, form=form, most=most
+    )
 
 
 def _predict(
-    stored: Stored, request: PredictRequest, *, table: Table | None, X: Cells | None, form: str | None, most: int
+    go_on: GoOn,
+    stored: Stored,
+    request: PredictRequest,
+    *,
+    table: Table | None,
+    X: Cells | None,
+    form: str | None,
+    most: int,
 ) -> Response:
     model = stored.model
     if X is None:
         X = cells_to_answer(sent(request, table), model)
     if form is None:
-        return as_json(predictions(stored, X, proba=request.proba, most=most), without_nulls=True)
+        return as_json(predictions(stored, X, proba=request.proba, most=most, go_on=go_on), without_nulls=True)
     require_answerable(model, len(X), proba=request.proba, most=most)
-    content = b"".join(FORMATS[form].write([answered(model, X, proba=request.proba)], len(X)))
+    content = b"".join(FORMATS[form].write([answered(model, X, proba=request.proba, go_on=go_on)], len(X)))
     headers = {"x-model": f"{stored.name}/{stored.version}"}
     return Response(content, headers=headers, media_type=FORMATS[form].media_types[0])

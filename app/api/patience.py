@@ -1,0 +1,54 @@
+"""Patience: how long a client waits for an answer, and whether it is still there."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+from starlette.requests import ClientDisconnect
+
+from app.errors import DeadlineExceeded, InvalidRequest
+from app.faults import Fault
+
+HEADER = "x-request-timeout"
+LOOKS = 0.1  # seconds after which it is looked again whether the client is there
+LONGEST = 86_400.0
+
+
+class Patience:
+    """What a client leaves for its answer; long work asks it now and then, from whatever thread it is in."""
+
+    def __init__(self, seconds: float | None, is_left: Callable[[], Awaitable[bool]]) -> None:
+        self.seconds, self.is_left = seconds, is_left
+        self.until = math.inf if seconds is None else monotonic() + seconds
+        self.is_gone = False
+
+    def go_on(self) -> None:
+        """Raise DeadlineExceeded where the time is up, ClientDisconnect where nobody waits any more."""
+        if self.is_gone:
+            raise ClientDisconnect
+        if monotonic() >= self.until:
+            raise DeadlineExceeded(self.seconds or 0.0)
+
+    async def watch(self) -> None:
+        """Notice that the client goes away."""
+        while not self.is_gone:
+            await asyncio.sleep(LOOKS)
+            self.is_gone = await self.is_left()
+
+
+def seconds_of(header: str | None, stated: float | None = None) -> float | None:
+    """Give the seconds that a request leaves for its answer, by what it states itself or else by its header.
+
+    Raises InvalidRequest for a header that states no such time.
+    """
+    if stated is not None or header is None:
+        return stated
+    try:
+        seconds = float(header)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= LONGEST:
+        message = "The header says how many seconds the answer may take, at most a day."
+        raise InvalidRequest(message, [Fault("a number above 0", got=header[:20], field=HEADER)])
+    return seconds

@@ -1,0 +1,1 @@
+"""Protocols: what existing clients of model servers speak, on the models of this service."""

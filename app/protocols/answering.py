@@ -1,0 +1,24 @@
+"""Answering as other servers do: JSON of any shape, compressed as it is asked for."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Mapping
+
+from fastapi import Request, Response
+from pydantic_core import to_json
+
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+
+
+def as_json(content: object) -> Response:
+    """Write anything as JSON."""
+    return Response(to_json(content), media_type="application/json")
+
+
+def compressed(request: Request, body: bytes, headers: Mapping[str, str], media_type: str) -> Response:
+    """Compress an answer where exactly one way is asked for: clients that list several take it as it is, too."""
+    asked = request.headers.get("accept-encoding", "").strip().lower()
+    compress = COMPRESSIONS.get(asked)
+    if compress is None:
+        return Response(body, headers=dict(headers), media_type=media_type)
+    return Response(compress(body), headers={**headers, "content-encoding": asked}, media_type=media_type)
