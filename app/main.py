@@ -20,7 +20,7 @@ from app.jobs.budget import Cost
 from app.jobs.executors import EXECUTORS
 from app.jobs.jobs import Capacity, Jobs
 from app.jobs.work import Workplace
-from app.protocols import repository, v2
+from app.protocols import mlflow, repository, v1, v2
 from app.serving.loaded import LoadedModels
 from app.serving.together import Together
 from app.settings import Settings
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(require_own_site)],
     )
-    for routes in (train, jobs_routes, predict, aliases, models, datasets_routes, repository, v2, health):
+    for routes in (train, jobs_routes, predict, aliases, models, datasets_routes, repository, v2, v1, mlflow, health):
         app.include_router(routes.router)
     problems.install(app)
     openapi.describe(app)

@@ -83,7 +83,7 @@ class Statistics:
 
 
 def told_of(key: tuple[str, int], known: OfVersion) -> dict[str, object]:
-    """Tell statistics as Triton does; nothing waits in a queue or comes from a cache, and answering includes writing."""
+    """Tell statistics as Triton does; nothing waits in queues or comes from caches, and answering includes writing."""
     nothing = asdict(Taken())
     return {
         "name": key[0],

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Literal
 
-from fastapi import APIRouter, Response
-from fastapi.responses import PlainTextResponse, RedirectResponse
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -34,9 +34,11 @@ async def readyz(parts: PartsOf) -> Health:
 
 
 @router.get("/", include_in_schema=False)
-async def home() -> Response:
-    """Lead to the documentation."""
-    return RedirectResponse("docs")
+async def home(request: Request) -> Response:
+    """Lead people to the documentation; tell programs that the service is there."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("docs")
+    return JSONResponse({"status": "alive"})
 
 
 @router.get("/problems/{slug}", include_in_schema=False)

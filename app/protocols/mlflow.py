@@ -1,0 +1,55 @@
+"""MLflow's scoring protocol: its clients know one model a server, so that a model's own address is one for them."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from app.api.bodies import Body, octets_body
+from app.api.named import meant
+from app.api.openapi import NameInPath
+from app.api.parts import Parts, PartsOf
+from app.api.problems import documented
+from app.errors import InvalidRequest
+from app.faults import Fault
+from app.protocols.rows import predictions
+from app.store.store import Stored
+
+router = APIRouter(tags=["mlflow"])
+ANSWERED = documented(400, 403, 404, 409, 413, 415, 422, 503, 504)
+
+
+@router.get("/ping", responses=documented(503))
+@router.get("/health", include_in_schema=False)
+async def ping(parts: PartsOf) -> Response:
+    """Tell that the store can be used."""
+    await asyncio.to_thread(parts.store.require_usable)
+    return Response(b"\n", media_type="application/json")
+
+
+@router.get("/models/{name}/ping", responses=documented(404, 409, 503))
+@router.get("/models/{name}/health", include_in_schema=False)
+async def ping_model(stored: Annotated[Stored, Depends(meant)]) -> Response:
+    """Tell that a model can answer: it is loaded now."""
+    return Response(b"\n", headers={"x-model": f"{stored.name}/{stored.version}"}, media_type="application/json")
+
+
+@router.post("/models/{name}/invocations", responses=ANSWERED)
+async def invoke_model(parts: PartsOf, name: NameInPath, body: Annotated[Body, Depends(octets_body)]) -> Response:
+    """Answer rows that are sent as MLflow's clients do, with the model that the path names."""
+    return await predictions(parts, body, await parts.loaded.find(name))
+
+
+@router.post("/invocations", responses=ANSWERED)
+async def invoke(parts: PartsOf, body: Annotated[Body, Depends(octets_body)], model: str | None = None) -> Response:
+    """Answer rows that are sent as MLflow's clients do, with the model that the address names, or the only one."""
+    name = await asyncio.to_thread(_only, parts) if model is None else model
+    return await predictions(parts, body, await parts.loaded.find(name))
+
+
+def _only(parts: Parts) -> str:
+    names = parts.store.names(limit=2)
+    if len(names) != 1:
+        message = "There is not exactly one model. Name one, as in /invocations?model=exam or /models/exam/invocations."
+        raise InvalidRequest(message, [Fault("a model's name", field="model")])
+    return names[0]
