@@ -27,12 +27,20 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="Port to listen on (default 8000); 0 takes any free one.", min=0, max=65535)
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that share the port and the store (default 1).", min=1, max=64)
+    ] = None,
 ) -> None:
     """Serve models until stopped."""
+    from app.workers import is_worker, supervise
+
+    given = {"host": host, "port": port, "workers": workers}
+    settings = _settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    if settings.workers > 1 and not is_worker():
+        supervise(settings)
     from app import server
 
-    given = {"host": host, "port": port}
-    server.serve(_settings().model_copy(update={name: value for name, value in given.items() if value is not None}))
+    server.serve(settings)
 
 
 @cli.command()

@@ -15,10 +15,13 @@ from app.api.lane import lane_of
 from app.demo import Demo
 from app.errors import NetletError
 from app.jobs.folder import JobFolder
+from app.listening import listen, open_at, url_of
 from app.main import create_app, stop_trainings, store_of
+from app.memory import keep_freed_blocks
 from app.settings import Settings
 from app.store.datasets import DatasetStore
 from app.telemetry import log_json_lines
+from app.workers import inherited
 
 GRACE_SECONDS = 10
 
@@ -50,16 +53,14 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings) -> None:
-    """Serve until stopped; end with exit code 1 where that cannot be."""
+    """Serve until stopped, alone or as one of several workers; end with exit code 1 where that cannot be."""
     log_json_lines()
     server = _server(settings)
-    try:
-        listener = _listen(settings.host, settings.port)
-    except OSError as error:
-        said = f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). Choose another with --port."
-        typer.echo(said, err=True)
-        raise typer.Exit(1) from error
-    logging.getLogger("netlet").info("listening on %s", _url(settings.host, listener))
+    listener = inherited()
+    if listener is None:
+        listener = listen(settings.host, settings.port)
+        logging.getLogger("netlet").info("listening on %s", url_of(settings.host, listener))
+    keep_freed_blocks()
     _run(server, listener)
 
 
@@ -68,10 +69,10 @@ def demonstrate(settings: Settings) -> None:
     log_json_lines(logging.WARNING)
     server = _server(settings)
     try:
-        listener = _listen(settings.host, settings.port)
+        listener = open_at(settings.host, settings.port)
     except OSError:
-        listener = _listen(settings.host, 0)
-    show = Demo(_url(settings.host, listener), stop=lambda: setattr(server, "should_exit", True))
+        listener = open_at(settings.host, 0)
+    show = Demo(url_of(settings.host, listener), stop=lambda: setattr(server, "should_exit", True))
     show.start()
     _run(server, listener)
     raise typer.Exit(show.exit_code)
@@ -102,14 +103,3 @@ def _run(server: Server, listener: socket.socket) -> None:
 
 def _leave(_signal: int, _frame: object) -> None:
     raise SystemExit(0)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
-
-
-def _url(host: str, listener: socket.socket) -> str:
-    """Give the address at which a client on this machine finds the listener."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - read, not bound
-    return f"http://{reachable}:{listener.getsockname()[1]}"

@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     """Address to listen on. Anyone who reaches it can train and delete models."""
     port: Annotated[int, Ge(0), Le(65535)] = 8000
     """Port to listen on; 0 takes any free one."""
+    workers: Annotated[int, Ge(1), Le(64)] = 1
+    """Processes that share the port and the store, each with its own memory of loaded models and its own trainings."""
     executor: Literal["process", "thread"] = "process"
     """Where trainings run; threads are for tests."""
     device: Annotated[str, OneOf(DEVICES), AfterValidator(_require_device)] = "cpu"
