@@ -1,5 +1,6 @@
 """Inference as the Open Inference Protocol V2 has it: from a body to a model's rows, and from its answers to a body."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -19,10 +20,9 @@ from app.tables.bounds import Bounds
 from app.tables.cells import LARGEST_NUMBER, describe
 from app.tables.columns import sources_of
 from app.tables.json_text import parse
-from app.tables.options import table_of
 from app.tables.plain import PlainRows
 from app.tables.reading import Sent, cells_to_answer
-from app.tables.table import Table
+from app.tables.table import Table, require_rows
 
 HEADER = "inference-header-content-length"
 OCTETS = "binary_data_size"
@@ -149,10 +149,13 @@ def cells(asked: Asked, model: Model, bounds: Bounds) -> Cells:
     if any(tensor.shape[1:] not in {(), (1,)} for tensor in asked.tensors) or len(lengths) > 1:
         message = "Send all columns as one input, [rows, columns], or each as one of its own, [rows, 1], all as long."
         raise InvalidRequest(message, [Fault("inputs of such shapes", field="inputs")])
-    table = Table(
-        tuple(tensor.name for tensor in asked.tensors), [tensor.column() for tensor in asked.tensors], typed=True
-    )
-    return cells_to_answer(Sent(table=table), model)
+    names = [tensor.name for tensor in asked.tensors]
+    return cells_to_answer(Sent(table=_table(names, [tensor.column() for tensor in asked.tensors])), model)
+
+
+def _table(names: Sequence[str], columns: Sequence[Any]) -> Table:
+    """Take JSON at its types; arrays have theirs."""
+    return Table(tuple(names), columns, typed=all(isinstance(column, list) for column in columns))
 
 
 def _cells_of_tensor(tensor: Tensor, names: list[str], model: Model) -> Cells:
@@ -165,8 +168,8 @@ def _cells_of_tensor(tensor: Tensor, names: list[str], model: Model) -> Cells:
         if X.size and PlainRows(model).takes(X) and max(X.max(), -X.min()) <= LARGEST_NUMBER:
             return X
     columns = [tensor.column(index, width) for index in range(width)]
-    table = Table(tuple(names), columns, typed=True) if rows else table_of(names, columns)
-    return cells_to_answer(Sent(table=table), model)
+    require_rows(range(rows))
+    return cells_to_answer(Sent(table=_table(names, columns)), model)
 
 
 def written(asked: Asked, stored: Stored, X: Cells, go_on: GoOn = go_on_for_ever) -> Answered:
