@@ -20,7 +20,8 @@ from app.telemetry import log_json_lines
 LISTENER = "NETLET_LISTENER"  # the number of the socket that a worker inherits
 GUARD = "NETLET_GUARD"  # of a pipe, which ends with whoever started the worker
 LOOKS = 0.05
-SOON = 5.0  # seconds within which a worker that ends has not begun
+SOON = 5.0  # seconds within which a worker that ends by itself has not begun
+PAUSE = 1.0  # seconds between the beginnings of a worker and of the one that takes its place
 
 log = logging.getLogger("netlet")
 
@@ -47,12 +48,14 @@ class Workers:
                 began = self.running.pop(worker)
                 if self.is_stopping:
                     continue
-                if monotonic() - began < SOON:
+                lasted = monotonic() - began
+                if lasted < SOON and worker.returncode > 0:
                     log.error("a worker ended with %d as soon as it began", worker.returncode)
                     code = 1
                     self._stop()
                     continue
                 log.warning("worker %d was lost (%d), and another takes its place", worker.pid, worker.returncode)
+                sleep(max(0.0, PAUSE - lasted))
                 self._start()
         return code
 

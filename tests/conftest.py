@@ -165,7 +165,7 @@ class Server:
         url = ""
         for line in self.process.stderr:
             if "listening on" in line:
-                url = line.split("listening on ")[1].split('"')[0]
+                url = line.split("listening on ")[1].split()[0].strip('",}')
             if "startup complete" in line:
                 return url
         message = "the server ended before it listened"

@@ -1,0 +1,132 @@
+"""TensorFlow Serving's V1 and MLflow's invocations: rows in every form that their clients send."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import ROWS
+
+X = [[4, 8], [1, 5]]
+RECORDS = [{"hours_slept": slept, "hours_studied": studied} for studied, slept in X]
+SPLIT = {
+    "columns": ["hours_slept", "hours_studied"],
+    "index": [7, 9],
+    "data": [[slept, studied] for studied, slept in X],
+}
+BY_NAME = {"hours_studied": [4, 1], "hours_slept": [[8], [5]]}
+CSV = b"hours_slept,hours_studied\n8,4\n5,1\n"
+
+
+@pytest.fixture
+async def exam(client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Train the only model."""
+    response = await client.post("/train", json={"name": "exam", "rows": ROWS, "target": "score"})
+    assert response.status_code == 201
+    return client
+
+
+async def own(client: httpx.AsyncClient) -> dict[str, Any]:
+    return {"predictions": (await client.post("/predict", json={"model": "exam", "X": X})).json()["predictions"]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": SPLIT},
+        {"dataframe_records": RECORDS},
+        {"instances": X},
+        {"instances": RECORDS},
+        {"inputs": X},
+        {"inputs": BY_NAME},
+        {"inputs": X, "params": {"temperature": 1}},
+    ],
+)
+async def test_mlflows_clients_send_rows_in_many_forms(exam: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    """All are answered with the same numbers, at the address of the server or of a model."""
+    for address in ("/invocations", "/invocations?model=exam", "/models/exam/invocations"):
+        response = await exam.post(address, json=body)
+        assert response.status_code == 200, response.text
+        assert response.json() == await own(exam)
+
+
+async def test_mlflows_clients_send_csv_too(exam: httpx.AsyncClient) -> None:
+    """By its Content-Type; a CSV that is called nothing is no JSON."""
+    response = await exam.post("/invocations", content=CSV, headers={"content-type": "text/csv; charset=utf-8"})
+    assert response.json() == await own(exam)
+    assert (await exam.post("/invocations", content=CSV)).status_code == 400
+
+
+async def test_one_of_several_models_has_to_be_named(exam: httpx.AsyncClient) -> None:
+    """With none or two in the store, /invocations says so; a name that is none is not found."""
+    await exam.post("/train", json={"name": "other", "rows": ROWS, "target": "score"})
+    response = await exam.post("/invocations", json={"instances": X})
+    assert response.status_code == 422
+    assert "/invocations?model=exam" in response.json()["detail"]
+    assert (await exam.post("/invocations?model=nope", json={"instances": X})).status_code == 404
+
+
+async def test_pings_tell_that_it_is_there(exam: httpx.AsyncClient) -> None:
+    """The server, and each model as a server of its own."""
+    for path in ("/ping", "/health", "/models/exam/ping", "/models/exam/health"):
+        response = await exam.get(path)
+        assert (response.status_code, response.content) == (200, b"\n")
+    assert (await exam.get("/models/nope/ping")).status_code == 404
+
+
+async def test_v1_predicts(exam: httpx.AsyncClient) -> None:
+    """Instances that are lists or objects; the name may be that of an alias."""
+    await exam.put("/models/exam/aliases/best", json={"version": 1})
+    for body in ({"instances": X}, {"instances": RECORDS}, {"signature_name": "serving_default", "inputs": BY_NAME}):
+        for name in ("exam", "exam@best"):
+            response = await exam.post(f"/v1/models/{name}:predict", json=body)
+            assert response.status_code == 200, response.text
+            assert response.json() == await own(exam)
+    assert (await exam.get("/v1/models")).json() == {"models": ["exam"]}
+    assert (await exam.get("/v1/models/exam")).json() == {"name": "exam", "ready": True}
+    assert (await exam.get("/")).json() == {"status": "alive"}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "not JSON"),
+        (b"[]", "an object"),
+        (b"{}", "instances"),
+        (b'{"instances": [[1, 2]], "instances": [[3, 4]]}', "twice"),
+        (b'{"instances": [[1, 2]], "inputs": [[3, 4]]}', "one of them"),
+        (b'{"instances": [[1, 2]], "instanecs": 1}', "instanecs"),
+        (b'{"instances": {"hours_studied": [1, 2], "hours_slept": [1]}}', "all as long"),
+        (b'{"instances": {}}', "all as long"),
+        (b'{"instances": 5}', "a list of rows"),
+        (b'{"instances": [[1]]}', "row 0"),
+        (b'{"instances": [[1, "x"]]}', "column hours_slept"),
+        (b'{"instances": []}', "no rows"),
+        (b'{"instances": [[NaN, 1]]}', "NaN"),
+        (b'{"instances": [{"hours_studied": 1}]}', "hours_slept"),
+    ],
+)
+async def test_v1_refuses_in_one_sentence(exam: httpx.AsyncClient, body: bytes, said: str) -> None:
+    """400 and an `error`, which KServe's client shows."""
+    response = await exam.post("/v1/models/exam:predict", content=body)
+    assert response.status_code == 400
+    assert list(response.json()) == ["error"]
+    assert said in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        [],
+        {"columns": ["a"]},
+        SPLIT | {"more": 1},
+        SPLIT | {"columns": "ab"},
+        SPLIT | {"columns": [1, 2]},
+        SPLIT | {"data": 1},
+    ],
+)
+async def test_a_split_table_has_columns_and_data(exam: httpx.AsyncClient, split: object) -> None:
+    """And perhaps an index, which means nothing here."""
+    response = await exam.post("/invocations", json={"dataframe_split": split})
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,68 @@
+"""Several workers: one port, one store, and none of them missed."""
+
+import os
+import signal
+from pathlib import Path
+
+import httpx
+
+from tests.conftest import Server, StartServer, wait_until
+
+XY = {"X": [[1, 2], [3, 4], [5, 6]], "y": [1, 2, 3]}
+
+
+def children(pid: int) -> list[int]:
+    """List the processes that a process has started and that still run."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def answering(server: Server) -> str:
+    """Wait until it answers: it listens before its workers have begun."""
+    with httpx.Client(transport=httpx.HTTPTransport(retries=5), timeout=60) as client:
+        assert client.get(f"{server.url}/readyz").status_code == 200
+    return server.url
+
+
+def test_what_one_worker_has_acknowledged_all_know_at_once(start_server: StartServer) -> None:
+    """New versions and deletions, asked about over new connections, which any worker may take."""
+    url = answering(start_server("--workers", "2"))
+    for version in range(1, 11):
+        assert httpx.post(f"{url}/train", json={"name": "exam", **XY}).json()["version"] == version
+        for _ in range(4):
+            assert httpx.post(f"{url}/predict", json={"model": "exam", "X": [1, 2]}).json()["version"] == version
+    assert httpx.delete(f"{url}/models/exam").status_code == 204
+    for _ in range(6):
+        assert httpx.post(f"{url}/predict", json={"model": "exam", "X": [1, 2]}).status_code == 404
+
+
+def test_a_worker_that_is_lost_is_replaced(start_server: StartServer) -> None:
+    """Whoever asks meanwhile is answered by the others; a signal ends all of them, with exit code 0."""
+    server = start_server("--workers", "2")
+    url = answering(server)
+    lost, other = children(server.process.pid)
+
+    os.kill(lost, signal.SIGKILL)
+    for _ in range(20):
+        assert httpx.get(f"{url}/livez").status_code == 200
+    wait_until(lambda: len(children(server.process.pid)) == 2)
+    workers = children(server.process.pid)
+    assert other in workers
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(30) == 0
+    assert not any(map(is_running, workers))
+
+
+def test_workers_end_with_whoever_started_them(start_server: StartServer) -> None:
+    """Also where that is killed: none goes on to hold the port."""
+    server = start_server("--workers", "2")
+    answering(server)
+    workers = children(server.process.pid)
+    server.process.kill()
+    wait_until(lambda: not any(map(is_running, workers)))
