@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from app.tables.formats import FORMATS
 from benchmarks.report import Section, say, verdict
-from benchmarks.serving import serving
+from benchmarks.running import serving
 
 ROWS, COLUMNS = 1_000_000, 5
 GOAL = 300.0  # MB of growth

@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 
 from benchmarks.report import Section, verdict
-from benchmarks.serving import serving
+from benchmarks.running import serving
 
 ROWS = [
     {"hours_studied": 2, "hours_slept": 9, "score": 92},

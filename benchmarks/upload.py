@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 
 from benchmarks.report import Section, say
-from benchmarks.serving import serving
+from benchmarks.running import serving
 
 COLUMNS = 10
 BLOCK_ROWS = 50_000

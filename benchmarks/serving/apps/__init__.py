@@ -1,0 +1,1 @@
+"""What the peers serve, each run by an interpreter that has the peer: a scikit-learn network of the same shape."""
