@@ -46,9 +46,9 @@ def serve(
 @cli.command()
 def demo() -> None:
     """Serve, train the tutorial's network over HTTP, ask it about (4, 8), and keep serving."""
-    from app import server
+    from app.demo import demonstrate
 
-    server.demonstrate(_settings())
+    demonstrate(_settings())
 
 
 @cli.command()

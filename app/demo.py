@@ -1,18 +1,38 @@
 """The demonstration behind `make run`: the tutorial's network, trained and asked over plain HTTP."""
 
 import json
+import logging
 from collections.abc import Callable
 from threading import Thread
 from time import sleep
 from typing import Any
 
 import httpx
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from app.api.schemas import PREDICT_EXAMPLE, TRAIN_EXAMPLE, TUTORIAL_ROWS
+from app.listening import open_at, url_of
+from app.server import run, server_of
+from app.settings import Settings
+from app.telemetry import log_json_lines
 
 SECONDS_BETWEEN_LOOKS = 0.05
+
+
+def demonstrate(settings: Settings) -> None:
+    """Serve, on another port if that one is taken, and show what the service does."""
+    log_json_lines(logging.WARNING)
+    server = server_of(settings)
+    try:
+        listener = open_at(settings.host, settings.port)
+    except OSError:
+        listener = open_at(settings.host, 0)
+    show = Demo(url_of(settings.host, listener), stop=lambda: setattr(server, "should_exit", True))
+    show.start()
+    run(server, listener)
+    raise typer.Exit(show.exit_code)
 
 
 class DemoFailed(Exception):

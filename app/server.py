@@ -12,10 +12,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.lane import lane_of
-from app.demo import Demo
 from app.errors import NetletError
 from app.jobs.folder import JobFolder
-from app.listening import listen, open_at, url_of
+from app.listening import listen, url_of
 from app.main import create_app, stop_trainings, store_of
 from app.memory import keep_freed_blocks
 from app.settings import Settings
@@ -55,30 +54,16 @@ class Server(uvicorn.Server):
 def serve(settings: Settings) -> None:
     """Serve until stopped, alone or as one of several workers; end with exit code 1 where that cannot be."""
     log_json_lines()
-    server = _server(settings)
+    server = server_of(settings)
     listener = inherited()
     if listener is None:
         listener = listen(settings.host, settings.port)
         logging.getLogger("netlet").info("listening on %s", url_of(settings.host, listener))
     keep_freed_blocks()
-    _run(server, listener)
+    run(server, listener)
 
 
-def demonstrate(settings: Settings) -> None:
-    """Serve, on another port if that one is taken, and show what the service does."""
-    log_json_lines(logging.WARNING)
-    server = _server(settings)
-    try:
-        listener = open_at(settings.host, settings.port)
-    except OSError:
-        listener = open_at(settings.host, 0)
-    show = Demo(url_of(settings.host, listener), stop=lambda: setattr(server, "should_exit", True))
-    show.start()
-    _run(server, listener)
-    raise typer.Exit(show.exit_code)
-
-
-def _server(settings: Settings) -> Server:
+def server_of(settings: Settings) -> Server:
     """Make the server, or say why its store cannot be used and end."""
     try:
         with closing(store_of(settings)) as store:
@@ -91,7 +76,7 @@ def _server(settings: Settings) -> Server:
     return Server(create_app(settings))
 
 
-def _run(server: Server, listener: socket.socket) -> None:
+def run(server: Server, listener: socket.socket) -> None:
     """Serve until a signal asks for the end, and then end with exit code 0: that is what was asked.
 
     uvicorn raises the signal again once it has shut down, for whoever handled it before; here, `_leave`.

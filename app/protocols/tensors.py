@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from app.errors import BadTable, InvalidRequest
 from app.faults import Fault
+from app.tables.arrow import pa
 from app.tables.texts import Arrow
 
 NUMBERS = {

@@ -2,12 +2,11 @@
 
 from typing import TypeAlias
 
-import pyarrow as pa
-
 from app.engine.arrays import Cells, Scores
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.model import Model
 from app.engine.table import Label
+from app.tables.arrow import pa
 from app.tables.texts import Arrow
 
 Answer: TypeAlias = float | list[float] | Label | list[bool]

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
-import pyarrow as pa
 
 from app.engine.arrays import Randomness
 from app.engine.model import Model
 from app.engine.table import Source, TrainingRows
 from app.errors import BadTable, UnsuitableTarget
 from app.faults import Fault
+from app.tables.arrow import pa
 from app.tables.cells import Faults, count
 from app.tables.draws import DatasetFile, Draw
 from app.tables.ends import Ends

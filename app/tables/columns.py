@@ -1,6 +1,6 @@
 """Columns: what kind each is, learnt from its cells, and what the engine makes of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -8,13 +8,12 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from app.engine.model import Model
 from app.engine.table import Column, Label, Source
 from app.errors import BadTable
 from app.faults import Fault
+from app.tables.arrow import pa, pc
 from app.tables.cells import Faults
 from app.tables.kinds import KINDS, expected_of, kind_of
 from app.tables.raw import RawColumn
@@ -163,13 +162,14 @@ def _describe_numbers(source: Source, values: Values) -> Source:
     return replace(source, kind="integer" if whole else "number", lowest=float(there.min()), highest=float(there.max()))
 
 
-PARTS: dict[str, Callable[[Arrow], Arrow]] = {
-    "year": pc.year,
-    "month": pc.month,
-    "day": pc.day,
-    "weekday": pc.day_of_week,  # 0 on Monday
-    "hour": lambda moments: pc.divide(pc.cast(moments.cast(pa.time64("us")), pa.int64()).cast(pa.float64()), 3.6e9),
-}
+DAYS = {"year": "year", "month": "month", "day": "day", "weekday": "day_of_week"}  # and pyarrow's names; 0 is Monday
+PARTS = (*DAYS, "hour")
+
+
+def _part_of(moments: Arrow, part: str) -> Arrow:
+    if part in DAYS:
+        return getattr(pc, DAYS[part])(moments)
+    return pc.divide(pc.cast(moments.cast(pa.time64("us")), pa.int64()).cast(pa.float64()), 3.6e9)
 
 
 def _learn_date(source: Source, moments: Arrow) -> tuple[Source, Values]:
@@ -187,4 +187,4 @@ def _iso(moment: datetime | None, parts: Sequence[str]) -> str | None:
 
 
 def _parts_of(moments: Arrow, parts: Sequence[str]) -> Values:
-    return np.stack([as_numpy(PARTS[part](moments)) for part in parts], axis=1)
+    return np.stack([as_numpy(_part_of(moments, part)) for part in parts], axis=1)

@@ -4,14 +4,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from app.errors import BadTable, InputError, MalformedTable
 from app.faults import MOST_FAULTS, Fault
+from app.tables.arrow import pa, pc
 from app.tables.cells import NUMBER, Faults, count, describe
 from app.tables.csv_records import LONGEST_RECORD, Records
 from app.tables.csv_text import Text, last_lines, leaves_quote_open
+from app.tables.texts import Arrow
 
 MOST_COUNTED = 1_000_000  # a microsecond each
 CLOSED = "a quote that is closed"
@@ -64,7 +63,7 @@ def unfit_cell(records: Records, error: Exception) -> InputError | None:
     return BadTable("Some cells are not what their column needs.", [fault])
 
 
-def require_closed(text: Text, records: Records, table: pa.Table | pa.RecordBatch, *, before: int = 0) -> None:
+def require_closed(text: Text, records: Records, table: Arrow, *, before: int = 0) -> None:
     """Raise MalformedTable if the last record ends within a quote: the reader takes the end of the text for its end.
 
     `table` are the last rows, `before` the number of those before them; `text` holds at least the last.
@@ -98,7 +97,7 @@ def require_short_cells(columns: Sequence[Any], names: Sequence[str], longest: i
             raise BadTable(message, [Fault("a shorter text", got=got, row=row, column=name)])
 
 
-def longest_text(column: pa.Array | pa.ChunkedArray) -> int:
+def longest_text(column: Arrow) -> int:
     """Count the bytes of a column's longest text, or of the longest that a code stands for; 0 where it has no texts."""
     texts = column.dictionary if pa.types.is_dictionary(column.type) else column
     if not pa.types.is_string(texts.type) and not pa.types.is_large_string(texts.type):

@@ -6,13 +6,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv
-
 from app.engine.control import GoOn, go_on_for_ever
 from app.errors import BadTable
 from app.faults import MOST_FAULTS, Fault
+from app.tables.arrow import csv, pa, pc
 from app.tables.csv_faults import require_closed, require_short_cells, unfit_cell, unfit_records
 from app.tables.csv_records import Records, Tail, Types
 from app.tables.csv_text import (
@@ -29,6 +26,7 @@ from app.tables.csv_text import (
 )
 from app.tables.dialect import Dialect
 from app.tables.table import LONGEST_CELL, require_rows
+from app.tables.texts import Arrow
 
 Source = str | os.PathLike[str] | io.BytesIO
 """What can be opened anew: a reader that has failed still reads ahead, and must not move the place of the next one."""
@@ -46,7 +44,7 @@ def read_csv(
     missing: Sequence[str],
     texts: Collection[str] = (),
     longest_cell: int = LONGEST_CELL,
-) -> pa.Table:
+) -> Arrow:
     """Read a body as columns, each double, bool, string, or null if all is missing; the names are not looked at.
 
     Blank lines are skipped. Raises MalformedTable for what is no CSV, BadTable without rows or for too long a text.
@@ -79,7 +77,7 @@ def column_types(
     missing: Sequence[str],
     texts: Collection[str] = (),
     go_on: GoOn = go_on_for_ever,
-) -> pa.Schema:
+) -> Arrow:
     """Read a file once, in little memory, to tell the types that `read_csv` would give its columns.
 
     Raises MalformedTable for what is no CSV, BadTable without rows, and whatever `go_on` does between batches.
@@ -96,9 +94,7 @@ def column_types(
     return pa.schema(list(zip(records.names, types, strict=True)))
 
 
-def batches(
-    source: Source, dialect: Dialect, *, missing: Sequence[str], types: pa.Schema | None = None
-) -> Iterator[pa.RecordBatch]:
+def batches(source: Source, dialect: Dialect, *, missing: Sequence[str], types: Arrow | None = None) -> Iterator[Arrow]:
     """Read a file batch by batch, as columns of these names, order and types: its own where none are given.
 
     Raises MalformedTable for what is no CSV, BadTable for a cell of another type, for a column that is not there and
@@ -112,7 +108,7 @@ def batches(
         yield batch.select(positions).rename_columns(types.names)
 
 
-def _columns(records: Records, texts: Collection[str], *, may_have_hex: bool) -> pa.Table:
+def _columns(records: Records, texts: Collection[str], *, may_have_hex: bool) -> Arrow:
     """Read all columns, and those that must be seen as they are written once more."""
     table = _as_first_block_tells(records, texts)
     doubtful = [index for index, column in enumerate(table.columns) if _is_doubtful(column, may_have_hex=may_have_hex)]
@@ -128,7 +124,7 @@ def _columns(records: Records, texts: Collection[str], *, may_have_hex: bool) ->
     return pa.table(list(columns.values()), names=[str(index) for index in columns])
 
 
-def _as_first_block_tells(records: Records, texts: Collection[str]) -> pa.Table:
+def _as_first_block_tells(records: Records, texts: Collection[str]) -> Arrow:
     """Read with the types of the first block, which is fast and takes little memory; if they do not fit, infer all."""
     types = {index: pa.string() for index, name in enumerate(records.names) if name in texts}
     for index, type_ in enumerate(records.first_types()):
@@ -144,19 +140,19 @@ def _as_first_block_tells(records: Records, texts: Collection[str]) -> pa.Table:
     return records.table({index: type_ for index, type_ in types.items() if pa.types.is_string(type_)})
 
 
-def _is_doubtful(column: pa.ChunkedArray, *, may_have_hex: bool) -> bool:
+def _is_doubtful(column: Arrow, *, may_have_hex: bool) -> bool:
     """Tell whether a column may hold something else than its type says: a date, hexadecimal digits, inf or nan."""
     if pa.types.is_floating(column.type):
         return pc.all(pc.is_finite(column)).as_py() is False
     return pa.types.is_temporal(column.type) or (pa.types.is_integer(column.type) and may_have_hex)
 
 
-def _is_text(column: pa.ChunkedArray, written: pa.ChunkedArray) -> bool:
+def _is_text(column: Arrow, written: Arrow) -> bool:
     letters = pc.any(pc.match_substring_regex(written, OTHER_LETTERS)).as_py()
     return pa.types.is_temporal(column.type) or bool(letters)
 
 
-def _types_of(batch: pa.RecordBatch, records: Records) -> list[pa.DataType]:
+def _types_of(batch: Arrow, records: Records) -> list[Arrow]:
     """Tell the types of cells that are texts, by the same rules as all: written down and read again."""
     written = pa.BufferOutputStream()
     csv.write_csv(batch, written, csv.WriteOptions(include_header=False, quoting_style="all_valid"))
@@ -167,7 +163,7 @@ def _types_of(batch: pa.RecordBatch, records: Records) -> list[pa.DataType]:
     return list(_columns(again, (), may_have_hex=True).schema.types)
 
 
-def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+def _common(one: Arrow, other: Arrow) -> Arrow:
     """Give the type that holds the cells of both."""
     if one == other or pa.types.is_null(other):
         return one
@@ -193,7 +189,7 @@ def _records(source: Source, dialect: Dialect, missing: Sequence[str]) -> Record
     return Records(stream, dialect, names, missing)
 
 
-def _batches(source: Source, records: Records, types: Types) -> Iterator[pa.RecordBatch]:
+def _batches(source: Source, records: Records, types: Types) -> Iterator[Arrow]:
     """Read all columns, those without a type as text, and say what is wrong if they cannot be."""
     all_types = dict.fromkeys(range(len(records.names)), pa.string()) | dict(types)
     tail = Tail(records.stream())

@@ -5,17 +5,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-from pyarrow import csv
-
+from app.tables.arrow import csv, pa
 from app.tables.dialect import Dialect
+from app.tables.texts import Arrow
 
 BLOCK = 2**20
 LONGEST_RECORD = 32 * 2**20
 TRUE = ("true", "True", "TRUE")
 FALSE = ("false", "False", "FALSE")
 
-Types = Mapping[int, pa.DataType]
+Types = Mapping[int, Arrow]
 InvalidRow = Callable[[Any], str]
 
 
@@ -54,21 +53,21 @@ class Records:
     missing: Sequence[str]
     quoted: bool = True
 
-    def table(self, types: Types, *, only: Collection[int] = ()) -> pa.Table:
+    def table(self, types: Types, *, only: Collection[int] = ()) -> Arrow:
         """Read all, or only some columns; what has no type gets the one that all its cells have.
 
         Raises pa.ArrowInvalid for what is not so.
         """
         return _in_blocks(lambda block: csv.read_csv(self.stream(), **self._options(types, block, only)))
 
-    def first_types(self) -> Sequence[pa.DataType]:
+    def first_types(self) -> Sequence[Arrow]:
         """Tell the types that the first block has; raises pa.ArrowInvalid where it is no CSV."""
         schema = _in_blocks(lambda block: csv.open_csv(self.stream(), **self._options({}, block)).schema)
         return tuple(schema.types)
 
     def batches(
         self, types: Types, *, only: Collection[int] = (), block: int, invalid: InvalidRow | None = None
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Iterator[Arrow]:
         """Read block by block, in one thread; what has no type comes as text that is not checked.
 
         Raises pa.ArrowInvalid where it goes wrong.
@@ -84,7 +83,7 @@ class Records:
         only: Collection[int] = (),
         invalid: InvalidRow | None = None,
         *,
-        rest: pa.DataType | None = None,
+        rest: Arrow | None = None,
         threads: bool = True,
     ) -> dict[str, Any]:
         return {

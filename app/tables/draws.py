@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import parquet
 
 from app.engine.arrays import Index
 from app.errors import BadTable, DatasetDamaged
 from app.faults import Fault
+from app.tables.arrow import pa, parquet
 from app.tables.table import Table
 from app.tables.texts import Arrow
 

@@ -4,11 +4,9 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import pyarrow as pa
-from pyarrow import ipc, parquet
-
 from app.errors import TableTooLarge
 from app.tables import npy, streams, writers
+from app.tables.arrow import ipc, pa, parquet
 from app.tables.csv_faults import longest_text, require_short_cells
 from app.tables.csv_files import read_csv
 from app.tables.json_text import parse_lines

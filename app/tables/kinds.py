@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from app.engine.table import UNSEEN, Column
+from app.tables.arrow import pa, pc
 from app.tables.cells import FINITE, LARGEST_NUMBER, NUMBER
 from app.tables.raw import RawColumn
 from app.tables.texts import Arrow, Read, as_numpy, booleans, dates, mask, numbers
@@ -61,7 +60,7 @@ def _place(text: str, column: Column) -> float:
     return column.positions.get(text[:-2], UNSEEN)
 
 
-def _of_type(cells: Arrow, right: Callable[[pa.DataType], bool]) -> Read:
+def _of_type(cells: Arrow, right: Callable[[Arrow], bool]) -> Read:
     if right(cells.type):
         return Read(as_numpy(cells), mask(pc.is_valid(cells)))
     return Read(np.full(len(cells), np.nan), np.zeros(len(cells), dtype=np.bool_))

@@ -7,10 +7,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from app.errors import BadTable, MalformedTable
 from app.faults import Fault
+from app.tables.arrow import pa
 from app.tables.options import Options, said_to_be, table_of
 from app.tables.table import Table, require_rows
 

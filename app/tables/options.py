@@ -6,11 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from tokenize import TokenError
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from app.errors import MalformedTable
 from app.faults import Fault
+from app.tables.arrow import pa, pc
 from app.tables.bounds import Bounds
 from app.tables.dialect import SAMPLE, Dialect, detect
 from app.tables.table import Table, require_rows

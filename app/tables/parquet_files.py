@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Iterator
 from io import IOBase
 
-import pyarrow as pa
-from pyarrow import parquet
-
 from app.errors import TableTooLarge
+from app.tables.arrow import pa, parquet
 from app.tables.texts import Arrow
 
 GROUP_ROWS = 2**17
@@ -34,7 +32,7 @@ def write(sink: IOBase, batches: Iterable[Arrow]) -> int:
     return rows
 
 
-def groups(file: parquet.ParquetFile) -> Iterator[Arrow]:
+def groups(file: Arrow) -> Iterator[Arrow]:
     """Give a file group by group."""
     return (file.read_row_group(group, use_threads=False) for group in range(file.num_row_groups))
 
@@ -53,6 +51,6 @@ def _groups(batches: Iterable[Arrow]) -> Iterator[Arrow]:
         yield pa.Table.from_batches(waiting)
 
 
-def _writer(sink: IOBase, schema: pa.Schema) -> parquet.ParquetWriter:
+def _writer(sink: IOBase, schema: Arrow) -> Arrow:
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
     return parquet.ParquetWriter(sink, schema, compression="zstd", compression_level=1, use_dictionary=texts or False)

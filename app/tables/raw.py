@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from app.errors import BadTable
 from app.faults import Fault
+from app.tables.arrow import pa, pc
 from app.tables.cells import LARGEST_NUMBER
 from app.tables.texts import FIRST, LAST, MOMENT, Arrow, Mask, clean, mask, plain
 
 MICROSECONDS = {"day": 86_400 * 10**6, "s": 10**6, "ms": 10**3, "us": 1, "ns": 1}
 MOST_DIGITS = 10**100
-TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_time)
+TEXTS = ("is_string", "is_large_string", "is_string_view", "is_time")  # what of pyarrow's types knows them
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class RawColumn:
         return value
 
 
-def json_type(types: Iterable[type]) -> pa.DataType:
+def json_type(types: Iterable[type]) -> Arrow:
     """Tell what JSON values become; where they are of several types, numbers and truths are texts, as in a file."""
     kinds = set(types) - {type(None)}
     if not kinds:
@@ -93,7 +92,7 @@ def json_type(types: Iterable[type]) -> pa.DataType:
     return pa.bool_() if kinds == {bool} else pa.string()
 
 
-def from_json(cells: Sequence[object], kind: pa.DataType) -> Arrow:
+def from_json(cells: Sequence[object], kind: Arrow) -> Arrow:
     """Take JSON values as what `json_type` says of all of their column."""
     if pa.types.is_null(kind):
         return pa.nulls(len(cells))
@@ -144,7 +143,7 @@ def _from_arrow(cells: Arrow, name: str) -> Arrow:
         return cells
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return _moments(cells)
-    if any(is_text(kind) for is_text in TEXTS):
+    if any(getattr(pa.types, is_text)(kind) for is_text in TEXTS):
         return clean(cells.cast(pa.string()))
     message = f"Column {name} holds {kind}, of which nothing can be learnt. Leave it out, or send what it means."
     raise BadTable(message[:200], [Fault("numbers, texts, true and false, or dates", got=str(kind)[:40], column=name)])

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.table import Column
 from app.errors import InvalidRequest
 from app.faults import Fault
+from app.tables.arrow import pa
 from app.tables.cells import Faults, describe, rows_after
 from app.tables.columns import read
 from app.tables.csv_faults import require_short_cells

@@ -4,11 +4,10 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from app.engine.arrays import Vector
 from app.engine.table import Column, Label
+from app.tables.arrow import pa, pc
 from app.tables.cells import LARGEST_NUMBER
 from app.tables.columns import MOST_FREQUENT, MOST_LEVELS
 from app.tables.kinds import KINDS, LONGEST_LEVEL, SPELLED, kind_of_texts
@@ -17,7 +16,7 @@ from app.tables.texts import Arrow, as_numpy, dates, numbers
 NAMELESS = Column("")
 
 
-def seen_of(kind: pa.DataType, most_characters: int) -> "Seen":
+def seen_of(kind: Arrow, most_characters: int) -> "Seen":
     """Begin to look at a column of this type, remembering so much of different texts at most."""
     if pa.types.is_string(kind):
         return _Texts(most_characters)

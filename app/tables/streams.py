@@ -8,11 +8,9 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-from pyarrow import ipc, parquet
-
 from app.engine.control import GoOn, go_on_for_ever
 from app.errors import MalformedBody
+from app.tables.arrow import ipc, pa, parquet
 from app.tables.cells import rows_after
 from app.tables.csv_faults import longest_text
 from app.tables.csv_files import batches, column_types

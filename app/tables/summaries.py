@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import parquet
 
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.table import Label
+from app.tables.arrow import pa, parquet
 from app.tables.parquet_files import groups
 from app.tables.seen import Seen, seen_of
 from app.tables.texts import Arrow
@@ -61,7 +60,7 @@ def summarise(source: BinaryIO, go_on: GoOn = go_on_for_ever) -> tuple[ColumnSum
     )
 
 
-def _each(file: parquet.ParquetFile, look: Sequence[Callable[[Arrow], None]], go_on: Callable[[], None]) -> None:
+def _each(file: Arrow, look: Sequence[Callable[[Arrow], None]], go_on: Callable[[], None]) -> None:
     """Show each column's cells to its own onlooker."""
     for group in groups(file):
         go_on()

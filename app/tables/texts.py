@@ -5,8 +5,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+
+from app.tables.arrow import pa, pc
 
 Arrow: TypeAlias = Any
 """An array of pyarrow, which has no types."""
@@ -19,7 +19,7 @@ DAY = r"(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-(0[1-9]|1[0-2])-(0[
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 ZONE = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
 DATE = f"^{DAY}([T ]{TIME}{ZONE}?)?$"
-MOMENT = pa.timestamp("us")
+MOMENT = "timestamp[us]"  # as pyarrow writes the type of moments
 FIRST, LAST = -62_135_596_800 * 10**6, 253_402_300_800 * 10**6 - 1  # microseconds of the years 1 and 9999 from 1970
 WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 

@@ -2,15 +2,13 @@
 
 import io
 from collections.abc import Callable, Generator, Iterable
-from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import csv, ipc, parquet
 from pydantic_core import to_json
 
+from app.tables.arrow import csv, ipc, pa, parquet
 from app.tables.texts import Arrow
 
 Writer = Callable[[Iterable[Arrow], int], Generator[bytes]]
@@ -84,9 +82,19 @@ def write_ndjson(tables: Iterable[Arrow], _rows: int) -> Generator[bytes]:
         yield b"".join(to_json(row) + b"\n" for row in table.to_pylist())
 
 
-write_parquet: Writer = partial(_through, parquet.ParquetWriter)
-write_arrow_stream: Writer = partial(_through, ipc.new_stream)
-write_arrow_file: Writer = partial(_through, ipc.new_file)
+def write_parquet(tables: Iterable[Arrow], rows: int) -> Generator[bytes]:
+    """Write Parquet, a group of rows for each table."""
+    return _through(parquet.ParquetWriter, tables, rows)
+
+
+def write_arrow_stream(tables: Iterable[Arrow], rows: int) -> Generator[bytes]:
+    """Write an Arrow stream, a batch for each table."""
+    return _through(ipc.new_stream, tables, rows)
+
+
+def write_arrow_file(tables: Iterable[Arrow], rows: int) -> Generator[bytes]:
+    """Write an Arrow file, a batch for each table."""
+    return _through(ipc.new_file, tables, rows)
 
 
 def write_npy(tables: Iterable[Arrow], rows: int) -> Generator[bytes]:
