@@ -168,9 +168,6 @@ class Diverged(InputError):
 class DeadlineExceeded(NetletError):
     """An answer would have come later than the client said it may."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"The answer took longer than the {seconds:g} seconds it may. Allow more, or send fewer rows.")
-
 
 class NotAcceptable(NetletError):
     """The client takes no form that this answer can have."""

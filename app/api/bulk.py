@@ -17,10 +17,10 @@ from app.api.schemas import PredictRequest
 from app.engine.arrays import Cells
 from app.store.store import Stored
 from app.tables.answered import answered
+from app.tables.answering import cells_to_answer
 from app.tables.bulk import Answered, Check, answer, rows_at_once
 from app.tables.formats import FORMATS
 from app.tables.options import Options
-from app.tables.reading import cells_to_answer
 from app.tables.table import Table
 
 BYTES_OF_ROW = 20  # of an answer in JSON

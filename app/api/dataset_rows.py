@@ -14,7 +14,8 @@ from app.store.datasets import DatasetStore
 from app.tables.blocks import Plan
 from app.tables.cells import rows_at
 from app.tables.draws import DatasetFile, Draw
-from app.tables.reading import Likeness, Sent, training_rows
+from app.tables.reading import Likeness, training_rows
+from app.tables.sent import Sent
 from app.tables.summaries import ColumnSummary
 
 GLANCED_CELLS = 2**16  # to tell how much can be learnt

@@ -22,7 +22,8 @@ from app.jobs.orders import Order
 from app.presets import PRESETS
 from app.store.datasets import DatasetStore
 from app.store.references import new_name, require_name
-from app.tables.reading import Sent, training_rows
+from app.tables.reading import training_rows
+from app.tables.sent import Sent
 from app.tables.table import Table
 
 BESIDE = ("rows", "X", "y", "weights", "columns")

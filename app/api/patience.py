@@ -28,7 +28,10 @@ class Patience:
         if self.is_gone:
             raise ClientDisconnect
         if monotonic() >= self.until:
-            raise DeadlineExceeded(self.seconds or 0.0)
+            message = (
+                f"The answer took longer than the {self.seconds:g} seconds it may. Allow more, or send less."
+            )
+            raise DeadlineExceeded(message)
 
     async def watch(self) -> None:
         """Notice that the client goes away."""

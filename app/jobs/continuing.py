@@ -20,7 +20,8 @@ from app.tables.cells import count
 from app.tables.columns import sources_of
 from app.tables.draws import DatasetFile, Draw
 from app.tables.ends import Ends
-from app.tables.reading import Sent, sent_to, training_rows
+from app.tables.reading import sent_to, training_rows
+from app.tables.sent import Sent
 
 OLD_CELLS = 2**21  # of the rows that were learnt before, to tell what became of them
 

@@ -16,12 +16,13 @@ from app.faults import MOST_FAULTS, Fault
 from app.protocols.described import answers, inputs_of
 from app.protocols.tensors import Output, Tensor, from_json, from_octets, require_datatype
 from app.store.store import Stored
+from app.tables.answering import cells_to_answer
 from app.tables.bounds import Bounds
 from app.tables.cells import LARGEST_NUMBER, describe
 from app.tables.columns import sources_of
 from app.tables.json_text import parse
 from app.tables.plain import PlainRows
-from app.tables.reading import Sent, cells_to_answer
+from app.tables.sent import Sent
 from app.tables.table import Table, require_rows
 
 HEADER = "inference-header-content-length"

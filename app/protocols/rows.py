@@ -14,13 +14,14 @@ from app.faults import Fault
 from app.protocols.answering import as_json
 from app.store.store import Stored
 from app.tables.answered import in_words
+from app.tables.answering import cells_to_answer
 from app.tables.bounds import Bounds
 from app.tables.cells import describe
 from app.tables.columns import texts_of
 from app.tables.formats import FORMATS
 from app.tables.json_text import parse
 from app.tables.options import Options
-from app.tables.reading import Sent, cells_to_answer
+from app.tables.sent import Sent
 from app.tables.table import Table
 
 ROWS = ("instances", "inputs", "dataframe_records", "dataframe_split")

@@ -11,11 +11,12 @@ from app.engine.model import Model
 from app.engine.table import Source, TrainingRows
 from app.errors import BadTable, UnsuitableTarget
 from app.faults import Fault
+from app.tables.answering import UNFIT
 from app.tables.arrow import pa
 from app.tables.cells import Faults, count
 from app.tables.draws import DatasetFile, Draw
 from app.tables.ends import Ends
-from app.tables.reading import UNFIT, Likeness
+from app.tables.reading import Likeness
 from app.tables.table import Table
 from app.tables.texts import Arrow
 

@@ -8,10 +8,11 @@ from app.engine.arrays import Cells, Scores
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.model import Model
 from app.errors import BadTable
+from app.tables.answering import UNFIT, read_cells
 from app.tables.bounds import Bounds
 from app.tables.cells import Faults, rows_after
 from app.tables.csv_faults import require_short_cells
-from app.tables.reading import UNFIT, Sent, read_cells
+from app.tables.sent import Sent
 
 CELLS_AT_ONCE = 2**18
 LEAST_ROWS = 100  # also of the widest table: every column costs some time of its own

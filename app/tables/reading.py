@@ -1,55 +1,29 @@
 """Reading: what a request holds, as the rows a model learns from or answers."""
 
-from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.engine.arrays import Cells, Row
+from app.engine.arrays import Row
 from app.engine.model import Model
 from app.engine.table import Column, Label, Source, TrainingRows
 from app.errors import BadTable, InvalidRequest
 from app.faults import MOST_FAULTS, Fault
 from app.tables.answered import IN_RANGE
+from app.tables.answering import UNFIT, known_cells, require_same
 from app.tables.cells import Faults, closest, count, names
-from app.tables.columns import answer, learn, read, require_short, sources_of, with_examples
+from app.tables.columns import learn, read, require_short, sources_of, with_examples
 from app.tables.draws import DatasetFile
 from app.tables.kinds import kind_of
-from app.tables.plain import PlainRows
 from app.tables.raw import RawColumn
+from app.tables.sent import Sent
 from app.tables.summaries import ColumnSummary
 from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
 from app.tables.targets import LABEL_KINDS, read_targets, require_few_classes
 
 FEW = 20  # rows of a rare class, or that weigh where few do: the half of them at most, to judge by
 TRAIN_ANEW = " Send these and the target, or train a new model with POST /train."
-UNFIT = "Some cells are not what their column needs."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sent:
-    """The parts of a request that hold a table, as they came.
-
-    Either `table`, or `rows` (objects; or lists, with `columns`), with `target`, and `weight` the name of a column; or
-    `X` and `y`, with `weights`.
-    """
-
-    table: Table | None = None
-    rows: list[Any] | None = None
-    columns: tuple[str, ...] | None = None
-    target: str | tuple[str, ...] | None = None
-    X: list[Any] | None = None
-    y: list[Any] | None = None
-    weight: str | None = None
-    weights: list[Any] | None = None
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    """What columns are, where it is not to be told by their cells."""
-    ignore_extra: bool = False
-    """Whether columns that a model does not know are left out, instead of refused."""
-    like: Model | None = None
-    """The model that goes on learning, from columns that have to be its own."""
 
 
 def sent_to(model: Model, sent: Sent) -> Sent:
@@ -105,8 +79,8 @@ def _rows_like(model: Model, table: Table, faults: Faults) -> TrainingRows:
     """Read rows whose columns are a model's, as it knows them; raise BadTable where they are others."""
     sources, targets = sources_of(model), model.targets
     features, task = table.without(targets), str(model.recipe.task)
-    _require_same(features.columns, tuple(source.name for source in sources), remedy=TRAIN_ANEW)
-    X = _known_cells(features, sources, model.columns, faults, may_miss=model.missing)
+    require_same(features.columns, tuple(source.name for source in sources), remedy=TRAIN_ANEW)
+    X = known_cells(features, sources, model.columns, faults, may_miss=model.missing)
     answers = [table.column(name) for name in targets]
     kinds = _kinds_like(model, answers)
     y, multilabel = read_targets(answers, kinds, faults, task=task, wants_labels=bool(model.labels))
@@ -118,24 +92,6 @@ def _kinds_like(model: Model, answers: Sequence[RawColumn]) -> list[str]:
     if model.labels:
         return [LABEL_KINDS[type(model.labels[0])]]
     return ["number"] * len(answers) if model.recipe.task == "regression" else _kinds_of(answers, Sent())
-
-
-def _known_cells(
-    table: Table, sources: Sequence[Source], columns: Sequence[Column], faults: Faults, may_miss: Container[str]
-) -> Cells:
-    """Read columns as a model knows them, shape (rows, columns); what does not fit goes to `faults`."""
-    known = {column.name: column for column in columns}
-    values = [
-        answer(
-            table.column(source.name),
-            source,
-            [known[name] for name in source.columns],
-            faults,
-            missing=source.columns[0] in may_miss,
-        )
-        for source in sources
-    ]
-    return np.concatenate(values, axis=1)
 
 
 @dataclass(frozen=True)
@@ -212,34 +168,10 @@ class Likeness:
         table, targets = _labelled_table(sent)
         weights, table = _weights(sent, table, targets, faults)
         own = {column.name for column in at_hand.columns}
-        X = _known_cells(table, at_hand.sources, at_hand.columns, faults, may_miss=own)
+        X = known_cells(table, at_hand.sources, at_hand.columns, faults, may_miss=own)
         answers = [table.column(name) for name in targets]
         y, _ = read_targets(answers, self.kinds, faults, task=self.task, wants_labels=self.wants_labels)
         return replace(at_hand, X=X, y=y, weights=weights)
-
-
-def cells_to_answer(sent: Sent, model: Model) -> Cells:
-    """Read the rows to answer, shape (rows, columns), by the names and order the model was trained with.
-
-    Raises InvalidRequest unless exactly one of `table`, `rows` and `X` is there, BadTable where they do not fit.
-    """
-    faults = Faults()
-    cells = read_cells(sent, model, faults)
-    faults.raise_any(UNFIT)
-    return cells
-
-
-def read_cells(sent: Sent, model: Model, faults: Faults) -> Cells:
-    """Read the rows to answer; what does not fit goes to `faults`; for all else it raises as `cells_to_answer`."""
-    if sum(part is not None for part in (sent.table, sent.rows, sent.X)) != 1:
-        message = 'Send the rows to answer, as "rows" or as "X".'
-        raise InvalidRequest(message, [Fault("exactly one of rows and X", field="rows")])
-    rows = sent.X if sent.rows is None else sent.rows
-    if rows and sent.columns is None and (plain := PlainRows(model).rows(rows)) is not None:
-        return plain
-    sources = sources_of(model)
-    table = _matching(sent, tuple(source.name for source in sources), model.targets)
-    return _known_cells(table, sources, model.columns, faults, may_miss=model.missing)
 
 
 def require_known(stated: Iterable[str], columns: Sequence[str]) -> None:
@@ -263,43 +195,6 @@ def _kinds_of(columns: Sequence[RawColumn], sent: Sent) -> list[str]:
     """Tell the kinds of targets, for which whole numbers are numbers."""
     kinds = [sent.kinds.get(column.name) or kind_of(column) for column in columns]
     return ["number" if kind == "integer" else kind for kind in kinds]
-
-
-def _matching(sent: Sent, columns: tuple[str, ...], targets: tuple[str, ...]) -> Table:
-    """Give what was sent with the columns of a model, in their order, whatever order they came in."""
-    if sent.X is not None:
-        table = from_arrays(sent.X, sent.columns or columns, typed=True)
-    elif sent.table is not None:
-        table = sent.table
-    elif sent.rows and isinstance(sent.rows[0], dict) and sent.columns is None:
-        if not sent.ignore_extra:
-            _require_no_target(tuple(sent.rows[0]), targets)
-        return from_records(sent.rows, columns, ignore_extra=sent.ignore_extra)
-    else:
-        table = from_arrays(sent.rows or [], sent.columns or columns)
-    if not sent.ignore_extra:
-        _require_no_target(table.columns, targets)
-    _require_same(table.columns, columns, ignore_extra=sent.ignore_extra)
-    return table.select(columns)
-
-
-def _require_no_target(given: tuple[str, ...], targets: tuple[str, ...]) -> None:
-    if there := [name for name in targets if name in given]:
-        message = f"The rows hold {names(targets)}, which is what the model predicts. Leave it out, or ignore_extra."
-        raise BadTable(message, [Fault("no such column", row=0, column=name) for name in there])
-
-
-def _require_same(
-    given: tuple[str, ...], columns: tuple[str, ...], *, ignore_extra: bool = False, remedy: str = ""
-) -> None:
-    known, sent = set(columns), set(given)
-    extra = [] if ignore_extra else [name for name in given if name not in known]
-    faults = [Fault("no such column", column=name, instead=closest(name, columns)) for name in extra[:MOST_FAULTS]]
-    faults += [Fault("this column too", got="nothing", column=name) for name in columns if name not in sent]
-    faults += [Fault("each column once", column=name) for name, times in Counter(given).items() if times > 1]
-    if faults:
-        message = f"The columns are not those of the model: {names(columns)}.{remedy}"
-        raise BadTable(message, faults[:MOST_FAULTS], len(faults) + len(extra[MOST_FAULTS:]))
 
 
 def _weights(sent: Sent, table: Table, targets: tuple[str, ...], faults: Faults) -> tuple[Row | None, Table]:

@@ -10,6 +10,7 @@ from app.engine.control import GoOn, go_on_for_ever
 from app.engine.table import Column
 from app.errors import InvalidRequest
 from app.faults import Fault
+from app.tables.answering import UNFIT
 from app.tables.arrow import pa
 from app.tables.cells import Faults, describe, rows_after
 from app.tables.columns import read
@@ -18,7 +19,7 @@ from app.tables.formats import FORMATS
 from app.tables.json_text import parse
 from app.tables.options import Options
 from app.tables.raw import RawColumn, from_json, is_no_cell, json_type
-from app.tables.reading import UNFIT, require_known
+from app.tables.reading import require_known
 from app.tables.streams import CsvStream
 from app.tables.table import Table, from_arrays, from_records, require_names
 from app.tables.texts import Arrow

@@ -12,7 +12,7 @@ from app.engine.config import TrainingConfig
 from app.engine.recipe import Recipe
 from app.main import create_app
 from app.settings import Settings
-from app.tables.reading import Sent
+from app.tables.sent import Sent
 from tests.api.datasets import QUICK, trained, uploaded, weights
 from tests.api.problem import problem
 from tests.conftest import client_of

@@ -11,7 +11,8 @@ from pyarrow import parquet
 from app.errors import BadTable, DatasetDamaged, UnsuitableTarget
 from app.tables.blocks import Blocks, Plan
 from app.tables.draws import DatasetFile, Draw
-from app.tables.reading import Likeness, Sent
+from app.tables.reading import Likeness
+from app.tables.sent import Sent
 
 ROWS, GROUP = 2000, 300
 NOTHING = "nothing can be learnt from it"

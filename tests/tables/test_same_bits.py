@@ -12,7 +12,8 @@ from app.errors import BadTable
 from app.tables.formats import FORMATS, format_of
 from app.tables.json_text import parse
 from app.tables.options import Options
-from app.tables.reading import Sent, training_rows
+from app.tables.reading import training_rows
+from app.tables.sent import Sent
 from app.tables.table import from_records
 from tests.tables.forms import FORMS, Cells
 

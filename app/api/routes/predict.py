@@ -20,11 +20,11 @@ from app.errors import InvalidRequest, TableTooLarge
 from app.faults import Fault
 from app.store.store import Stored
 from app.tables.answered import answered
+from app.tables.answering import cells_to_answer
 from app.tables.columns import texts_of
 from app.tables.formats import FORMATS
 from app.tables.options import Options
 from app.tables.plain import PlainRows
-from app.tables.reading import cells_to_answer
 from app.tables.table import Table
 
 router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 406, 409, 413, 415, 422, 503, 504, 507))
