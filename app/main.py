@@ -21,6 +21,7 @@ from app.jobs.executors import EXECUTORS
 from app.jobs.jobs import Capacity, Jobs
 from app.jobs.work import Workplace
 from app.protocols import mlflow, repository, v1, v2
+from app.protocols.inference import InferenceRequest
 from app.serving.loaded import LoadedModels
 from app.serving.together import Together
 from app.settings import Settings
@@ -67,7 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (train, jobs_routes, predict, aliases, models, datasets_routes, repository, v2, v1, mlflow, health):
         app.include_router(routes.router)
     problems.install(app)
-    openapi.describe(app)
+    openapi.describe(app, InferenceRequest)
     app.add_middleware(EveryRequest)
     return app
 

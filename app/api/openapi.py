@@ -51,13 +51,14 @@ def upload_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}, "parameters": parameters(UploadSettings)}
 
 
-def describe(app: FastAPI) -> None:
-    """Make the application's OpenAPI document complete; it is made once, when first asked for."""
+def describe(app: FastAPI, *more: type[BaseModel]) -> None:
+    """Make the application's OpenAPI document complete, with more schemas; it is made once, when first asked for."""
+    schemas = [*SCHEMAS, *((schema, "validation") for schema in more)]
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            _, added = models_json_schema(SCHEMAS, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # the literals are modes
+            _, added = models_json_schema(schemas, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # the literals are modes
             document["components"]["schemas"] = added["$defs"] | document["components"]["schemas"]
             for operation in [operation for path in document["paths"].values() for operation in path.values()]:
                 operation["summary"] = operation["description"].splitlines()[0].rstrip(".")

@@ -28,9 +28,7 @@ class Patience:
         if self.is_gone:
             raise ClientDisconnect
         if monotonic() >= self.until:
-            message = (
-                f"The answer took longer than the {self.seconds:g} seconds it may. Allow more, or send less."
-            )
+            message = f"The answer took longer than the {self.seconds:g} seconds it may. Allow more, or send less."
             raise DeadlineExceeded(message)
 
     async def watch(self) -> None:

@@ -3,11 +3,19 @@
 import gzip
 import zlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastapi import Request, Response
 from pydantic_core import to_json
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+
+
+def rows_as(name: str) -> dict[str, Any]:
+    """Describe for OpenAPI rows that are sent under a name."""
+    schema = {"type": "object", "properties": {name: {"type": "array", "items": {}}}}
+    content = {"application/json": {"schema": schema, "example": {name: [[4, 8]]}}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def as_json(content: object) -> Response:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le, MaxLen, MinLen
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import to_json
 
 from app.engine.arrays import Cells
@@ -27,6 +27,7 @@ from app.tables.table import Table, require_rows
 
 HEADER = "inference-header-content-length"
 OCTETS = "binary_data_size"
+EXAMPLE: JsonValue = {"inputs": [{"name": "X", "shape": [1, 2], "datatype": "FP64", "data": [4, 8]}]}
 LOOSE = ConfigDict(extra="ignore", strict=True)
 Parameters = Annotated[dict[str, Any], MaxLen(100)]
 Size = Annotated[int, Ge(0), Le(2**40)]
@@ -56,7 +57,7 @@ class RequestedOutput(BaseModel):
 class InferenceRequest(BaseModel):
     """Rows to answer."""
 
-    model_config = LOOSE
+    model_config = ConfigDict(**LOOSE, json_schema_extra={"examples": [EXAMPLE]})
 
     id: str | None = None
     parameters: Parameters = Field(default_factory=dict)

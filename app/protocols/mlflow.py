@@ -12,6 +12,7 @@ from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.errors import InvalidRequest
 from app.faults import Fault
+from app.protocols.answering import rows_as
 from app.protocols.rows import predictions
 from app.store.store import Stored
 
@@ -34,13 +35,13 @@ async def ping_model(stored: Annotated[Stored, Depends(meant)]) -> Response:
     return Response(b"\n", headers={"x-model": f"{stored.name}/{stored.version}"}, media_type="application/json")
 
 
-@router.post("/models/{name}/invocations", responses=ANSWERED)
+@router.post("/models/{name}/invocations", responses=ANSWERED, openapi_extra=rows_as("inputs"))
 async def invoke_model(parts: PartsOf, name: NameInPath, body: Annotated[Body, Depends(octets_body)]) -> Response:
     """Answer rows that are sent as MLflow's clients do, with the model that the path names."""
     return await predictions(parts, body, await parts.loaded.find(name))
 
 
-@router.post("/invocations", responses=ANSWERED)
+@router.post("/invocations", responses=ANSWERED, openapi_extra=rows_as("inputs"))
 async def invoke(parts: PartsOf, body: Annotated[Body, Depends(octets_body)], model: str | None = None) -> Response:
     """Answer rows that are sent as MLflow's clients do, with the model that the address names, or the only one."""
     name = await asyncio.to_thread(_only, parts) if model is None else model

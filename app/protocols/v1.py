@@ -10,7 +10,7 @@ from app.api.named import meant
 from app.api.openapi import NameInPath
 from app.api.parts import PartsOf
 from app.api.problems import documented
-from app.protocols.answering import as_json
+from app.protocols.answering import as_json, rows_as
 from app.protocols.rows import predictions
 from app.store.store import Stored
 
@@ -24,7 +24,11 @@ async def models(parts: PartsOf) -> Response:
     return as_json({"models": sorted({name for name, _ in listed})})
 
 
-@router.post("/{name}:predict", responses=documented(400, 403, 404, 409, 413, 415, 503, 504))
+@router.post(
+    "/{name}:predict",
+    responses=documented(400, 403, 404, 409, 413, 415, 503, 504),
+    openapi_extra=rows_as("instances"),
+)
 async def predict(parts: PartsOf, name: NameInPath, body: Annotated[Body, Depends(octets_body)]) -> Response:
     """Answer rows that are sent as `instances`: lists in the order of the columns, or objects."""
     return await predictions(parts, body, await parts.loaded.find(name), ("instances", "inputs"))

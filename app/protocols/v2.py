@@ -1,14 +1,16 @@
 """The Open Inference Protocol V2, with Triton's extensions: what its clients ask of any server, asked of this one."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from app import __version__
 from app.api.bodies import Body, octets_body
-from app.api.openapi import NameInPath
-from app.api.parts import PartsOf, work_of
+from app.api.named import meant, one_version
+from app.api.openapi import json_body
+from app.api.parts import Parts, PartsOf, work_of
 from app.api.patience import Patience, seconds_of
 from app.api.problems import documented
 from app.engine.control import GoOn
@@ -25,14 +27,9 @@ MICROSECONDS = 1e-6
 router = APIRouter(prefix="/v2", tags=["v2"])
 
 
-async def asked_for(parts: PartsOf, request: Request, name: NameInPath) -> Stored:
-    """Find what the path names: a model, alone or with an alias, or one of its versions."""
-    version = request.path_params.get("version")
-    return await parts.loaded.find(name if version is None else f"{name}/{version}")
-
-
-AskedFor = Annotated[Stored, Depends(asked_for)]
 OctetsBody = Annotated[Body, Depends(octets_body)]
+READ = documented(404, 409, 503)
+ANSWERED = documented(400, 403, 404, 409, 413, 415, 503, 504)
 
 
 @router.get("")
@@ -68,40 +65,47 @@ async def all_statistics(parts: PartsOf) -> Response:
     return as_json({"model_stats": [told_of(*known) for known in parts.statistics.known()]})
 
 
-@router.get("/models/{name}", responses=documented(404, 409, 503))
-@router.get("/models/{name}/versions/{version}", responses=documented(404, 409, 503))
-async def model(parts: PartsOf, stored: AskedFor) -> Response:
-    """Describe a model's inputs and outputs."""
-    versions = await asyncio.to_thread(parts.store.versions, stored.name)
-    return as_json(metadata(stored.name, versions, stored.model))
+def _routes_of(asked_for: Callable[..., Awaitable[Stored]]) -> APIRouter:
+    """Make the routes of a model, alone or with an alias, or of one of its versions: whatever the path names."""
+    routes = APIRouter()
+
+    @routes.get("", responses=READ)
+    async def model(parts: PartsOf, stored: Annotated[Stored, Depends(asked_for)]) -> Response:
+        """Describe a model's inputs and outputs."""
+        versions = await asyncio.to_thread(parts.store.versions, stored.name)
+        return as_json(metadata(stored.name, versions, stored.model))
+
+    @routes.get("/ready", responses=READ)
+    async def model_ready(stored: Annotated[Stored, Depends(asked_for)]) -> Response:
+        """Tell that a model can answer: it is loaded now."""
+        return as_json({"name": stored.name, "ready": True})
+
+    @routes.get("/config", responses=READ)
+    async def model_config(stored: Annotated[Stored, Depends(asked_for)]) -> Response:
+        """Describe a model as Triton's configuration does."""
+        return as_json(config(stored.name, stored.model))
+
+    @routes.get("/stats", responses=READ)
+    async def model_statistics(parts: PartsOf, stored: Annotated[Stored, Depends(asked_for)]) -> Response:
+        """Tell how often this process was asked for a version through this protocol, and how long that took."""
+        key = stored.name, stored.version
+        return as_json({"model_stats": [told_of(key, parts.statistics.of(*key))]})
+
+    @routes.post("/infer", responses=ANSWERED, openapi_extra=json_body(inference.InferenceRequest))
+    async def infer(
+        parts: PartsOf, request: Request, stored: Annotated[Stored, Depends(asked_for)], body: OctetsBody
+    ) -> Response:
+        """Answer rows that are tensors, in JSON or as octets behind it."""
+        return await _infer(parts, request, stored, body)
+
+    return routes
 
 
-@router.get("/models/{name}/ready", responses=documented(404, 409, 503))
-@router.get("/models/{name}/versions/{version}/ready", responses=documented(404, 409, 503))
-async def model_ready(stored: AskedFor) -> Response:
-    """Tell that a model can answer: it is loaded now."""
-    return as_json({"name": stored.name, "ready": True})
+router.include_router(_routes_of(meant), prefix="/models/{name}")
+router.include_router(_routes_of(one_version), prefix="/models/{name}/versions/{version}")
 
 
-@router.get("/models/{name}/config", responses=documented(404, 409, 503))
-@router.get("/models/{name}/versions/{version}/config", responses=documented(404, 409, 503))
-async def model_config(stored: AskedFor) -> Response:
-    """Describe a model as Triton's configuration does."""
-    return as_json(config(stored.name, stored.model))
-
-
-@router.get("/models/{name}/stats", responses=documented(404, 409, 503))
-@router.get("/models/{name}/versions/{version}/stats", responses=documented(404, 409, 503))
-async def model_statistics(parts: PartsOf, stored: AskedFor) -> Response:
-    """Tell how often this process was asked for a version through this protocol, and how long that took."""
-    key = stored.name, stored.version
-    return as_json({"model_stats": [told_of(key, parts.statistics.of(*key))]})
-
-
-@router.post("/models/{name}/infer", responses=documented(400, 403, 404, 409, 413, 415, 503, 504))
-@router.post("/models/{name}/versions/{version}/infer", responses=documented(400, 403, 404, 409, 413, 415, 503, 504))
-async def infer(parts: PartsOf, request: Request, stored: AskedFor, body: OctetsBody) -> Response:
-    """Answer rows that are tensors, in JSON or as octets behind it."""
+async def _infer(parts: Parts, request: Request, stored: Stored, body: Body) -> Response:
     with parts.statistics.counted(stored.name, stored.version) as counted:
         header = request.headers.get(inference.HEADER)
         asked = await parts.answer(len(body.data), inference.read, body.data, header, stored.model)

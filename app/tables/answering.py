@@ -36,8 +36,10 @@ def read_cells(sent: Sent, model: Model, faults: Faults) -> Cells:
         message = 'Send the rows to answer, as "rows" or as "X".'
         raise InvalidRequest(message, [Fault("exactly one of rows and X", field="rows")])
     rows = sent.X if sent.rows is None else sent.rows
-    if rows and sent.columns is None and (plain := PlainRows(model).rows(rows)) is not None:
-        return plain
+    if rows and sent.columns is None and not (sent.rows is None and isinstance(rows[0], dict)):
+        plain = PlainRows(model).rows(rows)
+        if plain is not None:
+            return plain
     sources = sources_of(model)
     table = _matching(sent, tuple(source.name for source in sources), model.targets)
     return known_cells(table, sources, model.columns, faults, may_miss=model.missing)

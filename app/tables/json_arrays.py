@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from threading import local
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import simdjson
@@ -40,23 +40,26 @@ def arrays_of(body: bytes) -> Arrays | None:
 
     None for everything else, be it right or wrong: it is for others to tell.
     """
+    if body[:1] != b"{" or b"\\" in body:  # simdjson reads behind a byte-order mark, and keys up to a \\u0000
+        return None
     try:
-        sent = (_kept.parser if len(body) < KEPT else simdjson.Parser()).parse(body)
-        keys = body.count(b":")
-        if not isinstance(sent, simdjson.Object) or keys != len(sent):  # more may be one that is there twice
-            return None
+        sent: Any = (_kept.parser if len(body) < KEPT else simdjson.Parser()).parse(body)
         name = next((name for name in ROWS if name in sent), "")
-        rows = sent[name]
-        if not isinstance(rows, simdjson.Array) or body.count(b"[") != 1 + len(rows):
-            return None
-        widths = {len(row) for row in rows if isinstance(row, simdjson.Array)}
-        if len(widths) != 1:
-            return None
-        X: Cells = np.frombuffer(rows.as_buffer(of_type="d")).reshape(len(rows), *widths)
-        found = ((key, sent[key]) for key in sent.keys() if key != name)  # noqa: SIM118 - no dict: it has no iterator
-        beside = {key: value for key, value in found if isinstance(value, Scalar)}
+        X = _array_of(sent[name], body)
+        keys = [key for key in sent.keys() if key != name]  # noqa: SIM118 - no dict: it has no iterator
+        beside = {key: value for key in keys if isinstance(value := sent[key], Scalar)}
     except (ValueError, TypeError, KeyError, RuntimeError):  # RuntimeError: of a number beyond 64 bits
         return None
-    if len(beside) + 1 != keys or not X.size:
-        return None
-    return Arrays(name, X, beside) if max(X.max(), -X.min()) <= LARGEST_NUMBER else None
+    is_all = body.count(b":") == len(beside) + 1 == len(sent)  # more may be a key that is there twice
+    return Arrays(name, X, beside) if is_all and max(X.max(), -X.min()) <= LARGEST_NUMBER else None
+
+
+def _array_of(rows: object, body: bytes) -> Cells:
+    """Give rows that are lists of numbers, all as long; raise ValueError or TypeError for others."""
+    if not isinstance(rows, simdjson.Array):
+        raise TypeError
+    lengths = [len(row) for row in rows if isinstance(row, simdjson.Array)]
+    if body.count(b"[") != 1 + len(rows) or len(lengths) != len(rows) or len(set(lengths)) != 1 or not lengths[0]:
+        raise ValueError
+    X: Cells = np.frombuffer(rows.as_buffer(of_type="d")).reshape(len(rows), lengths[0])
+    return X

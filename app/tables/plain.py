@@ -29,8 +29,11 @@ class PlainRows:
         names = [source.name for source in sources]
         self.width = len(names)
         self.is_plain = all(source.kind in PLAIN for source in sources)
-        self.known = [column.positions if column.levels else None for column in model.columns] if self.is_plain else []
-        self.all_numbers = self.is_plain and not any(self.known)
+        self.all_numbers = all(source.kind in NUMBERS for source in sources)
+        self.known = [  # a category of which training had not one level knows none
+            None if source.kind in NUMBERS else column.positions
+            for source, column in zip(sources, model.columns, strict=False)
+        ]
         values = itemgetter(*names)
         self.values = values if self.width > 1 else lambda record: (values(record),)
 

@@ -270,7 +270,7 @@ async def test_every_answer_carries_a_request_id(client: httpx.AsyncClient) -> N
 
 async def test_the_home_page_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
     """Whoever opens the address in a browser finds it."""
-    response = await client.get("/", follow_redirects=True)
+    response = await client.get("/", headers={"accept": "text/html,*/*;q=0.8"}, follow_redirects=True)
 
     assert response.url.path == "/docs"
     assert "swagger" in response.text.lower()
