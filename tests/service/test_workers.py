@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.conftest import Server, StartServer, wait_until
 
@@ -30,6 +31,7 @@ def answering(server: Server) -> str:
     return server.url
 
 
+@pytest.mark.only_on("sqlite")
 def test_what_one_worker_has_acknowledged_all_know_at_once(start_server: StartServer) -> None:
     """New versions and deletions, asked about over new connections, which any worker may take."""
     url = answering(start_server("--workers", "2"))

@@ -1,5 +1,6 @@
 """Loaded models: what a reference means is remembered, but never longer than it is true."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
@@ -12,7 +13,7 @@ from app.errors import AliasNotFound, ModelNotFound, VersionNotFound
 from app.serving.loaded import LoadedModels
 from app.store import aliases
 from app.store.aliases import Change
-from app.store.catalogue import Catalogue, Values
+from app.store.catalogue import FRESH, Catalogue, Values
 from app.store.references import Pointer, Reference
 from app.store.store import ModelStore
 from tests.conftest import StoreIn
@@ -48,38 +49,50 @@ async def meant(loaded: LoadedModels, reference: str) -> int:
     return (await loaded.find(reference)).version
 
 
-async def test_every_change_shows_at_once_whoever_makes_it(store: ModelStore, other: ModelStore, model: Model) -> None:
-    """New and deleted versions, and aliases made, moved and deleted: by this process, or by another."""
+async def shown(loaded: LoadedModels, writer: ModelStore) -> None:
+    """Wait for as long as PostgreSQL may not have told of what another process did."""
+    if writer is not loaded.store and not writer.catalogue.is_sqlite:
+        await asyncio.sleep(FRESH)
+
+
+async def test_every_change_shows_whoever_makes_it(store: ModelStore, other: ModelStore, model: Model) -> None:
+    """New and deleted versions, aliases made, moved, deleted: at once; what others do with PostgreSQL, in a second."""
+    assert FRESH < 0.5
     loaded = LoadedModels(store, MOST)
     for writer in (store, other):
         writer.publish("exam", model)
         newest = writer.publish("exam", model)
+        await shown(loaded, writer)
         assert await meant(loaded, "exam") == newest
         point(writer, newest - 1)
+        await shown(loaded, writer)
         assert await meant(loaded, "exam") == await meant(loaded, "exam@live") == newest - 1
         point(writer, newest)
+        await shown(loaded, writer)
         assert await meant(loaded, "exam@live") == newest
         writer.delete(Reference.parse(f"exam/{newest - 1}"))
+        await shown(loaded, writer)
         with pytest.raises(VersionNotFound):
             await meant(loaded, f"exam/{newest - 1}")
         writer.catalogue.write(lambda unit: aliases.remove(unit, Pointer("exam", "live"), Change(""))).result()
+        await shown(loaded, writer)
         with pytest.raises(AliasNotFound):
             await meant(loaded, "exam@live")
         writer.delete(Reference.parse("exam"))
+        await shown(loaded, writer)
         with pytest.raises(ModelNotFound):
             await meant(loaded, "exam")
 
 
-async def test_each_of_many_changes_by_another_process_shows(
-    store: ModelStore, other: ModelStore, model: Model
-) -> None:
-    """A hundred moves, each asked about at once: not one answer is of before."""
+async def test_each_of_many_changes_shows(store: ModelStore, other: ModelStore, model: Model) -> None:
+    """A hundred moves by this process, and on SQLite a hundred by another: not one answer is of before."""
     for _ in range(2):
         store.publish("exam", model)
     loaded = LoadedModels(store, MOST)
-    for number in range(100):
-        point(other, 1 + number % 2)
-        assert await meant(loaded, "exam") == 1 + number % 2
+    for writer in (store, other) if store.catalogue.is_sqlite else (store,):
+        for number in range(100):
+            point(writer, 1 + number % 2)
+            assert await meant(loaded, "exam") == 1 + number % 2
 
 
 @pytest.mark.only_on("sqlite")
