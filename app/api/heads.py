@@ -11,7 +11,7 @@ from app.errors import NotAcceptable
 from app.tables.formats import format_of
 
 REQUEST = re.compile(rb"POST ((?:/models/([a-z0-9._-]{1,63})(?:/versions/([0-9]{1,9}))?)?/predict) HTTP/1\.1")
-HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)")
+HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\x20-\x7e]*[\x21-\x7e])?)")
 MOST_REMEMBERED = 2000
 TELLING = {"content-length", "content-type", "accept", "connection", "x-request-id"}
 UNUSUAL = {
@@ -20,6 +20,7 @@ UNUSUAL = {
     "origin",
     "sec-fetch-site",
     "expect",
+    "proxy-connection",
     "upgrade",
     "x-request-timeout",
 }
@@ -61,7 +62,7 @@ def _told(lines: list[bytes]) -> dict[str, str] | None:
         header = HEADER.fullmatch(line)
         if header is None:
             return None
-        name, value = header[1].decode().lower(), header[2].decode().rstrip()
+        name, value = header[1].decode().lower(), header[2].decode()
         if name in UNUSUAL or name in told:
             return None
         if name in TELLING:

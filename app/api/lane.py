@@ -22,6 +22,7 @@ from app.tables.json_arrays import arrays_of
 from app.tables.plain import PlainRow
 
 FELT_HERE = 2 * FELT  # plain rows take less than half the time of others
+LONGEST_HEAD = 2048  # bytes: those that are recognised are remembered
 SHORT = 2048  # bytes of a body that is hardly more than one row
 END = b"\r\n\r\n"
 NUMBERS = {int, float}
@@ -90,6 +91,11 @@ class LaneProtocol(HttpToolsProtocol):
             self._hand_over(self.held)
         super().shutdown()
 
+    @property
+    def _parts(self) -> Parts:
+        parts: Parts = self.app_of_parts.state.parts
+        return parts
+
     def _hand_over(self, data: bytes) -> None:
         self.held, self.request, self.is_asked = b"", None, False
         super().data_received(data)
@@ -101,8 +107,9 @@ class LaneProtocol(HttpToolsProtocol):
             if self.is_within or self.flow.write_paused or not (cycle is None or cycle.response_complete):
                 return False
             lines, end, body = data.partition(END)
-            head = head_of(lines) if end else None
-            if head is None or head.length >= FELT_HERE:
+            head = head_of(lines) if end and len(lines) <= LONGEST_HEAD else None
+            limit = min(FELT_HERE, self._parts.limits.predict_bytes + 1)
+            if head is None or head.length >= limit:
                 return False
             self.request = _Request(head, len(data) - len(body) + head.length, perf_counter())
             self._unset_keepalive_if_required()
@@ -117,9 +124,9 @@ class LaneProtocol(HttpToolsProtocol):
 
     def _answers(self, data: bytes, request: _Request) -> bool:
         """Answer a request that has arrived, at once or together with others."""
-        parts: Parts = self.app_of_parts.state.parts
+        parts = self._parts
         head, body = request.head, data[request.end - request.head.length :]
-        if len(data) > request.end or parts.jobs.stopping or head.length > parts.limits.predict_bytes:
+        if len(data) > request.end or parts.jobs.stopping:
             return False
         asked = _read(parts, body, head.reference)
         if asked is None:
