@@ -56,7 +56,7 @@ def head_of(lines: bytes) -> Head | None:
 
 
 def _told(lines: list[bytes]) -> dict[str, str] | None:
-    """Read the headers that tell something here; None where one has no plain form, is there twice, or is unusual."""
+    """Read the headers that tell something here; None where one of them is there twice, or any has no plain form."""
     told: dict[str, str] = {}
     for line in lines:
         header = HEADER.fullmatch(line)

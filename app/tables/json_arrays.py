@@ -10,6 +10,7 @@ import simdjson
 from app.engine.arrays import Cells
 from app.tables.cells import LARGEST_NUMBER
 
+MOST_KEYS = 20  # of an object: simdjson looks through all of them for each
 KEPT = 2**18  # bytes of a body that a parser is kept for
 ROWS = ("X", "rows")
 Scalar = str | int | float | bool | None
@@ -44,6 +45,8 @@ def arrays_of(body: bytes) -> Arrays | None:
         return None
     try:
         sent: Any = (_kept.parser if len(body) < KEPT else simdjson.Parser()).parse(body)
+        if len(sent) > MOST_KEYS:
+            return None
         name = next((name for name in ROWS if name in sent), "")
         X = _array_of(sent[name], body)
         keys = [key for key in sent.keys() if key != name]  # noqa: SIM118 - no dict: it has no iterator
