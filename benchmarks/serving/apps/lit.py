@@ -6,6 +6,7 @@ from typing import Any
 
 import joblib
 import litserve
+from fastapi import Request
 
 
 class Api(litserve.LitAPI):  # type: ignore[misc]  # it has no types
@@ -15,7 +16,7 @@ class Api(litserve.LitAPI):  # type: ignore[misc]  # it has no types
         """Load it."""
         self.model = joblib.load(Path(sys.argv[1]) / "model.joblib")
 
-    def decode_request(self, request: Any) -> Any:
+    def decode_request(self, request: Request) -> Any:  # which LitServe hands over as what its JSON holds
         """Take the rows."""
         return request["X"]
 

@@ -14,7 +14,7 @@ def learnt() -> Any:
     from sklearn.neural_network import MLPRegressor
 
     X = np.random.default_rng(0).standard_normal((400, COLUMNS))
-    return MLPRegressor(UNITS, max_iter=20, random_state=0).fit(X, X[:, :5].sum(axis=1))
+    return MLPRegressor(hidden_layer_sizes=UNITS, max_iter=20, random_state=0).fit(X, X[:, :5].sum(axis=1))
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
         import mlflow.sklearn
     except ImportError:
         return
-    mlflow.sklearn.save_model(model, folder / "mlflow")
+    mlflow.sklearn.save_model(model, folder / "mlflow", serialization_format="cloudpickle")
 
 
 if __name__ == "__main__":
