@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import accuracy, answers, bulk, parsing, speed, standings, trainings, tutorial, upload
 from benchmarks.peers import CONTESTANTS, is_installed
 from benchmarks.report import Section, draw, markdown, say
+from benchmarks.serving import many_models
 from benchmarks.serving import section as serving
 from benchmarks.tables import FOLDER_VARIABLE, folder_of, read_tables
 
@@ -63,6 +64,7 @@ PARTS: dict[str, Part] = {
         speed.section(rounds=extent.rounds, epochs=extent.epochs, activations=extent.activations)
     ],
     "serving": lambda extent, _folder: serving.sections(extent.rounds),
+    "models": lambda _extent, _folder: [many_models.section()],
     "upload": lambda extent, _folder: [upload.section(extent.megabytes)],
     "accuracy": accuracy_sections,
 }

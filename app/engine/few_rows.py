@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app.engine.arrays import Cells, Scores, Units
+from app.engine.arrays import Array, Cells, Scores
 from app.engine.model import TILE, Model
 
 MOST_KEPT = 2**16  # numbers in the arrays: where the arithmetic takes longer, they save nothing
@@ -17,9 +17,9 @@ class Room:
     """Arrays to work in, which models of the same shape share; for one thread."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[object, ...], tuple[list[Units], list[Units]]] = {}
+        self.known: dict[tuple[object, ...], tuple[list[Array], list[Array]]] = {}
 
-    def arrays(self, sizes: tuple[int, ...], members: int, dtype: np.dtype[Any]) -> tuple[list[Units], list[Units]]:
+    def arrays(self, sizes: tuple[int, ...], members: int, dtype: np.dtype[Any]) -> tuple[list[Array], list[Array]]:
         """Give a tile of inputs and the activations of each layer; and scratch beside these."""
         key = sizes, members, dtype
         if key not in self.known:
@@ -28,7 +28,7 @@ class Room:
                 shapes = [shape[-2:] for shape in shapes]
             if len(self.known) >= MOST_SHAPES:
                 self.known.clear()
-            arrays: list[Units] = [np.zeros(shape, dtype) for shape in shapes]
+            arrays: list[Array] = [np.zeros(shape, dtype) for shape in shapes]
             self.known[key] = arrays, [np.empty_like(array) for array in arrays[1:]]
         return self.known[key]
 
