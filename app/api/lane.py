@@ -106,14 +106,14 @@ class LaneProtocol(HttpToolsProtocol):
             cycle = cast("RequestResponseCycle | None", self.cycle)
             if self.is_within or self.flow.write_paused or not (cycle is None or cycle.response_complete):
                 return False
-            lines, end, body = data.partition(END)
-            head = head_of(lines) if end and len(lines) <= LONGEST_HEAD else None
+            end = data.find(END, 0, LONGEST_HEAD)
+            head = head_of(data[:end]) if end >= 0 else None
             limit = min(FELT_HERE, self._parts.limits.predict_bytes + 1)
             if head is None or head.length >= limit:
                 return False
-            self.request = _Request(head, len(data) - len(body) + head.length, perf_counter())
+            self.request = _Request(head, end + len(END) + head.length, perf_counter())
             self._unset_keepalive_if_required()
-            if len(body) < head.length:
+            if len(data) < self.request.end:
                 self.held = data
                 return True
         try:

@@ -46,7 +46,8 @@ class ProcessExecutor(Executor):
         self.changed = Condition()
         self.is_shut = False
         self.busy: set[_Worker] = set()
-        self.idle: list[_Worker] = [self._new() for _ in range(count)]
+        self.idle: list[_Worker] = []
+        Thread(target=self._begin, daemon=True).start()  # the first takes a second, for which nobody else has to wait
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a function of an importable module in a process of its own.
@@ -63,6 +64,21 @@ class ProcessExecutor(Executor):
         future.add_done_callback(lambda done: worker.kill() if done.cancelled() else None)
         Thread(target=self._do, args=(worker, future, partial(fn, *args, **kwargs)), daemon=True).start()
         return future
+
+    def _begin(self) -> None:
+        """Start the processes that wait for the first calls, unless these came before."""
+        for _ in range(self.count):
+            try:
+                worker = self._new()
+            except BrokenProcessPool as error:  # whoever needs one tries again
+                log.warning("%s", error)
+                return
+            with self.changed:
+                is_wanted = len(self.idle) + len(self.busy) < self.count and not self.is_shut
+                if is_wanted:
+                    self.idle.append(worker)
+            if not is_wanted:
+                worker.end()
 
     def _new(self) -> "_Worker":
         try:

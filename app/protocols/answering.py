@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import Request, Response
@@ -23,10 +23,7 @@ def as_json(content: object) -> Response:
     return Response(to_json(content), media_type="application/json")
 
 
-def compressed(request: Request, body: bytes, headers: Mapping[str, str], media_type: str) -> Response:
-    """Compress an answer where exactly one way is asked for: clients that list several take it as it is, too."""
+def coding_of(request: Request) -> str | None:
+    """Tell how an answer is to be compressed: where exactly one way is asked for, since lists say what may be."""
     asked = request.headers.get("accept-encoding", "").strip().lower()
-    compress = COMPRESSIONS.get(asked)
-    if compress is None:
-        return Response(body, headers=dict(headers), media_type=media_type)
-    return Response(compress(body), headers={**headers, "content-encoding": asked}, media_type=media_type)
+    return asked if asked in COMPRESSIONS else None

@@ -5,7 +5,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le, MaxLen, MinLen
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue, ValidationError
 from pydantic_core import to_json
 
 from app.engine.arrays import Cells
@@ -61,8 +61,8 @@ class InferenceRequest(BaseModel):
 
     id: str | None = None
     parameters: Parameters = Field(default_factory=dict)
-    inputs: Annotated[list[InputTensor], MinLen(1), MaxLen(10_000)]
-    outputs: Annotated[list[RequestedOutput], MaxLen(10_000)] = Field(default_factory=list)
+    inputs: Annotated[list[InputTensor], MinLen(1), MaxLen(10_000), FailFast()]
+    outputs: Annotated[list[RequestedOutput], MaxLen(10_000), FailFast()] = Field(default_factory=list)
 
 
 class Asked(NamedTuple):

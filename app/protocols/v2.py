@@ -15,7 +15,7 @@ from app.api.patience import Patience, seconds_of
 from app.api.problems import documented
 from app.engine.control import GoOn
 from app.protocols import inference
-from app.protocols.answering import as_json, compressed
+from app.protocols.answering import COMPRESSIONS, as_json, coding_of
 from app.protocols.described import PLATFORM, config, metadata
 from app.serving.statistics import told_of
 from app.store.store import Stored
@@ -23,6 +23,7 @@ from app.tables.bounds import Bounds
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "parameters", "statistics"]
 MICROSECONDS = 1e-6
+WORK_OF_COMPRESSION = 8  # bytes of JSON to read that take as long as one to compress
 
 router = APIRouter(prefix="/v2", tags=["v2"])
 
@@ -119,7 +120,11 @@ async def _infer(parts: Parts, request: Request, stored: Stored, body: Body) -> 
     length = answered.header_length
     headers = {} if length is None else {inference.HEADER: str(length)}
     media_type = "application/json" if length is None else "application/octet-stream"
-    return compressed(request, answered.body, headers, media_type)
+    content, coding = answered.body, coding_of(request)
+    if coding is not None:
+        content = await parts.answer(WORK_OF_COMPRESSION * len(content), COMPRESSIONS[coding], content)
+        headers["content-encoding"] = coding
+    return Response(content, headers=headers, media_type=media_type)
 
 
 def _answer(go_on: GoOn, asked: inference.Asked, stored: Stored, bounds: Bounds) -> inference.Answered:
