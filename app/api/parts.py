@@ -1,8 +1,8 @@
 """The parts that routes are handed, and how a request gets at them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import closing
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -79,9 +79,20 @@ class Parts:
             if task is not None:
                 task.cancel()
 
-    def given_up(self) -> "GivenUp":
+    @contextmanager
+    def given_up(self) -> Iterator[None]:
         """Raise ShuttingDown when the service stops while something of a client is waited for, or has stopped."""
-        return GivenUp(self)
+        self.go_on()
+        task = asyncio.current_task()
+        self.waiting.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if task is None or not self.jobs.stopping or task.uncancel():
+                raise
+            raise ShuttingDown from None
+        finally:
+            self.waiting.discard(task)
 
     async def write(self, do: Callable[[Unit], T]) -> T:
         """Do something in a transaction of the catalogue; its result is there once it is on disk."""
@@ -132,24 +143,6 @@ class Parts:
                 if step is None:
                     return
                 yield step
-
-
-class GivenUp:
-    """What a client has yet to send is waited for: no longer than the service runs. Made for thousands a second."""
-
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-
-    def __enter__(self) -> None:
-        self.parts.go_on()
-        self.task = asyncio.current_task(self.parts.jobs.loop)  # who looks for the loop asks the system
-        self.parts.waiting.add(self.task)
-
-    def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
-        self.parts.waiting.discard(self.task)
-        stopping = self.parts.jobs.stopping
-        if kind is asyncio.CancelledError and self.task is not None and stopping and not self.task.uncancel():
-            raise ShuttingDown from None
 
 
 async def _off_the_loop(

@@ -18,7 +18,7 @@ from app.errors import BadTable
 from app.faults import MOST_FAULTS, Fault
 
 TILE = 8  # rows in one matrix product where answers are computed
-BLOCK_NUMBERS = 2**17  # numbers in the widest layer of rows that are answered at once: bounds the memory
+BLOCK_NUMBERS = 2**15  # numbers in the widest layer of rows that are answered at once: bounds the memory
 
 
 @dataclass(frozen=True)

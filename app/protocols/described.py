@@ -9,7 +9,7 @@ from app.engine.arrays import Cells
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.model import Model
 from app.protocols.tensors import TEXTS, TRUTHS, Output
-from app.tables.answered import IN_RANGE, class_names, in_words
+from app.tables.answered import IN_RANGE, class_names, in_columns
 from app.tables.columns import NUMBERS, sources_of
 
 TENSOR = "X"  # all columns in one, where all are numbers
@@ -78,14 +78,10 @@ def outputs_of(model: Model) -> list[tuple[str, str, int]]:
 def answers(model: Model, X: Cells, go_on: GoOn = go_on_for_ever) -> Iterator[Output]:
     """Answer rows, shape (rows, columns), with every output; raises BadTable where an answer overflows."""
     scores = model.scores(X, go_on)
-    words: list[Any] = in_words(model, scores)
-    of_targets = (
-        [words] if len(model.targets) == 1 and model.recipe.task != "multilabel" else [*zip(*words, strict=True)]
-    )
-    values = dict(zip(model.targets, of_targets, strict=True))
+    values = dict(zip(model.targets, in_columns(model, scores), strict=True))
     for name, datatype, width in outputs_of(model):
         if name in values:
-            yield Output(name, datatype, width, list(values[name]))
+            yield Output(name, datatype, width, values[name])
         elif name == PROBABILITIES:
             yield Output(name, datatype, width, scores)
         else:

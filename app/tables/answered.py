@@ -1,6 +1,6 @@
 """Answers as a table: what a model says of each row, in columns, for those who asked with a table."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from app.engine.arrays import Cells, Scores
 from app.engine.control import GoOn, go_on_for_ever
@@ -21,11 +21,7 @@ def answered(model: Model, X: Cells, *, proba: bool, go_on: GoOn = go_on_for_eve
     With `proba` there is also a column `probability_…` for each label. Raises BadTable where an answer overflows.
     """
     scores = model.scores(X, go_on)
-    answers = in_words(model, scores)
-    if len(model.targets) == 1 and model.recipe.task != "multilabel":
-        columns = {model.targets[0]: pa.array(answers)}
-    else:
-        columns = dict(zip(model.targets, map(pa.array, zip(*answers, strict=True)), strict=True))
+    columns = dict(zip(model.targets, map(pa.array, in_columns(model, scores)), strict=True))
     columns[IN_RANGE] = pa.array(model.encoder.in_range(X))
     if proba:
         columns |= {
@@ -44,6 +40,13 @@ def in_words(model: Model, scores: Scores) -> list[Answer]:
         return answers
     answers = (scores[:, 0] if len(model.targets) == 1 else scores).tolist()
     return answers
+
+
+def in_columns(model: Model, scores: Scores) -> list[Any]:
+    """Put the same in columns, a list or an array for each target."""
+    if model.labels:
+        return [in_words(model, scores)]
+    return [*(scores > MORE_LIKELY if model.recipe.task == "multilabel" else scores).T]
 
 
 def class_names(model: Model) -> list[str]:

@@ -35,13 +35,16 @@ def read_cells(sent: Sent, model: Model, faults: Faults) -> Cells:
     if sum(part is not None for part in (sent.table, sent.rows, sent.X)) != 1:
         message = 'Send the rows to answer, as "rows" or as "X".'
         raise InvalidRequest(message, [Fault("exactly one of rows and X", field="rows")])
-    rows = sent.X if sent.rows is None else sent.rows
+    plain, rows = PlainRows(model), sent.X if sent.rows is None else sent.rows
     if rows and sent.columns is None and not (sent.rows is None and isinstance(rows[0], dict)):
-        plain = PlainRows(model).rows(rows)
-        if plain is not None:
-            return plain
+        X = plain.rows(rows)
+        if X is not None:
+            return X
     sources = sources_of(model)
     table = _matching(sent, tuple(source.name for source in sources), model.targets)
+    X = plain.columns(table.cells)
+    if X is not None:
+        return X
     return known_cells(table, sources, model.columns, faults, may_miss=model.missing)
 
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from app.engine.arrays import Cells
 from app.engine.model import Model
+from app.tables.arrow import pa
 from app.tables.cells import LARGEST_NUMBER
 from app.tables.columns import NUMBERS, sources_of
+from app.tables.texts import Arrow
 
 PLAIN = {*NUMBERS, "category", "boolean"}  # kinds of which each cell is one value
 PlainRow: TypeAlias = Sequence[float]
@@ -40,6 +42,13 @@ class PlainRows:
     def takes(self, X: Cells) -> bool:
         """Tell whether these are the cells that the model takes, all being numbers."""
         return self.all_numbers and X.shape[1] == self.width
+
+    def columns(self, columns: Sequence[Any]) -> Cells | None:
+        """Read columns of pyarrow in the model's order, shape (rows, columns)."""
+        if not self.all_numbers or any(isinstance(column, list) or not _is_whole(column) for column in columns):
+            return None
+        cells: Cells = np.stack([column.to_numpy() for column in columns], axis=1, dtype=np.float64)
+        return cells if cells.size and max(cells.max(), -cells.min()) <= LARGEST_NUMBER else None
 
     def alone(self, rows: Sequence[Any]) -> Sequence[Any] | dict[str, Any] | None:
         """Give the row that is all there is: the only one, or a bare list of its values."""
@@ -75,3 +84,8 @@ class PlainRows:
         except (KeyError, OverflowError):
             return None
         return cells if max(cells.max(), -cells.min()) <= LARGEST_NUMBER else None
+
+
+def _is_whole(column: Arrow) -> bool:
+    """Tell whether a column of pyarrow is of numbers, and misses none."""
+    return not column.null_count and (pa.types.is_floating(column.type) or pa.types.is_integer(column.type))
