@@ -19,7 +19,7 @@ from benchmarks.serving.load import SERVER_PROCESSOR, Body, pinned
 
 APPS = Path(__file__).parent / "apps"
 ENVIRONMENTS = Path(__file__).parent / "environments"
-PATIENCE = 60.0  # seconds for a server to give its first answer
+PATIENCE = 180.0  # seconds for a server to give its first answer
 
 Rows = Sequence[Sequence[float]]
 
