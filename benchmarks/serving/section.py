@@ -148,8 +148,8 @@ def _requests(found: dict[str, Served]) -> Section:
     notes = [
         f"A row: {share:.2f} of the echo's requests a second; {verdict(share, GOAL_OF_ECHO, at_least=True)}.",
         f"A row, p99: {tail:.2f} times the echo's; {verdict(tail, GOAL_OF_TAIL)}.",
-        f"Memory of the idle server: {own.memory:.0f} MB; {verdict(own.memory, MOST_MEMORY)}. With the processes that "
-        f"wait for trainings: {own.all_memory:.0f} MB.",
+        f"Memory of the idle server: {own.memory:.0f} MB; {verdict(own.memory, MOST_MEMORY)}.",
+        f"With the processes that wait for trainings it is {own.all_memory:.0f} MB.",
         f"From the start to the first answer: {own.cold_start:.2f} s; {verdict(own.cold_start, LONGEST_START)}.",
     ]
     for peer, goal in GOALS.items():
