@@ -98,6 +98,9 @@ def test_kserves_client_finds_a_server_of_its_own(server: Server) -> None:
     assert told["binary"] == [column, "2"]
     assert told["binary out"] == [column, "42"]
     assert told["dict"] == column[:1]
+    (explained,) = told["V1 explain"]["explanations"]
+    assert explained["prediction"] == own[0]
+    assert sum(explained["contributions"].values()) == pytest.approx(own[0] - explained["baseline"], abs=1e-9)
     assert told["V1 predict"] == {"predictions": own}
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import ROWS
+from app.settings import Settings
+from tests.conftest import ROWS, client_of
 
 X = [[4, 8], [1, 5]]
 RECORDS = [{"hours_slept": slept, "hours_studied": studied} for studied, slept in X]
@@ -130,3 +131,41 @@ async def test_a_split_table_has_columns_and_data(exam: httpx.AsyncClient, split
     response = await exam.post("/invocations", json={"dataframe_split": split})
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_v1_explains(exam: httpx.AsyncClient) -> None:
+    """What each column adds to what the middle of the trained ranges is answered with; dates have one share."""
+    middle = (await exam.post("/predict", json={"model": "exam", "X": [[2, 7]]})).json()["predictions"][0]
+    answers = (await own(exam))["predictions"]
+
+    response = await exam.post("/v1/models/exam:explain", json={"instances": [*X, [2, 7]]})
+
+    explained = response.json()["explanations"]
+    assert [each["prediction"] for each in explained] == [*answers, middle]
+    for each in explained:
+        assert each["baseline"] == middle
+        assert sum(each["contributions"].values()) == pytest.approx(each["prediction"] - middle, abs=1e-9)
+    assert explained[-1]["contributions"] == {"hours_studied": 0.0, "hours_slept": 0.0}
+
+    rows = [
+        {"day": f"2026-0{number}-01", "colour": "red" if number % 3 else "blue", "kind": "a" if number > 4 else "b"}
+        for number in range(1, 9)
+    ]
+    await exam.post("/train", json={"name": "kinds", "rows": rows, "target": "kind", "training": {"epochs": 5}})
+    response = await exam.post(
+        "/v1/models/kinds:explain", json={"instances": [{"day": "2026-08-02", "colour": "blue"}]}
+    )
+    (each,) = response.json()["explanations"]
+    assert set(each["contributions"]) == {"day", "colour"}
+    assert set(each["baseline"]) == {"a", "b"}
+    for shares in each["contributions"].values():
+        assert sum(shares.values()) == pytest.approx(0.0, abs=1e-9)
+
+
+async def test_too_many_explanations_are_refused(settings: Settings) -> None:
+    """Each takes many answers, which are counted before they are computed."""
+    async with client_of(settings.model_copy(update={"most_answers": 8})) as client:
+        await client.post("/train", json={"name": "exam", "rows": ROWS, "target": "score"})
+        for rows, status in ((2, 200), (3, 413)):
+            response = await client.post("/v1/models/exam:explain", json={"instances": X[:1] * rows})
+            assert response.status_code == status

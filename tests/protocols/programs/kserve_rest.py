@@ -43,6 +43,7 @@ async def main() -> None:
         "dict": told(await v2.infer(URL, as_dict, model_name=MODEL))[0],
         "V1 live": await v1.is_server_live(URL),
         "V1 model ready": await v1.is_model_ready(URL, MODEL),
+        "V1 explain": await v1.explain(URL, MODEL, {"instances": [[4, 8]]}),
         "V1 predict": await v1.infer(URL, {"instances": [[4, 8], [1, 5]]}, model_name=MODEL),
     }
     print(json.dumps(outcomes))  # noqa: T201 - a program prints

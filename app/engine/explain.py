@@ -1,0 +1,85 @@
+"""Explanations: what each column of a row adds to the answer, against a row in the middle of what was trained on."""
+
+from collections.abc import Sequence
+from math import comb
+
+import numpy as np
+import numpy.typing as npt
+
+from app.engine.arrays import Array, Cells, Row
+from app.engine.control import GoOn, go_on_for_ever
+from app.engine.model import Model
+
+Joined = npt.NDArray[np.bool_]
+"""For each set, shape (sets, groups), which groups it has."""
+MOST_EXACT = 12  # columns of which all combinations are tried
+ORDERS = 64  # in which more are replaced, every second one the reverse of the one before
+
+
+def evaluations(columns: int) -> int:
+    """Tell how many answers it takes to explain one."""
+    return 2**columns if columns <= MOST_EXACT else ORDERS * (columns + 1)
+
+
+def middle(model: Model) -> Row:
+    """Give the row that others are compared with: each number in the middle of its trained range.
+
+    A category is at its most frequent level where that is known, else at its first.
+    """
+    encoder = model.encoder
+    row = (encoder.lowest + encoder.highest) / 2
+    frequent = {source.columns[0]: source.frequent for source in model.sources}
+    for index, column in enumerate(model.columns):
+        if column.levels:
+            most = frequent.get(column.name) or ((column.levels[0], 0),)
+            row[index] = column.positions.get(most[0][0], 0.0)
+    return row
+
+
+def contributions(model: Model, row: Row, groups: Sequence[Sequence[int]], go_on: GoOn = go_on_for_ever) -> Array:
+    """Share the difference of a row's scores from those of the middle out among groups of columns.
+
+    These are Shapley values (Shapley 1953; Štrumbelj, Kononenko 2014), exact for few groups, else averaged over some
+    orders; either way they add up to the difference. Their shape is (groups, answers).
+    Raises BadTable where an answer on the way overflows.
+    """
+    share_out = _exact if len(groups) <= MOST_EXACT else _in_orders
+    return share_out(model, row, middle(model), groups, go_on)
+
+
+def _exact(model: Model, row: Row, other: Row, groups: Sequence[Sequence[int]], go_on: GoOn) -> Array:
+    """Average over all sets of other groups that a group may join, by how many orders have it join just that one."""
+    count = len(groups)
+    sets = np.arange(2**count)
+    joined = (sets[:, np.newaxis] >> np.arange(count)) % 2 > 0
+    scores = model.scores(_mixed(row, other, groups, joined), go_on)
+    weights = np.array([1.0 / (count * comb(count - 1, size)) for size in range(count)])
+    shares = []
+    for group in range(count):
+        without = sets[~joined[:, group]]
+        weight = weights[joined[without].sum(axis=1)][:, np.newaxis]
+        shares.append((weight * (scores[without | 1 << group] - scores[without])).sum(axis=0))
+    return np.array(shares)
+
+
+def _in_orders(model: Model, row: Row, other: Row, groups: Sequence[Sequence[int]], go_on: GoOn) -> Array:
+    """Replace group after group, in some orders: what changes with each is its share."""
+    count, rng = len(groups), np.random.default_rng(0)
+    shares: Array = np.zeros((count, max(len(model.labels), len(model.targets))))
+    orders = [rng.permutation(count) for _ in range(ORDERS // 2)]
+    for order in (each for one in orders for each in (one, one[::-1])):
+        joined = np.zeros((count + 1, count), dtype=np.bool_)
+        for step, group in enumerate(order, start=1):
+            joined[step:, group] = True
+        scores = model.scores(_mixed(row, other, groups, joined), go_on)
+        shares[order] += np.diff(scores, axis=0) / ORDERS
+    return shares
+
+
+def _mixed(row: Row, other: Row, groups: Sequence[Sequence[int]], joined: Joined) -> Cells:
+    """Take the columns of some groups from a row, and those of the others from the other; one row for each set."""
+    mixed: Cells = np.tile(other, (len(joined), 1))
+    for group, columns in enumerate(groups):
+        for column in columns:
+            mixed[joined[:, group], column] = row[column]
+    return mixed
