@@ -19,7 +19,7 @@ CHECKS = {
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
     "import contracts": ["lint-imports", "--no-logo"],
-    "tests": ["coverage", "run", "-m", *TESTS, "-rs", "--durations=20"],
+    "tests": ["coverage", "run", "-m", *TESTS, "-rsfE", "--durations=20"],
     "shapes of arrays": [*TESTS, "tests/engine", "--jaxtyping-packages=app.engine,beartype.beartype"],
     "tests on PostgreSQL": [*TESTS, "--database", "postgresql", *ON_POSTGRESQL],
     "coverage data": ["coverage", "combine", "--quiet"],
