@@ -13,111 +13,109 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from threading import Condition, Thread
 from traceback import format_exc
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from threadpoolctl import threadpool_limits
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+PRELOADED = ["app.jobs.work", "cattrs.preconf.json", "numpy.random"]  # for all processes at once
 NICE = 10  # answers come before trainings
 
 log = logging.getLogger(__name__)
 
 
 class ProcessExecutor(Executor):
-    """Processes behind the standard interface: `count` that are kept warm, and more where calls overlap others' ends.
+    """Processes behind the standard interface: `count` that are kept, and more where calls overlap others' ends.
 
-    Each takes one call at a time, which a thread here waits for as long as the process lives, so that no call is left
-    without an end: pools that share a queue among calls lose those that come while a process dies. One that dies fails
-    its own call (BrokenProcessPool); one whose call is cancelled is killed; one that would take more `memory`, in
-    bytes, than its process may have, is told so (MemoryError), if the system can hold it to that; `shutdown` kills
-    whatever still runs.
+    They begin with the calls that need them, the first of which takes about a second: a service that only answers has
+    the memory and the processor to itself. Each takes one call at a time, which a thread here waits for as long as the
+    process lives, so that no call is left without an end: pools that share a queue among calls lose those that come
+    while a process dies. One that dies fails its own call (BrokenProcessPool), as one does that cannot be started; one
+    whose call is cancelled is killed; one that would take more `memory`, in bytes, than its process may have, is told
+    so (MemoryError), if the system can hold it to that; `shutdown` kills whatever still runs.
     """
 
     def __init__(self, count: int, memory: int) -> None:
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["app.jobs.work"])
-        resource_tracker.ensure_running()  # which would unblock what is blocked now
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is the server's to handle,
-        forkserver.ensure_running()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # from the first moment of a process on
+        self.context.set_forkserver_preload(PRELOADED)
         self.count, self.memory = count, memory
         self.changed = Condition()
         self.is_shut = False
+        self.calls = 0
         self.busy: set[_Worker] = set()
         self.idle: list[_Worker] = []
-        Thread(target=self._begin, daemon=True).start()  # the first takes a second, for which nobody else has to wait
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run a function of an importable module in a process of its own.
-
-        Raises BrokenProcessPool where none can be started, RuntimeError after `shutdown`.
-        """
+        """Run a function of an importable module in a process of its own; raises RuntimeError after `shutdown`."""
         with self.changed:
             if self.is_shut:
                 message = "The processes have been shut down."
                 raise RuntimeError(message)
-            worker = self._take()
-            self.busy.add(worker)
+            self.calls += 1
         future: Future[T] = Future()
-        future.add_done_callback(lambda done: worker.kill() if done.cancelled() else None)
-        Thread(target=self._do, args=(worker, future, partial(fn, *args, **kwargs)), daemon=True).start()
+        Thread(target=self._do, args=(future, partial(fn, *args, **kwargs)), daemon=True).start()
         return future
 
-    def _begin(self) -> None:
-        """Start the processes that wait for the first calls, unless these came before."""
-        for _ in range(self.count):
-            try:
-                worker = self._new()
-            except BrokenProcessPool as error:  # whoever needs one tries again
-                log.warning("%s", error)
-                return
-            with self.changed:
-                is_wanted = len(self.idle) + len(self.busy) < self.count and not self.is_shut
-                if is_wanted:
-                    self.idle.append(worker)
-            if not is_wanted:
-                worker.end()
-
-    def _new(self) -> "_Worker":
-        try:
-            return _Worker(self.context, self.memory)
-        except OSError as error:
-            message = f"no process can be started ({error.strerror})"
-            raise BrokenProcessPool(message) from error
-
-    def _take(self) -> "_Worker":
-        while self.idle:
-            worker = self.idle.pop()
-            if worker.process.is_alive():
-                return worker
-            worker.end()  # it was lost while it was idle
-        return self._new()
-
-    def _do(self, worker: "_Worker", future: Future[T], call: Callable[[], T]) -> None:
+    def _do(self, future: Future[T], call: Callable[[], T]) -> None:
         """Wait for a call; whoever wants its end is told once the process may take another."""
-        result, error = worker.do(call)
+        result: T | None = None
+        worker: _Worker | None = None
+        error: BaseException | None = None
+        try:
+            worker = self._take()
+            future.add_done_callback(worker.kill_if_cancelled)
+            result, error = worker.do(call)
+        except BrokenProcessPool as problem:
+            error = problem
         is_wanted = future.set_running_or_notify_cancel()  # from now on it cannot be cancelled
         self._give_back(worker, is_good=is_wanted and not isinstance(error, BrokenProcessPool))
         if is_wanted and error is not None:
             future.set_exception(error)
         elif is_wanted:
-            future.set_result(result)
+            future.set_result(cast("T", result))
 
-    def _give_back(self, worker: "_Worker", *, is_good: bool) -> None:
+    def _take(self) -> "_Worker":
+        """Take a process that lives, or start one."""
+        lost = []
         with self.changed:
-            self.busy.remove(worker)
-            is_kept = is_good and len(self.idle) < self.count and not self.is_shut
-            if is_kept:
-                self.idle.append(worker)
+            while self.idle and not self.idle[-1].process.is_alive():
+                lost.append(self.idle.pop())
+            worker = self.idle.pop() if self.idle else None
+        for each in lost:
+            each.end()
+        if worker is None:
+            worker = self._new()
+        with self.changed:
+            self.busy.add(worker)
+            if self.is_shut:
+                worker.kill()
+        return worker
+
+    def _new(self) -> "_Worker":
+        try:
+            resource_tracker.ensure_running()  # which would unblock what is blocked now
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is the server's to handle,
             try:
-                while len(self.idle) + len(self.busy) < self.count and not self.is_shut:
-                    self.idle.append(self._new())
-            except BrokenProcessPool as error:  # whoever needs one tries again
-                log.warning("%s", error)
+                forkserver.ensure_running()  # from the first moment of a process on
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return _Worker(self.context, self.memory)
+        except (OSError, EOFError) as error:
+            message = f"no process can be started ({error})"
+            raise BrokenProcessPool(message) from error
+
+    def _give_back(self, worker: "_Worker | None", *, is_good: bool) -> None:
+        with self.changed:
+            if worker is not None:
+                self.busy.remove(worker)
+                if is_good and len(self.idle) < self.count and not self.is_shut:
+                    self.idle.append(worker)
+                    worker = None
+            self.calls -= 1
             self.changed.notify_all()
-        if not is_kept:
+        if worker is not None:
             worker.end()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - the standard signature
@@ -126,7 +124,7 @@ class ProcessExecutor(Executor):
             self.is_shut = True
             for worker in self.busy:
                 worker.kill()
-            self.changed.wait_for(lambda: not self.busy)
+            self.changed.wait_for(lambda: not self.calls)
         while self.idle:
             self.idle.pop().end()
 
@@ -152,6 +150,11 @@ class _Worker:
         except Exception as error:  # noqa: BLE001 - what cannot be sent belongs to who asked for it
             return None, error
         return None, BrokenProcessPool("the process has died")
+
+    def kill_if_cancelled(self, call: Future[Any]) -> None:
+        """Let it die with a call that nobody wants any more."""
+        if call.cancelled():
+            self.kill()
 
     def kill(self) -> None:
         """Let it die at once, whatever it does."""

@@ -50,6 +50,7 @@ def test_a_call_whose_process_dies_fails(processes: ProcessExecutor) -> None:
 def test_every_call_has_an_end_however_processes_die(processes: ProcessExecutor) -> None:
     """Killed at any moment, while they begin, wait, or do one call after the other."""
     is_over = Event()
+    assert processes.submit(abs, -1).result() == 1
 
     def kill() -> None:
         while not is_over.is_set():
@@ -88,6 +89,7 @@ def test_a_process_that_does_not_listen_is_killed_all_the_same(processes: Proces
     stopped = []
     for _ in range(6):
         call = processes.submit(sleep, 60)
+        wait_until(lambda: bool(processes.busy))
         (worker,) = processes.busy
         assert worker.process.pid is not None
         os.kill(worker.process.pid, signal.SIGSTOP)
@@ -106,7 +108,15 @@ def test_a_call_waits_for_no_other(processes: ProcessExecutor) -> None:
     assert not any(other.done() for other in others)
 
 
-def test_there_are_as_many_processes_as_before_once_all_calls_have_ended(processes: ProcessExecutor) -> None:
+def test_no_process_is_there_before_it_is_needed(processes: ProcessExecutor) -> None:
+    """A service that only answers has the memory to itself; what was started for a call is kept for the next."""
+    assert not processes.idle
+
+    process = processes.submit(os.getpid).result()
+    assert processes.submit(os.getpid).result() == process
+
+
+def test_no_more_processes_are_kept_than_asked_for(processes: ProcessExecutor) -> None:
     """However many calls there were at once."""
     for future in [processes.submit(sleep, 0.3) for _ in range(processes.count + 2)]:
         future.result()
