@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 
 from app.errors import CatalogueDamaged, CatalogueNewer
 from app.store.databases import REPAIR
@@ -11,6 +11,13 @@ from app.store.schema import metadata
 
 REVISION = "0001"  # the newest of the migrations
 VERSIONS = "alembic_version"  # the table that tells which of them a database has seen
+APPLIED = MetaData()
+Table(
+    VERSIONS,
+    APPLIED,
+    Column("version_num", String(32), primary_key=True),
+    PrimaryKeyConstraint("version_num", name=f"{VERSIONS}_pkc"),
+)
 
 
 def migrate(connection: Connection) -> bool:
@@ -20,8 +27,10 @@ def migrate(connection: Connection) -> bool:
     """
     is_old = VERSIONS in inspect(connection).get_table_names()  # beside what else the database may be for
     found = connection.scalar(text(f"SELECT version_num FROM {VERSIONS}")) if is_old else None  # noqa: S608 - our own
-    if found != REVISION:
-        _upgrade(connection)
+    if found is None:
+        _create(connection)
+    elif found != REVISION:
+        upgrade(connection)
     if connection.dialect.name == "sqlite":
         _require_whole(connection)
     _require_columns(connection)
@@ -50,9 +59,18 @@ def _require_columns(connection: Connection) -> None:
             raise CatalogueDamaged(message)
 
 
-def _upgrade(connection: Connection) -> None:
+def _create(connection: Connection) -> None:
+    """Make all tables as the migrations would, but at once, and without what it takes to run these."""
+    metadata.create_all(connection, checkfirst=False)
+    APPLIED.create_all(connection, checkfirst=False)
+    (versions,) = APPLIED.sorted_tables
+    connection.execute(versions.insert().values(version_num=REVISION))
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that a database has not seen, be it all of them; raise CatalogueNewer if it saw others."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    from alembic import command  # noqa: PLC0415 - a quarter of a second that only a new catalogue needs
+    from alembic import command  # noqa: PLC0415 - a quarter of a second, and 12 MB, that only an old catalogue needs
     from alembic.config import Config  # noqa: PLC0415 - as above
     from alembic.util import CommandError  # noqa: PLC0415 - as above
 

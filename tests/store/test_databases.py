@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import SecretStr
-from sqlalchemy import insert, text
+from sqlalchemy import Connection, insert, inspect, text
 
 from app.engine.model import Model
 from app.errors import CatalogueForeign, CatalogueNewer, StorageError
@@ -19,6 +20,7 @@ from app.main import store_of, url_of
 from app.settings import Settings
 from app.store import checking
 from app.store.catalogue import Unit
+from app.store.migrating import upgrade
 from app.store.references import Reference
 from app.store.schema import metadata, models
 from app.store.store import ModelStore
@@ -48,12 +50,41 @@ def store_with(root: Path, url: str) -> ModelStore:
     return store_of(Settings(models=root, database_url=SecretStr(url)))
 
 
-def test_migrations_make_the_tables_that_the_schema_tells(store: ModelStore) -> None:
-    """Column by column; whoever changes one has to change the other."""
-    with store.catalogue.reader.connect() as connection:
+def test_migrations_make_the_tables_that_a_new_catalogue_has(store: ModelStore) -> None:
+    """Column by column and index by index; whoever changes the schema has to write a migration."""
+    with store.catalogue.writer.connect() as connection:
+        at_once = tables_of(connection)
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+        upgrade(connection)
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
+        migrated = tables_of(connection)
+        connection.rollback()
 
     assert differences == []
+    assert migrated == at_once
+    assert len(at_once) > len(metadata.tables)
+
+
+def tables_of(connection: Connection) -> dict[str, Any]:
+    """Tell what a database holds: for each table its columns, keys, constraints and indexes."""
+    inspector = inspect(connection)
+    return {
+        table: [
+            sorted((column["name"], *map(str, column.values())) for column in inspector.get_columns(table)),
+            inspector.get_pk_constraint(table),
+            *(
+                sorted(map(repr, ask(table)))
+                for ask in (
+                    inspector.get_foreign_keys,
+                    inspector.get_unique_constraints,
+                    inspector.get_check_constraints,
+                    inspector.get_indexes,
+                )
+            ),
+        ]
+        for table in inspector.get_table_names()
+    }
 
 
 def test_what_is_asked_of_a_closed_catalogue_is_refused(store: ModelStore, model: Model) -> None:
