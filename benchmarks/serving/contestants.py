@@ -15,6 +15,7 @@ from time import monotonic, perf_counter, sleep
 import httpx
 
 from benchmarks.report import say
+from benchmarks.running import AS_INSTALLED
 from benchmarks.serving.load import SERVER_PROCESSOR, Body, pinned
 
 APPS = Path(__file__).parent / "apps"
@@ -103,7 +104,7 @@ def running(command: Sequence[str], url: str, body: Body) -> Iterator[tuple[int,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env=os.environ | {"MLFLOW_DISABLE_ENV_CREATION": "true"},
+        env=AS_INSTALLED | {"MLFLOW_DISABLE_ENV_CREATION": "true"},
     )
     try:
         _first_answer(url, body)
