@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.docstrings import Described
 from app.engine.choices import OneOf
 from app.engine.device import DEVICES
 
@@ -45,7 +46,7 @@ class Settings(BaseSettings):
     """What an operator can set; the environment variable is the name in capitals after `NETLET_`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="NETLET_", use_attribute_docstrings=True, frozen=True, hide_input_in_errors=True
+        env_prefix="NETLET_", frozen=True, hide_input_in_errors=True, json_schema_extra=Described()
     )
 
     models: Path = Path("models")

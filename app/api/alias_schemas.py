@@ -7,7 +7,8 @@ from annotated_types import Ge, Le, MaxLen
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from app.api.schemas import LOOSE, STRICT, ModelDetail
+from app.api.schemas import LOOSE, ModelDetail, strict
+from app.docstrings import Described
 from app.store.references import HIGHEST
 
 
@@ -28,7 +29,7 @@ Why = Annotated[str, MaxLen(2000), AfterValidator(_without_nul)]
 class Reasoned(BaseModel):
     """What is told of a change, for the history."""
 
-    model_config = STRICT
+    model_config = strict()
 
     why: Why = ""
     """Kept in the history."""
@@ -39,7 +40,7 @@ class Reasoned(BaseModel):
 class AliasRequest(Reasoned):
     """Where an alias is to point."""
 
-    model_config = ConfigDict(**STRICT, json_schema_extra={"examples": [{"version": 1, "why": "passed the tests"}]})
+    model_config = strict({"version": 1, "why": "passed the tests"})
 
     version: Number
 
@@ -47,7 +48,7 @@ class AliasRequest(Reasoned):
 class RollbackRequest(Reasoned):
     """How an alias is to go back; nothing need be said."""
 
-    model_config = ConfigDict(**STRICT, json_schema_extra={"examples": [{"to": 1, "why": "the tests had a fault"}]})
+    model_config = strict({"to": 1, "why": "the tests had a fault"})
 
     to: Number | None = None
     """The revision to go back to; where it is not given, the last move that was not undone yet is undone."""
@@ -56,7 +57,7 @@ class RollbackRequest(Reasoned):
 class RuleRequest(BaseModel):
     """What is to change about a model."""
 
-    model_config = ConfigDict(**STRICT, json_schema_extra={"examples": [{"keep_last": 5}]})
+    model_config = strict({"keep_last": 5})
 
     keep_last: Number | None
     """How many of its newest versions are kept, now and after each training; null keeps all. A version that an alias
@@ -98,12 +99,14 @@ class AliasList(BaseModel):
 class MoveAnswer(BaseModel):
     """Something that happened to an alias."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, serialize_by_alias=True)
+    model_config = ConfigDict(serialize_by_alias=True, json_schema_extra=Described())
 
     revision: int
     at: datetime
-    origin: Annotated[int | None, Field(serialization_alias="from")]
-    """The version it pointed to before; null if it was not there."""
+    origin: Annotated[
+        int | None,
+        Field(serialization_alias="from", description="The version it pointed to before; null if it was not there."),
+    ]
     to: int | None
     """The version it points to since; null if it was deleted."""
     restores: int | None

@@ -6,17 +6,18 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict
 
+from app.docstrings import Described
 from app.jobs.job import State
 
 MOST_EPOCHS = 10_000_000
-LOOSE = ConfigDict(use_attribute_docstrings=True)
-EXACT = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+LOOSE = ConfigDict(json_schema_extra=Described())
+IN_ADDRESS = ConfigDict(use_attribute_docstrings=True)  # FastAPI reads what the fields are, not the schema
 
 
 class Asked(BaseModel):
     """How a training is run and waited for, in the address."""
 
-    model_config = LOOSE
+    model_config = IN_ADDRESS
 
     wait: Annotated[float, Ge(0), Le(3600)] = 30
     """Seconds to wait for the model before the job is answered instead."""
@@ -35,7 +36,7 @@ class Asked(BaseModel):
 class Ending(BaseModel):
     """How a training is ended, in the address."""
 
-    model_config = EXACT
+    model_config = ConfigDict(**IN_ADDRESS, extra="forbid")
 
     keep_best: bool = False
     """Whether the best so far is kept, as a version that is marked partial."""
@@ -44,7 +45,7 @@ class Ending(BaseModel):
 class Steps(BaseModel):
     """How far a training that is paused goes on, in the address."""
 
-    model_config = EXACT
+    model_config = ConfigDict(**IN_ADDRESS, extra="forbid")
 
     epochs: Annotated[int, Ge(1), Le(MOST_EPOCHS)] = 1
     """As many, and it pauses again."""

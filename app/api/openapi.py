@@ -1,7 +1,7 @@
 """OpenAPI for what FastAPI does not see: bodies that the routes read themselves, and problems."""
 
 from copy import deepcopy
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from fastapi import FastAPI, Path
 from fastapi.openapi.utils import get_openapi
@@ -9,11 +9,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.alias_schemas import AliasRequest, RollbackRequest, RuleRequest
-from app.api.queries import parameters
+from app.api.queries import parameters, references_to_parameters
 from app.api.schemas import TUTORIAL_ROWS, ContinueRequest, PredictRequest, Problem, TrainRequest, UploadSettings
 from app.tables.formats import FORMATS
 
+if TYPE_CHECKING:
+    from app.docstrings import Described
+
 READ_BY_ROUTES = (TrainRequest, ContinueRequest, PredictRequest, AliasRequest, RollbackRequest, RuleRequest)
+READ_FROM_THE_ADDRESS = (TrainRequest, ContinueRequest, PredictRequest, UploadSettings)
 SCHEMAS = [(Problem, "serialization"), *((schema, "validation") for schema in READ_BY_ROUTES)]
 NameInPath = Annotated[str, Path(description="The model's name.", examples=["exam"])]
 AliasInPath = Annotated[str, Path(description="The alias.", examples=["live"])]
@@ -25,21 +29,20 @@ def body_of(schema: type[BaseModel], *left_out: str) -> dict[str, Any]:
 
     The example goes without the fields that the path already gives.
     """
-    example = deepcopy(schema.model_json_schema()["examples"][0])
+    example = _example_of(schema)
     for field in left_out:
         del example[field]
     body: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}, "example": example}
     tables: dict[str, Any] = {format_.media_types[0]: {"schema": {}} for format_ in FORMATS.values()}
     return {
         "requestBody": {"required": True, "content": {"application/json": body} | tables},
-        "parameters": parameters(schema, *left_out),
+        "parameters": references_to_parameters(schema, *left_out),
     }
 
 
 def json_body(schema: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """Describe a body that is JSON of this schema and nothing else."""
-    example = schema.model_json_schema()["examples"][0]
-    content = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}, "example": example}
+    content = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}, "example": _example_of(schema)}
     return {"requestBody": {"required": required, "content": {"application/json": content}}}
 
 
@@ -48,7 +51,10 @@ def upload_body() -> dict[str, Any]:
     binary = {"schema": {"type": "string", "format": "binary"}}
     content: dict[str, Any] = {"application/json": {"schema": {"type": ["array", "object"]}, "example": TUTORIAL_ROWS}}
     content |= {format_.media_types[0]: binary for format_ in FORMATS.values()}
-    return {"requestBody": {"required": True, "content": content}, "parameters": parameters(UploadSettings)}
+    return {
+        "requestBody": {"required": True, "content": content},
+        "parameters": references_to_parameters(UploadSettings),
+    }
 
 
 def describe(app: FastAPI, *more: type[BaseModel]) -> None:
@@ -60,6 +66,7 @@ def describe(app: FastAPI, *more: type[BaseModel]) -> None:
             document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             _, added = models_json_schema(schemas, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # the literals are modes
             document["components"]["schemas"] = added["$defs"] | document["components"]["schemas"]
+            document["components"]["parameters"] = parameters(*READ_FROM_THE_ADDRESS)
             for operation in [operation for path in document["paths"].values() for operation in path.values()]:
                 operation["summary"] = operation["description"].splitlines()[0].rstrip(".")
                 if "application/json" in operation["responses"].get("422", {}).get("content", {}):
@@ -70,3 +77,8 @@ def describe(app: FastAPI, *more: type[BaseModel]) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it
+
+
+def _example_of(schema: type[BaseModel]) -> Any:  # noqa: ANN401 - whatever JSON it is
+    described = cast("Described", schema.model_config["json_schema_extra"])
+    return deepcopy(described.example)

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import from_json
 
+from app.docstrings import docstrings_of
 from app.errors import InvalidRequest
 from app.faults import Fault
 from app.tables.json_text import parse
@@ -55,16 +56,28 @@ def written_as(media_type: str) -> dict[str, str]:
     return written | ({"delimiter": "\t"} if header.get_content_type() == TABS else {})
 
 
-def parameters(schema: type[BaseModel], *left_out: str) -> list[dict[str, Any]]:
-    """Describe for OpenAPI what the address may say in place of a JSON body."""
-    fields = {name: field for name, field in schema.model_fields.items() if name not in IN_BODY | set(left_out)}
-    told = {name: (field.description or "").split(";", 1)[0] for name, field in fields.items()}
+def references_to_parameters(schema: type[BaseModel], *left_out: str) -> list[dict[str, str]]:
+    """Refer, in OpenAPI, to what the address may say in place of a JSON body."""
+    names = [name for name in schema.model_fields if name not in IN_BODY | set(left_out)]
+    named = [*(f"{schema.__name__}.{name}" for name in names), *sorted(OF_THE_FORMAT)]
+    return [{"$ref": f"#/components/parameters/{name}"} for name in named]
+
+
+def parameters(*schemas: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """Describe for OpenAPI what the address may say in place of JSON bodies of these schemas."""
+    told = {
+        f"{schema.__name__}.{name}": docstrings_of(schema).get(name, "").split(";", 1)[0]
+        for schema in schemas
+        for name in schema.model_fields
+        if name not in IN_BODY
+    }
     told |= {"delimiter": "Of a CSV body, if not told by its beginning.", "decimal": "Its decimal mark, likewise."}
     told |= {"encoding": "Its encoding, likewise."}
-    return [
-        {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
-        for name, description in told.items()
-    ]
+    return {key: _parameter(key.rpartition(".")[2], description) for key, description in told.items()}
+
+
+def _parameter(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
 
 
 def _json_or_text(value: str) -> object:

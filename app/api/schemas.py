@@ -1,11 +1,12 @@
 """What requests hold and answers look like."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from annotated_types import Gt, Le, MaxLen
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from app.docstrings import Described
 from app.engine.choices import OneOf
 from app.engine.config import TrainingConfig
 from app.engine.model import Report
@@ -20,8 +21,7 @@ from app.tables.answered import Answer
 from app.tables.kinds import KINDS
 from app.tables.summaries import ColumnSummary
 
-STRICT = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
-LOOSE = ConfigDict(use_attribute_docstrings=True)
+LOOSE = ConfigDict(json_schema_extra=Described())
 
 TUTORIAL_ROWS = [
     {"hours_studied": 2, "hours_slept": 9, "score": 92},
@@ -33,13 +33,19 @@ TRAIN_EXAMPLE = {"name": "exam", "preset": "tutorial", "rows": TUTORIAL_ROWS, "t
 CONTINUE_EXAMPLE = {"rows": [{"hours_studied": 4, "hours_slept": 8, "score": 91}], "training": {"epochs": 100}}
 PREDICT_EXAMPLE = {"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}
 
+
+def strict(example: object = None) -> ConfigDict:
+    """Configure what a request holds: unknown fields and near types are errors."""
+    return ConfigDict(strict=True, extra="forbid", json_schema_extra=Described(example))
+
+
 ByKind = Discriminator(lambda value: "text" if isinstance(value, str) else "other")
 
 
 class LearntRows(BaseModel):
     """A table to learn from, in any of its forms, and how it is learnt."""
 
-    model_config = STRICT
+    model_config = strict()
 
     rows: list[Any] | None = None
     """The table: objects by column, or lists in the order of `columns`. A column is of numbers, text (a category), true
@@ -74,10 +80,7 @@ class LearntRows(BaseModel):
 class TrainRequest(LearntRows):
     """A table to learn from, and how; everything but the table can be left out."""
 
-    model_config = ConfigDict(
-        **STRICT,
-        json_schema_extra={"examples": [cast("JsonValue", TRAIN_EXAMPLE)]},
-    )
+    model_config = strict(TRAIN_EXAMPLE)
 
     name: str | None = None
     """The model's name; training it again makes its next version. One is made up where it is not given."""
@@ -97,10 +100,7 @@ class TrainRequest(LearntRows):
 class ContinueRequest(LearntRows):
     """More rows for a version to learn; target, settings, tags and description that are not given are the version's."""
 
-    model_config = ConfigDict(
-        **STRICT,
-        json_schema_extra={"examples": [cast("JsonValue", CONTINUE_EXAMPLE)]},
-    )
+    model_config = strict(CONTINUE_EXAMPLE)
 
     @model_validator(mode="before")
     @classmethod
@@ -116,10 +116,7 @@ class ContinueRequest(LearntRows):
 class PredictRequest(BaseModel):
     """Rows to answer."""
 
-    model_config = ConfigDict(
-        **STRICT,
-        json_schema_extra={"examples": [cast("JsonValue", PREDICT_EXAMPLE)]},
-    )
+    model_config = strict(PREDICT_EXAMPLE)
 
     model: str | None = None
     """Which model: `exam` (its alias `live`, else its newest version), `exam/1` or `exam@champion`. Left out where the
@@ -305,7 +302,7 @@ class WeightsAnswer(BaseModel):
 class UploadSettings(BaseModel):
     """What the address of an upload may say of it, beside how a CSV is written."""
 
-    model_config = STRICT
+    model_config = strict()
 
     columns: list[str] | None = None
     """Names of the columns, for a format that has none."""

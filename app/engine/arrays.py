@@ -1,9 +1,19 @@
 """Shapes as types: the same word means the same length wherever it stands; `...` are members, tiles, or nothing."""
 
+import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Float64, Integer
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:  # whoever checks shapes has it by now; whoever serves needs none of it
+    from jaxtyping import Float, Float64, Integer, UInt8
+else:
+
+    class _Array:
+        def __class_getitem__(cls, of: tuple[type, str]) -> type:
+            return of[0]
+
+    Float = Float64 = Integer = UInt8 = _Array
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -11,8 +21,11 @@ if TYPE_CHECKING:
     Array: TypeAlias = npt.NDArray[np.floating[Any]]
     Float64Array: TypeAlias = Array
     IntegerArray: TypeAlias = npt.NDArray[np.intp]
+    Octets: TypeAlias = npt.NDArray[np.uint8]
+    Randomness: TypeAlias = np.random.Generator | np.random.RandomState
 else:
-    Array = Float64Array = IntegerArray = np.ndarray
+    Array = Float64Array = IntegerArray = Octets = np.ndarray
+    Randomness = object  # NumPy imports its random numbers when they are first asked for
 
 Cells: TypeAlias = Float64[Float64Array, "samples columns"]
 Row: TypeAlias = Float64[Float64Array, "columns"]  # noqa: F821 - a shape, not a name
@@ -37,4 +50,4 @@ Index: TypeAlias = Integer[IntegerArray, "_"]  # noqa: F821 - a shape, not a nam
 Indices: TypeAlias = Integer[IntegerArray, "members rows"]
 HeldOut: TypeAlias = Integer[IntegerArray, "members held_out"]
 
-Randomness: TypeAlias = np.random.Generator | np.random.RandomState
+Bytes: TypeAlias = UInt8[Octets, "bytes"]

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-STRICT = {"extra": "forbid", "strict": True, "allow_inf_nan": False, "use_attribute_docstrings": True}
-"""What Pydantic reads from `__pydantic_config__`: unknown settings and near types are errors."""
+from app.docstrings import Described
+
+DESCRIBED = {"json_schema_extra": Described()}
+"""What Pydantic reads from `__pydantic_config__`: the texts below the fields belong into the OpenAPI document."""
+STRICT = {"extra": "forbid", "strict": True, "allow_inf_nan": False, **DESCRIBED}
+"""The same, and unknown settings and near types are errors."""
 
 
 @dataclass(frozen=True, eq=False)

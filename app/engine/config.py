@@ -16,7 +16,7 @@ from app.engine.schedules import SCHEDULES
 LARGEST_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps exactly
 
 GENERATORS: dict[str, Callable[[int], Randomness]] = {
-    "pcg64": np.random.default_rng,
+    "pcg64": lambda seed: np.random.default_rng(seed),  # noqa: PLW0108 - NumPy imports what makes them only then
     # NumPy's legacy stream, from which older programs (the tutorial among them) draw.
     "mt19937": lambda seed: np.random.RandomState(seed if seed < 2**32 else [seed % 2**32, seed >> 32]),
 }

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from app.engine.arrays import Cells, Outputs, Parameters, Scores
+from app.engine.choices import DESCRIBED
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.metrics import Metrics
 from app.engine.network import Encode, Layer, Network
@@ -37,6 +38,8 @@ class Report:
     `loss` is in scaled units, `metrics` in the user's. `training` metrics rest on all rows; `validation` metrics on the
     `rows_held_out`, each answered by the members that had not seen it. `parameters` are those of all members.
     """
+
+    __pydantic_config__ = DESCRIBED
 
     choice: str
     """What was chosen for these rows, and why."""

@@ -8,25 +8,25 @@ import hashlib
 import json
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import numpy as np
 import numpy.typing as npt
-from cattrs.preconf.json import JsonConverter, make_converter
-from jaxtyping import AbstractArray, UInt8
 from safetensors.numpy import load, save
 
+from app.engine.arrays import Bytes
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
 from app.errors import OrderDamaged
 from app.tables.blocks import Plan
 
+if TYPE_CHECKING:
+    from cattrs.preconf.json import JsonConverter
+
 KEY = "order"
 DIGEST_BYTES = 32
-
-
-Bytes = UInt8[np.ndarray, "bytes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class _Arrays(threading.local):
 def encode(order: Order) -> bytes:
     """Write an order; equal orders give equal bytes."""
     ARRAYS.named = {}
-    document = json.dumps(CONVERTER.unstructure(order, Order), sort_keys=True)
+    document = json.dumps(_converter().unstructure(order, Order), sort_keys=True)
     named, ARRAYS.named = ARRAYS.named, {}
     arrays = {name: np.ascontiguousarray(array) for name, array in named.items()}
     data: bytes = save(arrays, metadata={KEY: document})
@@ -91,7 +91,7 @@ def decode(written: bytes) -> Order:
     length = int.from_bytes(data[:8], "little")
     document = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
     ARRAYS.named = load(data)
-    order = CONVERTER.structure(document, Order)
+    order = _converter().structure(document, Order)
     ARRAYS.named = {}
     return order
 
@@ -123,7 +123,7 @@ def _as_it_is(value: Any, _type: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def _is_array(type_: object) -> bool:
-    return type_ is np.ndarray or (isinstance(type_, type) and issubclass(type_, AbstractArray))
+    return getattr(type_, "array_type", type_) is np.ndarray  # of an array with a shape, in its type, or without
 
 
 def _may_be_array(type_: object) -> bool:
@@ -136,7 +136,10 @@ def _is_plain(type_: object) -> bool:
     return get_origin(type_) in {Union, UnionType} and set(get_args(type_)) <= {str, bool, int, float, NoneType}
 
 
-def _converter() -> JsonConverter:
+@cache
+def _converter() -> "JsonConverter":
+    from cattrs.preconf.json import make_converter  # noqa: PLC0415 - only who trains needs it
+
     converter = make_converter()
     converter.register_unstructure_hook_func(_is_array, _put)
     converter.register_structure_hook_func(_is_array, _find)
@@ -146,4 +149,4 @@ def _converter() -> JsonConverter:
     return converter
 
 
-ARRAYS, CONVERTER = _Arrays(), _converter()
+ARRAYS = _Arrays()

@@ -8,6 +8,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue, ValidationError
 from pydantic_core import to_json
 
+from app.docstrings import Described
 from app.engine.arrays import Cells
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.model import Model
@@ -57,7 +58,7 @@ class RequestedOutput(BaseModel):
 class InferenceRequest(BaseModel):
     """Rows to answer."""
 
-    model_config = ConfigDict(**LOOSE, json_schema_extra={"examples": [EXAMPLE]})
+    model_config = ConfigDict(**LOOSE, json_schema_extra=Described(EXAMPLE))
 
     id: str | None = None
     parameters: Parameters = Field(default_factory=dict)

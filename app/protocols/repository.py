@@ -11,12 +11,13 @@ from app.api.openapi import NameInPath
 from app.api.parsing import parse_object
 from app.api.parts import PartsOf
 from app.api.problems import documented
+from app.docstrings import Described
 from app.errors import InvalidRequest
 from app.faults import Fault
 from app.protocols.answering import as_json
 from app.store.references import Reference
 
-LOOSE = ConfigDict(extra="ignore", use_attribute_docstrings=True)
+LOOSE = ConfigDict(extra="ignore", json_schema_extra=Described())
 
 router = APIRouter(prefix="/v2/repository", tags=["v2"])
 

@@ -297,7 +297,7 @@ async def test_every_example_of_the_openapi_document_works(client: httpx.AsyncCl
         if "{job_id}" in path or "{dataset}" in path:
             continue
         for parameter in operation.get("parameters", []):
-            if parameter["in"] == "path":
+            if parameter.get("in") == "path":
                 path = path.replace("{" + parameter["name"] + "}", parameter["schema"]["examples"][0])  # noqa: PLW2901
         if (settings.models / "exam" / "1.safetensors").exists():
             snapshot = (settings.models / "exam" / "1.safetensors").read_bytes()
@@ -318,9 +318,12 @@ async def test_every_example_of_the_openapi_document_works(client: httpx.AsyncCl
 async def test_the_openapi_document_is_complete(client: httpx.AsyncClient) -> None:
     """Every reference leads somewhere; settings show bounds, choices and meanings."""
     response = await client.get("/openapi.json")
-    schemas = response.json()["components"]["schemas"]
+    components = response.json()["components"]
+    schemas = components["schemas"]
 
-    assert set(re.findall(r'"#/components/schemas/(\w+)"', response.text)) <= set(schemas)
+    for kind, name in re.findall(r'"#/components/(\w+)/([\w.]+)"', response.text):
+        assert name in components[kind]
+    assert all(parameter["description"] for parameter in components["parameters"].values())
     rate = schemas["TrainingConfig"]["properties"]["learning_rate"]
     assert rate["anyOf"][0] == {"exclusiveMinimum": 0, "maximum": 1e6, "type": "number"}
     assert "adamw" in schemas["TrainingConfig"]["properties"]["optimizer"]["anyOf"][0]["enum"]
