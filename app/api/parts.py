@@ -68,6 +68,7 @@ class Parts:
     tables: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     answers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    explanations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     bulk: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     waiting: "set[asyncio.Task[Any] | None]" = field(default_factory=set)
     """For what clients have yet to send."""
@@ -122,14 +123,13 @@ class Parts:
 
         Raises DeadlineExceeded, or ClientDisconnect.
         """
-        patience.go_on()
-        if size < FELT:
-            return work(patience.go_on, *args, **kwargs)
-        watching = asyncio.create_task(patience.watch())
-        try:
-            return await _off_the_loop(self.answers, size, work, patience.go_on, *args, **kwargs)
-        finally:
-            watching.cancel()
+        return await _patiently(self.answers, patience, size, work, *args, **kwargs)
+
+    async def explain_patiently(
+        self, patience: Patience, work: Callable[Concatenate[GoOn, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Do what an explanation takes, which is always much; answers do not wait for it."""
+        return await _patiently(self.explanations, patience, FELT, work, *args, **kwargs)
 
     async def steps(self, work: Generator[T]) -> AsyncGenerator[T]:
         """Do work of any length a step at a time, in threads; it waits for others of its kind, no other for it.
@@ -143,6 +143,25 @@ class Parts:
                 if step is None:
                     return
                 yield step
+
+
+async def _patiently(
+    places: asyncio.Semaphore,
+    patience: Patience,
+    size: int,
+    work: Callable[Concatenate[GoOn, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Do work as long as somebody waits for it."""
+    patience.go_on()
+    if size < FELT:
+        return work(patience.go_on, *args, **kwargs)
+    watching = asyncio.create_task(patience.watch())
+    try:
+        return await _off_the_loop(places, size, work, patience.go_on, *args, **kwargs)
+    finally:
+        watching.cancel()
 
 
 async def _off_the_loop(

@@ -13,12 +13,18 @@ from app.engine.model import Model
 Joined = npt.NDArray[np.bool_]
 """For each set, shape (sets, groups), which groups it has."""
 MOST_EXACT = 12  # columns of which all combinations are tried
-ORDERS = 64  # in which more are replaced, every second one the reverse of the one before
+MOST_ORDERS = 64  # in which more are replaced, every second one the reverse of the one before
+MOST_CELLS = 2**23  # of all rows that are answered for one, where that leaves two orders at least
+CELLS_AT_ONCE = 2**18
 
 
 def evaluations(columns: int) -> int:
     """Tell how many answers it takes to explain one."""
-    return 2**columns if columns <= MOST_EXACT else ORDERS * (columns + 1)
+    return 2**columns if columns <= MOST_EXACT else _orders(columns) * (columns + 1)
+
+
+def _orders(columns: int) -> int:
+    return min(MOST_ORDERS, max(2, MOST_CELLS // (2 * columns**2) * 2))
 
 
 def middle(model: Model) -> Row:
@@ -66,14 +72,21 @@ def _in_orders(model: Model, row: Row, other: Row, groups: Sequence[Sequence[int
     """Replace group after group, in some orders: what changes with each is its share."""
     count, rng = len(groups), np.random.default_rng(0)
     shares: Array = np.zeros((count, max(len(model.labels), len(model.targets))))
-    orders = [rng.permutation(count) for _ in range(ORDERS // 2)]
+    orders = [rng.permutation(count) for _ in range(_orders(count) // 2)]
+    at_once = max(1, CELLS_AT_ONCE // len(row))
+    before = model.scores(other[np.newaxis])
     for order in (each for one in orders for each in (one, one[::-1])):
-        joined = np.zeros((count + 1, count), dtype=np.bool_)
-        for step, group in enumerate(order, start=1):
-            joined[step:, group] = True
-        scores = model.scores(_mixed(row, other, groups, joined), go_on)
-        shares[order] += np.diff(scores, axis=0) / ORDERS
-    return shares
+        mixed, last = other.copy(), before
+        for start in range(0, count, at_once):
+            joining = order[start : start + at_once]
+            steps = np.empty((len(joining), len(row)))
+            for step, group in enumerate(joining):
+                mixed[groups[group]] = row[groups[group]]
+                steps[step] = mixed
+            scores = model.scores(steps, go_on)
+            shares[joining] += np.diff(scores, axis=0, prepend=last)
+            last = scores[-1:]
+    return shares / (2 * len(orders))
 
 
 def _mixed(row: Row, other: Row, groups: Sequence[Sequence[int]], joined: Joined) -> Cells:

@@ -15,7 +15,7 @@ from app.engine.model import Model
 from app.errors import InvalidRequest
 from app.faults import MOST_FAULTS, Fault
 from app.protocols.described import answers, inputs_of
-from app.protocols.tensors import Output, Tensor, from_json, from_octets, require_datatype
+from app.protocols.tensors import TRUTHS, Output, Tensor, from_json, from_octets, require_datatype
 from app.store.store import Stored
 from app.tables.answering import cells_to_answer
 from app.tables.bounds import Bounds
@@ -28,6 +28,7 @@ from app.tables.table import Table, require_rows
 
 HEADER = "inference-header-content-length"
 OCTETS = "binary_data_size"
+LONGEST_LENGTH = 18  # digits of a number of bytes
 EXAMPLE: JsonValue = {"inputs": [{"name": "X", "shape": [1, 2], "datatype": "FP64", "data": [4, 8]}]}
 LOOSE = ConfigDict(extra="ignore", strict=True)
 Parameters = Annotated[dict[str, Any], MaxLen(100)]
@@ -114,10 +115,11 @@ def read(body: bytes, header: str | None, model: Model) -> Asked:
 
 
 def _length(header: str, whole: int) -> int:
-    if not header.isascii() or not header.isdecimal() or int(header) > whole:
+    length = int(header) if header.isascii() and header.isdecimal() and len(header) <= LONGEST_LENGTH else -1
+    if not 0 <= length <= whole:
         message = f"{HEADER} says how many of the body's {whole} bytes are JSON."
         raise InvalidRequest(message, [Fault(f"a whole number up to {whole}", got=header[:20], field=HEADER)])
-    return int(header)
+    return length
 
 
 def _raw(body: bytes, model: Model) -> Asked:
@@ -166,7 +168,7 @@ def _cells_of_tensor(tensor: Tensor, names: list[str], model: Model) -> Cells:
     if width != len(names):
         message = f"Input {tensor.name} has the shape {list(tensor.shape)}, and the model has {len(names)} columns."
         raise InvalidRequest(message, [Fault(f"[{rows}, {len(names)}]", got=str(list(tensor.shape)), field="shape")])
-    if isinstance(tensor.values, np.ndarray):
+    if isinstance(tensor.values, np.ndarray) and tensor.datatype != TRUTHS:
         X = np.ascontiguousarray(tensor.values.reshape(rows, width), dtype=np.float64)
         if X.size and PlainRows(model).takes(X) and max(X.max(), -X.min()) <= LARGEST_NUMBER:
             return X
@@ -179,12 +181,16 @@ def written(asked: Asked, stored: Stored, X: Cells, go_on: GoOn = go_on_for_ever
     """Answer rows as is asked for; raises BadTable where an answer overflows, InvalidRequest for unknown outputs."""
     outputs = {output.name: output for output in answers(stored.model, X, go_on)}
     wanted = asked.request.outputs or [RequestedOutput(name=output) for output in outputs]
-    if unknown := [output.name for output in wanted if output.name not in outputs]:
-        message = f"The model has no such output. It has: {', '.join(outputs)[:200]}."
-        raise InvalidRequest(message, [Fault("one of them", got=unknown[0][:40], field="outputs")])
+    names = [output.name for output in wanted]
+    if unknown := [name for name in names if name not in outputs] or [
+        name for name in outputs if names.count(name) > 1
+    ]:
+        message = f"Ask for outputs of the model, each once. It has: {', '.join(outputs)[:200]}."
+        raise InvalidRequest(message, [Fault("each once", got=unknown[0][:40], field="outputs")])
     all_binary = asked.is_raw or asked.request.parameters.get("binary_data_output") is True
     told, octets = [], []
     for output in wanted:
+        go_on()
         is_binary = output.parameters.get("binary_data", all_binary) is True
         told.append(_told_of(outputs[output.name], len(X), is_binary))
         if is_binary:

@@ -1,6 +1,6 @@
 """Rows as TensorFlow Serving and MLflow take them, answered as they answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,18 +8,18 @@ from fastapi import Response
 
 from app.api.answers import require_answerable
 from app.api.bodies import Body
-from app.api.parts import WORK_OF_A_TABLE, Parts, work_of
+from app.api.parts import WORK_OF_A_TABLE, Limits, Parts, work_of
 from app.api.patience import Patience, seconds_of
 from app.engine.control import GoOn
 from app.engine.explain import contributions, evaluations, middle
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, TooMuchToExplain
 from app.faults import Fault
 from app.protocols.answering import as_json
 from app.store.store import Stored
 from app.tables.answered import class_names, in_words
 from app.tables.answering import cells_to_answer
 from app.tables.bounds import Bounds
-from app.tables.cells import describe
+from app.tables.cells import describe, rows_at
 from app.tables.columns import sources_of, texts_of
 from app.tables.formats import FORMATS
 from app.tables.json_text import parse
@@ -31,43 +31,41 @@ ROWS = ("instances", "inputs", "dataframe_records", "dataframe_split")
 BESIDE = {"signature_name", "params", "parameters", "id"}  # what these servers' clients may say, and mean nothing here
 
 
-Do = Callable[[GoOn, Sent, Stored, int], Response]
-"""Answers what was sent, with at most so many numbers."""
-
-
 async def predictions(parts: Parts, body: Body, stored: Stored, names: Sequence[str] = ROWS) -> Response:
     """Answer the rows of a body: JSON that has them under one of these names, or a table in a format of its own."""
-    return await _done(parts, body, stored, names, _predicted)
+    patience = Patience(seconds_of(body.timeout), body.is_left)
+    size = _size_of(body)
+    sent = await parts.answer(size, _sent, body, stored, names, parts.limits.bounds)
+    work = work_of(size, len(sent.rows or ()) if sent.table is None else sent.table.rows, stored.model)
+    return await parts.answer_patiently(patience, work, _predicted, sent, stored, parts.limits)
 
 
 async def explanations(parts: Parts, body: Body, stored: Stored, names: Sequence[str] = ROWS) -> Response:
     """Tell for each row what each column adds to its answer; as many answers are computed as `evaluations` says."""
-    return await _done(parts, body, stored, names, _explained, evaluated=evaluations(len(sources_of(stored.model))))
-
-
-async def _done(
-    parts: Parts, body: Body, stored: Stored, names: Sequence[str], do: Do, *, evaluated: int = 1
-) -> Response:
     patience = Patience(seconds_of(body.timeout), body.is_left)
-    size = len(body.data) * (1 if body.format is None else WORK_OF_A_TABLE)
-    sent = await parts.answer(size, _sent, body, stored, names, parts.limits.bounds)
-    rows = len(sent.rows or ()) if sent.table is None else sent.table.rows
-    work = work_of(size, rows * evaluated, stored.model)
-    return await parts.answer_patiently(patience, work, do, sent, stored, parts.limits.answers)
+    sent = await parts.answer(_size_of(body), _sent, body, stored, names, parts.limits.bounds)
+    return await parts.explain_patiently(patience, _explained, sent, stored, parts.limits)
 
 
-def _predicted(go_on: GoOn, sent: Sent, stored: Stored, most: int) -> Response:
+def _size_of(body: Body) -> int:
+    return len(body.data) * (1 if body.format is None else WORK_OF_A_TABLE)
+
+
+def _predicted(go_on: GoOn, sent: Sent, stored: Stored, limits: Limits) -> Response:
     model = stored.model
     X = cells_to_answer(sent, model)
-    require_answerable(model, len(X), proba=False, most=most)
+    require_answerable(model, len(X), proba=False, most=limits.answers)
     return as_json({"predictions": in_words(model, model.scores(X, go_on))})
 
 
-def _explained(go_on: GoOn, sent: Sent, stored: Stored, most: int) -> Response:
+def _explained(go_on: GoOn, sent: Sent, stored: Stored, limits: Limits) -> Response:
     model = stored.model
     X = cells_to_answer(sent, model)
     sources = sources_of(model)
-    require_answerable(model, len(X) * evaluations(len(sources)), proba=False, most=most)
+    answered = len(X) * evaluations(len(sources))
+    require_answerable(model, answered, proba=False, most=limits.answers)
+    if answered * X.shape[1] > limits.bounds.cells:
+        raise TooMuchToExplain(answered, X.shape[1], limits.bounds.cells)
     positions = {column.name: index for index, column in enumerate(model.columns)}
     groups = [[positions[name] for name in source.columns] for source in sources]
     names = class_names(model) or model.targets
@@ -75,15 +73,17 @@ def _explained(go_on: GoOn, sent: Sent, stored: Stored, most: int) -> Response:
     def named(scores: Sequence[float]) -> float | dict[str, float]:
         return scores[0] if len(names) == 1 else dict(zip(names, scores, strict=True))
 
+    def shares_of(row: int) -> list[Any]:
+        with rows_at(lambda _mixed: row):
+            shares: list[Any] = contributions(model, X[row], groups, go_on).tolist()
+            return shares
+
     compared = named(model.scores(middle(model)[np.newaxis])[0].tolist())
     explained = [
         {
             "prediction": answer,
             "baseline": compared,
-            "contributions": {
-                source.name: named(share)
-                for source, share in zip(sources, contributions(model, X[row], groups, go_on).tolist(), strict=True)
-            },
+            "contributions": {source.name: named(share) for source, share in zip(sources, shares_of(row), strict=True)},
         }
         for row, answer in enumerate(in_words(model, model.scores(X, go_on)))
     ]

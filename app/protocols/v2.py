@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from app import __version__
+from app.api.answers import require_answerable
 from app.api.bodies import Body, octets_body
 from app.api.named import meant, one_version
 from app.api.openapi import json_body
-from app.api.parts import Parts, PartsOf, work_of
-from app.api.patience import Patience, seconds_of
+from app.api.parts import Limits, Parts, PartsOf, work_of
+from app.api.patience import LONGEST, Patience, seconds_of
 from app.api.problems import documented
 from app.engine.control import GoOn
 from app.protocols import inference
@@ -19,10 +20,8 @@ from app.protocols.answering import COMPRESSIONS, as_json, coding_of
 from app.protocols.described import PLATFORM, config, metadata
 from app.serving.statistics import told_of
 from app.store.store import Stored
-from app.tables.bounds import Bounds
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "parameters", "statistics"]
-MICROSECONDS = 1e-6
 WORK_OF_COMPRESSION = 8  # bytes of JSON to read that take as long as one to compress
 
 router = APIRouter(prefix="/v2", tags=["v2"])
@@ -113,10 +112,10 @@ async def _infer(parts: Parts, request: Request, stored: Stored, body: Body) -> 
         rows = asked.tensors[0].shape[0]
         counted.has_read(rows)
         stated = asked.request.parameters.get("timeout")
-        seconds = stated * MICROSECONDS if type(stated) is int and stated > 0 else None
+        seconds = min(stated, LONGEST * 10**6) / 10**6 if type(stated) is int and stated > 0 else None
         patience = Patience(seconds_of(body.timeout, seconds), body.is_left)
         work = work_of(len(body.data), rows, stored.model)
-        answered = await parts.answer_patiently(patience, work, _answer, asked, stored, parts.limits.bounds)
+        answered = await parts.answer_patiently(patience, work, _answer, asked, stored, parts.limits)
     length = answered.header_length
     headers = {} if length is None else {inference.HEADER: str(length)}
     media_type = "application/json" if length is None else "application/octet-stream"
@@ -127,6 +126,7 @@ async def _infer(parts: Parts, request: Request, stored: Stored, body: Body) -> 
     return Response(content, headers=headers, media_type=media_type)
 
 
-def _answer(go_on: GoOn, asked: inference.Asked, stored: Stored, bounds: Bounds) -> inference.Answered:
-    X = inference.cells(asked, stored.model, bounds)
+def _answer(go_on: GoOn, asked: inference.Asked, stored: Stored, limits: Limits) -> inference.Answered:
+    X = inference.cells(asked, stored.model, limits.bounds)
+    require_answerable(stored.model, len(X), proba=False, most=limits.answers)
     return inference.written(asked, stored, X, go_on)

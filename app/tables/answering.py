@@ -14,7 +14,7 @@ from app.tables.cells import Faults, closest, names
 from app.tables.columns import answer, sources_of
 from app.tables.plain import PlainRows
 from app.tables.sent import Sent
-from app.tables.table import Table, from_arrays, from_records
+from app.tables.table import Table, from_arrays, from_records, require_rows
 
 UNFIT = "Some cells are not what their column needs."
 
@@ -71,6 +71,7 @@ def _matching(sent: Sent, columns: tuple[str, ...], targets: tuple[str, ...]) ->
     if sent.X is not None:
         table = from_arrays(sent.X, sent.columns or columns, typed=True)
     elif sent.table is not None:
+        require_rows(range(sent.table.rows))
         table = sent.table
     elif sent.rows and isinstance(sent.rows[0], dict) and sent.columns is None:
         if not sent.ignore_extra:

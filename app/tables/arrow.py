@@ -4,7 +4,10 @@ It takes half of the time and memory that a server begins with otherwise.
 """
 
 from importlib import import_module
+from threading import Lock
 from typing import Any
+
+IMPORTING = Lock()  # two threads that import parts of a package at once, and its whole, may get it half made
 
 
 class _Later:
@@ -14,7 +17,9 @@ class _Later:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - pyarrow has no types
-        value = getattr(import_module(self._name), name)
+        with IMPORTING:
+            import_module("pyarrow")
+            value = getattr(import_module(self._name), name)
         setattr(self, name, value)  # the next time it is found at once
         return value
 

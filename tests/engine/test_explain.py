@@ -90,3 +90,17 @@ def test_it_is_told_before_how_many_answers_it_takes() -> None:
     assert evaluations(MOST_EXACT) == 4096
     assert evaluations(MOST_EXACT + 1) < 4096
     assert evaluations(100) == 64 * 101
+    assert evaluations(1000) == 8 * 1001
+    assert evaluations(9000) == 2 * 9001
+
+
+def test_very_many_columns_are_answered_some_rows_at_a_time() -> None:
+    """Which changes nothing: they add up, and the work can be stopped between the blocks."""
+    model = wide(600)
+    row = model.encoder.highest.copy()
+    asked = []
+
+    shares = contributions(model, row, [[index] for index in range(600)], lambda: asked.append(1))[:, 0]
+
+    assert shares.sum() == pytest.approx(difference(model, row)[0], abs=1e-9)
+    assert len(asked) > 22 * 2

@@ -169,3 +169,43 @@ async def test_too_many_explanations_are_refused(settings: Settings) -> None:
         for rows, status in ((2, 200), (3, 413)):
             response = await client.post("/v1/models/exam:explain", json={"instances": X[:1] * rows})
             assert response.status_code == status
+
+
+@pytest.mark.parametrize("rows", [{"hours_studied": [], "hours_slept": []}, []])
+async def test_no_rows_are_no_request(exam: httpx.AsyncClient, rows: object) -> None:
+    """In whatever form they are not there."""
+    for verb in ("predict", "explain"):
+        response = await exam.post(f"/v1/models/exam:{verb}", json={"inputs": rows})
+        assert response.status_code == 400
+        assert "no rows" in response.json()["error"]
+
+
+async def test_explanations_of_very_many_columns_are_counted_before(client: httpx.AsyncClient) -> None:
+    """They would take minutes, of which nothing else bounds one."""
+    rows = [[(row * column) % 7 for column in range(4000)] for row in range(3)]
+    request = {"name": "wide", "X": rows, "y": [1.5, 2.5, 3.5], "network": {"hidden": []}, "training": {"epochs": 1}}
+    assert (await client.post("/train", json=request)).status_code == 201
+
+    response = await client.post("/v1/models/wide:explain", json={"instances": rows[:1]})
+
+    assert response.status_code == 413
+    assert "8002 rows of 4000 columns" in response.json()["error"]
+
+
+async def test_a_row_that_cannot_be_explained_is_named(client: httpx.AsyncClient) -> None:
+    """Its answer can be told, and those of its mixtures with the middle cannot."""
+    X = [[number % 5, number % 7] for number in range(30)]
+    training = {"optimizer": "adam", "epochs": 2, "members": 1}
+    network = {"hidden": [1], "activation": "exponential"}
+    y = [number / 3 for number in range(30)]
+    await client.post("/train", json={"name": "steep", "X": X, "y": y, "network": network, "training": training})
+    weights = (await client.get("/models/steep/weights")).json()
+    (first,), (second,) = weights["members"][0]["layers"][0]["W"]
+    scale = [column["scale"] for column in weights["inputs"]]
+    row = [1e5 * second * scale[0], -1e5 * first * scale[1]]  # each far away, and their effects cancel out
+    assert (await client.post("/predict", json={"model": "steep", "X": [row]})).status_code == 200
+
+    response = await client.post("/v1/models/steep:explain", json={"instances": [*X[:4], row]})
+
+    assert response.status_code == 400
+    assert "row 4" in response.json()["error"]
