@@ -10,6 +10,7 @@ import platform
 
 import numpy as np
 from pydantic import ValidationError
+from pydantic_core import from_json
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -74,17 +75,25 @@ def read_document(data: bytes) -> Document:
         message = "it is cut short, or no safetensors file"
         raise Damage(message)
     try:
-        text = json.loads(data[LENGTH_BYTES:end])["__metadata__"][KEY]
-        found = json.loads(text)["format"]
-        if isinstance(found, int) and found > FORMAT:
-            raise NewerFormat(found)
-        if isinstance(found, int) and found < FORMAT:
-            message = f"it has format {found}, which no release of netlet has ever written"
-            raise Damage(message)
-        return Document.model_validate_json(text)
-    except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
+        text = from_json(data[LENGTH_BYTES:end])["__metadata__"][KEY]
+        return _document(text)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         message = f"its header cannot be read ({type(error).__name__})"
         raise Damage(message) from error
+
+
+def _document(text: str) -> Document:
+    """Read a document; one that this release cannot read may be of another format."""
+    try:
+        return Document.model_validate_json(text)
+    except ValidationError:
+        found = json.loads(text)["format"]
+        if isinstance(found, int) and found > FORMAT:
+            raise NewerFormat(found) from None
+        if isinstance(found, int) and found < FORMAT:
+            message = f"it has format {found}, which no release of netlet has ever written"
+            raise Damage(message) from None
+        raise
 
 
 def header_end(beginning: bytes) -> int:
@@ -95,7 +104,7 @@ def header_end(beginning: bytes) -> int:
 def size(beginning: bytes) -> int:
     """Tell from a snapshot's header how long the file is; raise Damage if it does not say."""
     try:
-        header = json.loads(beginning[LENGTH_BYTES:])
+        header = from_json(beginning[LENGTH_BYTES:])
         ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
         return len(beginning) + min(max(0, *map(int, ends)), LARGEST_FILE)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:

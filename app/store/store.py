@@ -40,9 +40,18 @@ from app.store.schema import models, versions
 PREFIX = re.compile(r"[a-z0-9._-]*", re.ASCII)
 AFTER_ALL = "~"  # comes after all that a name may have
 NO_FILE = {errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO}
-_SAVED = select(versions.c.sha256).where(
-    versions.c.name == bindparam("name"), versions.c.version == bindparam("version")
+_OF_MODEL = versions.c.name == bindparam("name")
+_SAVED = select(versions.c.sha256).where(_OF_MODEL, versions.c.version == bindparam("version"))
+_VERSION = select(versions.c.version).where(_OF_MODEL, versions.c.version == bindparam("version"))
+_POINTED = select(pointers.c.version).where(
+    pointers.c.name == bindparam("name"), pointers.c.alias == bindparam("alias")
 )
+_NEWEST = select(
+    func.coalesce(
+        _POINTED.scalar_subquery(), select(func.max(versions.c.version)).where(_OF_MODEL).scalar_subquery()
+    ).label("version")
+)
+READ_AT_ONCE = 2**18  # bytes; a longer file is read once it is known how long it says it is
 LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
@@ -160,7 +169,8 @@ class ModelStore:
 
         Raises ModelNotFound, VersionNotFound or AliasNotFound.
         """
-        for row in self.catalogue.read(_meant(reference)):
+        values = {"name": reference.name, "version": reference.version, "alias": reference.alias or LIVE}
+        for row in self.catalogue.read(_meant(reference), values):
             if row.version is not None:
                 return reference.name, row.version
         found = self.versions(reference.name)
@@ -176,9 +186,11 @@ class ModelStore:
         Raises VersionNotFound, SnapshotDamaged or SnapshotFormatNewer.
         """
         try:
-            beginning = self._beginning(name, version)
-            snapshot.read_document(beginning)  # before more of it is read
-            data, written = self._read(name, version, snapshot.size(beginning) + 1)
+            data, written = self._read(name, version, READ_AT_ONCE)
+            if len(data) == READ_AT_ONCE:
+                beginning = self._beginning(name, version)
+                snapshot.read_document(beginning)  # before more of it is read
+                data, written = self._read(name, version, snapshot.size(beginning) + 1)
             model, document = snapshot.decode(data)
         except snapshot.NewerFormat as error:
             raise SnapshotFormatNewer(name, version, error.found, FORMAT) from error
@@ -267,16 +279,9 @@ class ModelStore:
 
 def _meant(reference: Reference) -> Select[Any]:
     """Choose the version that a reference means: no row, or None, where there is none."""
-    own = versions.c.name == reference.name
     if reference.version is not None:
-        return select(versions.c.version).where(own, versions.c.version == reference.version)
-    pointed = select(pointers.c.version).where(
-        pointers.c.name == reference.name, pointers.c.alias == (reference.alias or LIVE)
-    )
-    if reference.alias is not None:
-        return pointed
-    newest = select(func.max(versions.c.version)).where(own)
-    return select(func.coalesce(pointed.scalar_subquery(), newest.scalar_subquery()).label("version"))
+        return _VERSION
+    return _NEWEST if reference.alias is None else _POINTED
 
 
 def _time(seconds: float) -> datetime:

@@ -122,11 +122,11 @@ class Late(ModelStore):
         super().__init__(store.root, store.catalogue)
         self.new = [model]
 
-    def _beginning(self, name: str, version: int) -> bytes:
+    def _read(self, name: str, version: int, most: int) -> tuple[bytes, float]:
         """Let a new version come, and the one that is asked for expire, before the first of it is read."""
         if self.new:
             self.publish(name, self.new.pop())
-        return super()._beginning(name, version)
+        return super()._read(name, version, most)
 
 
 async def test_a_name_whose_version_expires_before_it_is_read_means_the_next(store: ModelStore, model: Model) -> None:
