@@ -44,6 +44,7 @@ class Server(uvicorn.Server):
         """Begin; what is there by then stays to the end, and no collection needs to look at it again."""
         await super().startup(sockets)
         gc.freeze()
+        gc.enable()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle SIGINT and SIGTERM."""

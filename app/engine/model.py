@@ -156,9 +156,10 @@ def tiled_outputs(
     blocks = []
     for start in range(0, tiles, step):
         features = encode(X[start * TILE : (start + step) * TILE])
-        padded = np.zeros((min(step, tiles - start), 1, TILE, features.shape[1]), dtype=parameters.dtype)
-        padded.reshape(-1, features.shape[1])[: len(features)] = features
+        if len(features) % TILE:
+            features = np.concatenate((features, np.zeros((-len(features) % TILE, features.shape[1]))))
+        tiled = features.astype(parameters.dtype, copy=False).reshape(-1, 1, TILE, features.shape[1])
         go_on()
-        blocks.append(network.answers(layers, network.enter(parameters, padded)))
+        blocks.append(network.answers(layers, network.enter(parameters, tiled)))
     answers = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     return answers.swapaxes(0, 1).reshape(members, tiles * TILE, outputs)[:, : len(X)]

@@ -5,10 +5,12 @@ from threading import local
 from typing import Any, NamedTuple
 
 import numpy as np
-import simdjson
 
 from app.engine.arrays import Cells
+from app.later import Later
 from app.tables.cells import LARGEST_NUMBER
+
+simdjson: Any = Later("simdjson")
 
 MOST_KEYS = 20  # of an object: simdjson looks through all of them for each
 KEPT = 2**18  # bytes of a body that a parser is kept for
@@ -19,8 +21,7 @@ Scalar = str | int | float | bool | None
 class _Kept(local):
     """A parser for each thread, whose memory is as long as the longest body it had."""
 
-    def __init__(self) -> None:
-        self.parser = simdjson.Parser()
+    parser: Any = None
 
 
 _kept = _Kept()
@@ -44,7 +45,7 @@ def arrays_of(body: bytes) -> Arrays | None:
     if body[:1] != b"{" or b"\\" in body:  # simdjson reads behind a byte-order mark, and keys up to a \\u0000
         return None
     try:
-        sent: Any = (_kept.parser if len(body) < KEPT else simdjson.Parser()).parse(body)
+        sent: Any = _parser_for(body).parse(body)
         if len(sent) > MOST_KEYS:
             return None
         name = next((name for name in ROWS if name in sent), "")
@@ -53,8 +54,16 @@ def arrays_of(body: bytes) -> Arrays | None:
         beside = {key: value for key in keys if isinstance(value := sent[key], Scalar)}
     except (ValueError, TypeError, KeyError, RuntimeError):  # RuntimeError: of a number beyond 64 bits
         return None
-    is_all = _count(body, b":") == len(beside) + 1 == len(sent)  # more may be a key that is there twice
+    is_all = len(beside) + 1 == len(sent)  # which counts a key twice that is there twice
     return Arrays(name, X, beside) if is_all and max(X.max(), -X.min()) <= LARGEST_NUMBER else None
+
+
+def _parser_for(body: bytes) -> Any:  # noqa: ANN401 - simdjson has no types
+    if len(body) >= KEPT:
+        return simdjson.Parser()
+    if _kept.parser is None:
+        _kept.parser = simdjson.Parser()
+    return _kept.parser
 
 
 def _count(body: bytes, byte: bytes) -> int:
