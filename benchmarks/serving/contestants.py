@@ -98,13 +98,15 @@ def interpreter(name: str, contestant: Contestant) -> Path | None:
 @contextmanager
 def running(command: Sequence[str], url: str, body: Body) -> Iterator[tuple[int, float]]:
     """Run a server on its processor; give its process and the seconds to its first answer; end all it started."""
+    programs = Path(command[0]).parent  # of its environment: some start others by their name alone
     began = perf_counter()
     server = subprocess.Popen(  # noqa: S603 - our own command
         [*pinned(SERVER_PROCESSOR), *command],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env=AS_INSTALLED | {"MLFLOW_DISABLE_ENV_CREATION": "true"},
+        env=AS_INSTALLED
+        | {"MLFLOW_DISABLE_ENV_CREATION": "true", "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
     )
     try:
         _first_answer(url, body)
