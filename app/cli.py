@@ -33,13 +33,13 @@ def serve(
     ] = None,
 ) -> None:
     """Serve models until stopped."""
-    gc.disable()  # what is made up to the start stays; looking for what does not is a seventh of the time it takes
     from app.workers import is_worker, supervise
 
     given = {"host": host, "port": port, "workers": workers}
     settings = _settings().model_copy(update={name: value for name, value in given.items() if value is not None})
     if settings.workers > 1 and not is_worker():
         supervise(settings)
+    gc.disable()  # what is made up to the start stays; looking for what does not is a seventh of the time it takes
     from app import server
 
     server.serve(settings)

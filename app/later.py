@@ -4,7 +4,7 @@ from importlib import import_module
 from threading import Lock
 from typing import Any
 
-IMPORTING = Lock()  # two threads that import parts of a package at once, and its whole, may get it half made
+IMPORTING: dict[str, Lock] = {}  # two threads that import a package and a part of it at once may get it half made
 
 
 class Later:
@@ -14,8 +14,9 @@ class Later:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as a module's names are
-        with IMPORTING:
-            import_module(self._name.partition(".")[0])
+        package = self._name.partition(".")[0]
+        with IMPORTING.setdefault(package, Lock()):
+            import_module(package)
             value = getattr(import_module(self._name), name)
         setattr(self, name, value)  # the next time it is found at once
         return value

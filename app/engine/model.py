@@ -158,7 +158,7 @@ def tiled_outputs(
         features = encode(X[start * TILE : (start + step) * TILE])
         if len(features) % TILE:
             features = np.concatenate((features, np.zeros((-len(features) % TILE, features.shape[1]))))
-        tiled = features.astype(parameters.dtype, copy=False).reshape(-1, 1, TILE, features.shape[1])
+        tiled = np.ascontiguousarray(features, dtype=parameters.dtype).reshape(-1, 1, TILE, features.shape[1])
         go_on()
         blocks.append(network.answers(layers, network.enter(parameters, tiled)))
     answers = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)

@@ -1,6 +1,5 @@
 """Where trainings run: warm processes, niced and bounded, that can be lost one at a time; or threads, for tests."""
 
-import logging
 import multiprocessing
 import os
 import resource
@@ -22,8 +21,6 @@ T = TypeVar("T")
 
 PRELOADED = ["app.jobs.work", "cattrs.preconf.json", "numpy.random"]  # for all processes at once
 NICE = 10  # answers come before trainings
-
-log = logging.getLogger(__name__)
 
 
 class ProcessExecutor(Executor):

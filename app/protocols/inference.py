@@ -178,7 +178,7 @@ def _cells_of_tensor(tensor: Tensor, names: list[str], model: Model) -> Cells:
 
 
 def written(asked: Asked, stored: Stored, X: Cells, go_on: GoOn = go_on_for_ever) -> Answered:
-    """Answer rows as is asked for; raises BadTable where an answer overflows, InvalidRequest for unknown outputs."""
+    """Answer rows as is asked for; raises BadTable where an answer overflows, InvalidRequest for outputs it has not."""
     outputs = {output.name: output for output in answers(stored.model, X, go_on)}
     wanted = asked.request.outputs or [RequestedOutput(name=output) for output in outputs]
     names = [output.name for output in wanted]
