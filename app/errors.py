@@ -149,16 +149,6 @@ class TooManyAnswers(InputError):
         super().__init__(f"The answer would have {count} numbers; this service sends {limit} at most. Send fewer rows.")
 
 
-class TooMuchToExplain(InputError):
-    """Explaining would take answers to more cells than the service takes at once."""
-
-    def __init__(self, rows: int, columns: int, limit: int) -> None:
-        super().__init__(
-            f"To explain these, {rows} rows of {columns} columns would have to be answered, more than the {limit} "
-            "cells this service takes at once. Send fewer rows."
-        )
-
-
 class BudgetExceeded(InputError):
     """One training would take more work or memory than the service allows."""
 

@@ -83,7 +83,6 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.WorkerLost: Kind(503, "worker-lost", "The training's process was lost", 1),
     errors.ShuttingDown: Kind(503, "shutting-down", "The service is shutting down", 10),
     errors.TooManyAnswers: Kind(413, "too-many-answers", "The answer would be too long"),
-    errors.TooMuchToExplain: Kind(413, "too-much-to-explain", "The explanation would take too long"),
     errors.Unforeseen: Kind(500, "internal", "Something went wrong here"),
 }
 """Each concrete error and what it is in HTTP; the slug is the end of the problem's type."""

@@ -12,7 +12,7 @@ from app.api.parts import WORK_OF_A_TABLE, Limits, Parts, work_of
 from app.api.patience import Patience, seconds_of
 from app.engine.control import GoOn
 from app.engine.explain import contributions, evaluations, middle
-from app.errors import InvalidRequest, TooMuchToExplain
+from app.errors import InvalidRequest, TableTooLarge
 from app.faults import Fault
 from app.protocols.answering import as_json
 from app.store.store import Stored
@@ -65,7 +65,7 @@ def _explained(go_on: GoOn, sent: Sent, stored: Stored, limits: Limits) -> Respo
     answered = len(X) * evaluations(len(sources))
     require_answerable(model, answered, proba=False, most=limits.answers)
     if answered * X.shape[1] > limits.bounds.cells:
-        raise TooMuchToExplain(answered, X.shape[1], limits.bounds.cells)
+        raise TableTooLarge(answered, X.shape[1], limits.bounds.cells, of="cells, with all that explains them,")
     positions = {column.name: index for index, column in enumerate(model.columns)}
     groups = [[positions[name] for name in source.columns] for source in sources]
     names = class_names(model) or model.targets
