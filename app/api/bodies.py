@@ -128,4 +128,5 @@ async def prediction_body(request: Request, parts: PartsOf) -> AsyncIterator[Bod
 
 TrainingBody = Annotated[Body, Depends(training_body)]
 ShortBody = Annotated[Body, Depends(short_body)]
+OctetsBody = Annotated[Body, Depends(octets_body)]
 PredictionBody = Annotated[Body, Depends(prediction_body)]

@@ -5,9 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from app.api.bodies import Body, octets_body
+from app.api.bodies import OctetsBody
 from app.api.named import meant
-from app.api.openapi import NameInPath
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.errors import InvalidRequest
@@ -36,13 +35,13 @@ async def ping_model(stored: Annotated[Stored, Depends(meant)]) -> Response:
 
 
 @router.post("/models/{name}/invocations", responses=ANSWERED, openapi_extra=rows_as("inputs"))
-async def invoke_model(parts: PartsOf, name: NameInPath, body: Annotated[Body, Depends(octets_body)]) -> Response:
+async def invoke_model(parts: PartsOf, stored: Annotated[Stored, Depends(meant)], body: OctetsBody) -> Response:
     """Answer rows that are sent as MLflow's clients do, with the model that the path names."""
-    return await predictions(parts, body, await parts.loaded.find(name))
+    return await predictions(parts, body, stored)
 
 
 @router.post("/invocations", responses=ANSWERED, openapi_extra=rows_as("inputs"))
-async def invoke(parts: PartsOf, body: Annotated[Body, Depends(octets_body)], model: str | None = None) -> Response:
+async def invoke(parts: PartsOf, body: OctetsBody, model: str | None = None) -> Response:
     """Answer rows that are sent as MLflow's clients do, with the model that the address names, or the only one."""
     name = await asyncio.to_thread(_only, parts) if model is None else model
     return await predictions(parts, body, await parts.loaded.find(name))

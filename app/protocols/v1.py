@@ -5,9 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from app.api.bodies import Body, octets_body
+from app.api.bodies import OctetsBody
 from app.api.named import meant
-from app.api.openapi import NameInPath
 from app.api.parts import PartsOf
 from app.api.problems import documented
 from app.protocols.answering import as_json, rows_as
@@ -15,6 +14,9 @@ from app.protocols.rows import explanations, predictions
 from app.store.store import Stored
 
 router = APIRouter(prefix="/v1/models", tags=["v1"])
+NAMES = ("instances", "inputs")  # that rows are sent by
+INSTANCES = rows_as("instances")
+ANSWERED = documented(400, 403, 404, 409, 413, 415, 503, 504)
 
 
 @router.get("", responses=documented(503))
@@ -24,24 +26,16 @@ async def models(parts: PartsOf) -> Response:
     return as_json({"models": sorted({name for name, _ in listed})})
 
 
-@router.post(
-    "/{name}:predict",
-    responses=documented(400, 403, 404, 409, 413, 415, 503, 504),
-    openapi_extra=rows_as("instances"),
-)
-async def predict(parts: PartsOf, name: NameInPath, body: Annotated[Body, Depends(octets_body)]) -> Response:
+@router.post("/{name}:predict", responses=ANSWERED, openapi_extra=INSTANCES)
+async def predict(parts: PartsOf, stored: Annotated[Stored, Depends(meant)], body: OctetsBody) -> Response:
     """Answer rows that are sent as `instances`: lists in the order of the columns, or objects."""
-    return await predictions(parts, body, await parts.loaded.find(name), ("instances", "inputs"))
+    return await predictions(parts, body, stored, NAMES)
 
 
-@router.post(
-    "/{name}:explain",
-    responses=documented(400, 403, 404, 409, 413, 415, 503, 504),
-    openapi_extra=rows_as("instances"),
-)
-async def explain(parts: PartsOf, name: NameInPath, body: Annotated[Body, Depends(octets_body)]) -> Response:
+@router.post("/{name}:explain", responses=ANSWERED, openapi_extra=INSTANCES)
+async def explain(parts: PartsOf, stored: Annotated[Stored, Depends(meant)], body: OctetsBody) -> Response:
     """Tell what each column adds to the answers, against a row in the middle of what the model was trained on."""
-    return await explanations(parts, body, await parts.loaded.find(name), ("instances", "inputs"))
+    return await explanations(parts, body, stored, NAMES)
 
 
 @router.get("/{name}", responses=documented(404, 409, 503))

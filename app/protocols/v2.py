@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app import __version__
 from app.api.answers import require_answerable
-from app.api.bodies import Body, octets_body
+from app.api.bodies import Body, OctetsBody
 from app.api.named import meant, one_version
 from app.api.openapi import json_body
 from app.api.parts import Limits, Parts, PartsOf, work_of
@@ -26,8 +26,6 @@ WORK_OF_COMPRESSION = 8  # bytes of JSON to read that take as long as one to com
 
 router = APIRouter(prefix="/v2", tags=["v2"])
 
-
-OctetsBody = Annotated[Body, Depends(octets_body)]
 READ = documented(404, 409, 503)
 ANSWERED = documented(400, 403, 404, 409, 413, 415, 503, 504)
 

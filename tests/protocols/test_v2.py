@@ -9,44 +9,8 @@ import httpx
 import numpy as np
 import pytest
 
-from app.settings import Settings
-from tests.conftest import ROWS, client_of
-
-FLOWERS = [
-    {"petal": petal, "colour": colour, "wild": wild, "seen": f"2026-0{1 + number % 9}-01", "kind": kind}
-    for number, (petal, colour, wild, kind) in enumerate(
-        [
-            (1.0, "red", True, "rose"),
-            (5.0, "white", False, "lily"),
-            (1.5, "red", False, "rose"),
-            (6.0, "blue", True, "iris"),
-        ]
-        * 4
-    )
-]
-SPARSE = [{"a": number, "b": None if number % 3 == 0 else number / 2, "y": number * 2.0} for number in range(12)]
-
-
-@pytest.fixture
-async def models(client: httpx.AsyncClient) -> httpx.AsyncClient:
-    """Train models of numbers, of all kinds of columns, of several answers, and one that knows missing values."""
-    several = [row | {"sleepy": row["hours_slept"] > 8} for row in ROWS]
-    quick = {"training": {"epochs": 5}, "network": {"hidden": [3]}}
-    for request in (
-        {"name": "exam", "rows": ROWS, "target": "score"},
-        {"name": "flowers", "rows": FLOWERS, "target": "kind"} | quick,
-        {"name": "sparse", "rows": SPARSE, "target": "y"} | quick,
-        {"name": "two", "rows": ROWS, "target": ["score", "hours_slept"]} | quick,
-        {"name": "truths", "rows": several, "target": "sleepy"} | quick,
-    ):
-        response = await client.post("/train", json=request)
-        assert response.status_code == 201, response.text
-    return client
-
-
-def tensor(name: str, datatype: str, shape: list[int], data: Any, **parameters: Any) -> dict[str, Any]:
-    made = {"name": name, "datatype": datatype, "shape": shape, "data": data}
-    return made | {"parameters": parameters} if parameters else made
+from tests.protocols.asking import tensor
+from tests.protocols.conftest import FLOWERS
 
 
 async def infer(client: httpx.AsyncClient, model: str, *inputs: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -375,48 +339,3 @@ async def test_an_alias_is_a_model_of_its_own(models: httpx.AsyncClient) -> None
     assert (await models.get("/v2/models/exam@best/ready")).json()["ready"] is True
     assert outputs_of(await infer(models, "exam@best", NESTED)) == outputs_of(await infer(models, "exam", NESTED))
     assert (await models.get("/v2/models/exam@worst")).status_code == 404
-
-
-async def test_an_answer_has_no_more_numbers_than_any_other(settings: Settings) -> None:
-    """However short the request is that asks for them."""
-    async with client_of(settings.model_copy(update={"most_answers": 8})) as client:
-        await client.post("/train", json={"name": "exam", "rows": ROWS, "target": "score"})
-        for rows, status in ((8, 200), (9, 413)):
-            body = {"inputs": [tensor("X", "FP64", [rows, 2], [1, 2] * rows)]}
-            assert (await client.post("/v2/models/exam/infer", json=body)).status_code == status
-
-
-async def test_an_output_is_asked_for_once(models: httpx.AsyncClient) -> None:
-    """It would be written as often as it is named."""
-    body = {"inputs": [tensor("X", "FP64", [1, 2], [1, 2])], "outputs": [{"name": "score"}] * 2}
-    response = await models.post("/v2/models/exam/infer", json=body)
-    assert response.status_code == 400
-    assert "each once" in response.json()["error"]
-
-
-async def test_numbers_of_any_length_are_numbers(models: httpx.AsyncClient) -> None:
-    """A timeout beyond all floats is no deadline; a length with more digits than any is refused."""
-    body: dict[str, Any] = {"inputs": [tensor("X", "FP64", [1, 2], [1, 2])]}
-    sent = json.dumps(body | {"parameters": {"timeout": 0}}).replace('"timeout": 0', '"timeout": ' + "9" * 400)
-    assert (await models.post("/v2/models/exam/infer", content=sent)).status_code == 200
-
-    headers = {"inference-header-content-length": "9" * 5000}
-    response = await models.post("/v2/models/exam/infer", json=body, headers=headers)
-    assert response.status_code == 400
-
-
-async def test_truths_are_no_numbers_in_octets_either(models: httpx.AsyncClient) -> None:
-    """As in JSON."""
-    document = json.dumps({"inputs": [tensor("X", "BOOL", [1, 2], None, binary_data_size=2)]}).encode()
-    headers = {"inference-header-content-length": str(len(document))}
-    response = await models.post("/v2/models/exam/infer", content=document + b"\1\1", headers=headers)
-    assert response.status_code == 400
-    assert "got true" in response.json()["error"]
-
-
-async def test_no_rows_are_refused_in_columns_too(models: httpx.AsyncClient) -> None:
-    """As they are in one tensor."""
-    inputs = [tensor(name, "FP64", [0], []) for name in ("hours_studied", "hours_slept")]
-    response = await models.post("/v2/models/exam/infer", json={"inputs": inputs})
-    assert response.status_code == 400
-    assert "no rows" in response.json()["error"]
