@@ -39,7 +39,10 @@ class Described:
 
 @cache
 def _of_module(name: str) -> dict[str, dict[str, str]]:
-    tree = ast.parse(inspect.getsource(sys.modules[name]))
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[name]))
+    except OSError:  # only what was compiled is there
+        return {}
     return {node.name: _below_fields(node) for node in tree.body if isinstance(node, ast.ClassDef)}
 
 

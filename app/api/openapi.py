@@ -68,7 +68,8 @@ def describe(app: FastAPI, *more: type[BaseModel]) -> None:
             document["components"]["schemas"] = added["$defs"] | document["components"]["schemas"]
             document["components"]["parameters"] = parameters(*READ_FROM_THE_ADDRESS)
             for operation in [operation for path in document["paths"].values() for operation in path.values()]:
-                operation["summary"] = operation["description"].splitlines()[0].rstrip(".")
+                if "description" in operation:  # which Python leaves out where it is asked to (-OO)
+                    operation["summary"] = operation["description"].splitlines()[0].rstrip(".")
                 if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                     del operation["responses"]["422"]  # FastAPI's own, where nothing but the path can be wrong: a 404
             for unused in ("HTTPValidationError", "ValidationError"):

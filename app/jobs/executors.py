@@ -45,14 +45,22 @@ class ProcessExecutor(Executor):
         self.idle: list[_Worker] = []
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run a function of an importable module in a process of its own; raises RuntimeError after `shutdown`."""
+        """Run a function of an importable module in a process of its own.
+
+        Raises BrokenProcessPool where there is no thread to wait for it, RuntimeError after `shutdown`.
+        """
         with self.changed:
             if self.is_shut:
                 message = "The processes have been shut down."
                 raise RuntimeError(message)
             self.calls += 1
         future: Future[T] = Future()
-        Thread(target=self._do, args=(future, partial(fn, *args, **kwargs)), daemon=True).start()
+        try:
+            Thread(target=self._do, args=(future, partial(fn, *args, **kwargs)), daemon=True).start()
+        except RuntimeError as error:
+            self._give_back(None, is_good=False)
+            message = f"no process can be started ({error})"
+            raise BrokenProcessPool(message) from error
         return future
 
     def _do(self, future: Future[T], call: Callable[[], T]) -> None:
@@ -64,7 +72,7 @@ class ProcessExecutor(Executor):
             worker = self._take()
             future.add_done_callback(worker.kill_if_cancelled)
             result, error = worker.do(call)
-        except BrokenProcessPool as problem:
+        except Exception as problem:  # noqa: BLE001 - whatever keeps a process from starting belongs to who asked for it
             error = problem
         is_wanted = future.set_running_or_notify_cancel()  # from now on it cannot be cancelled
         self._give_back(worker, is_good=is_wanted and not isinstance(error, BrokenProcessPool))

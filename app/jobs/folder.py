@@ -1,14 +1,16 @@
 """The folder of jobs that are not over: `.jobs/<id>.order`, `<id>.checkpoints/`, `<id>-<attempt>.note` and `.wish`."""
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from pathlib import Path
 
 from app.jobs.job import Job, Point
 from app.jobs.progress import Note
 from app.store.files import kept_aside, make, opened, remove, storage_errors
+
+log = logging.getLogger(__name__)
 
 FOLDER = ".jobs"  # no model can be called this
 
@@ -50,7 +52,7 @@ class JobFolder:
         return tuple(told)
 
     def clear(self, job: str) -> None:
-        """Remove all files of a job."""
+        """Remove all files of a job, or leave them to the next start."""
         self._remove(lambda own: own == job)
 
     def sweep(self, unfinished: Collection[str]) -> None:
@@ -58,8 +60,13 @@ class JobFolder:
         self._remove(lambda own: own not in unfinished)
 
     def _remove(self, chosen: Callable[[str], bool]) -> None:
-        with suppress(FileNotFoundError), opened(self.path) as folder:
-            for name in os.listdir(folder):  # noqa: PTH208 - a descriptor
-                if chosen(name.partition(".")[0].partition("-")[0]):
-                    remove(name, within=folder)
-                    shutil.rmtree(self.path / name, ignore_errors=True)  # checkpoints
+        try:
+            with opened(self.path) as folder:
+                for name in os.listdir(folder):  # noqa: PTH208 - a descriptor
+                    if chosen(name.partition(".")[0].partition("-")[0]):
+                        remove(name, within=folder)
+                        shutil.rmtree(self.path / name, ignore_errors=True)  # checkpoints
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            log.warning("files of jobs stay for now (%s)", error.strerror)

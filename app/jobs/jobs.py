@@ -92,8 +92,10 @@ class Jobs:
         self.reserved += runs
         # It is trained while it is written down; nobody is told before both are done.
         kept = data if is_short else self.folder.order(job_id)
-        future = self.calls.begin(job_id, 1, kept, 0 if request.paused else None) if runs else None
+        future = None
         try:
+            if runs:
+                future = self.calls.begin(job_id, 1, kept, 0 if request.paused else None)
             found = await self._write(
                 lambda unit: self.ledger.submit(unit, job_id, entry, request, runs=runs, most_queued=most)
             )

@@ -11,6 +11,7 @@ from app.engine.model import Report
 from app.engine.recipe import Recipe
 from app.engine.table import Column, Label, Source
 from app.errors import UnsuitableTarget
+from app.tables.kinds import KINDS
 
 FORMAT = 2
 
@@ -51,6 +52,8 @@ class Document(BaseModel):
                 yield f"it has no {what}, or two of one name"
         if self.sources and [name for source in self.sources for name in source.columns] != columns:
             yield "its columns are not those that were sent"
+        if not {source.kind for source in self.sources} <= KINDS.keys():
+            yield "one of its columns is of no kind that there is"
         levels = {f"levels of column {number}": column.levels for number, column in enumerate(self.columns, start=1)}
         for what, words in ({"labels": self.labels} | levels).items():
             if len(set(words)) < len(words) or len(set(map(type, words))) > 1:

@@ -158,8 +158,9 @@ def read(name: str, *, within: int, most: int) -> tuple[bytes, float]:
     """Read a regular file of a folder (its first `most` bytes) and when it was written; raise OSError if it is none."""
     with opened(name, READ, within=within) as descriptor:
         require_regular(descriptor)
+        status = os.fstat(descriptor)
         with os.fdopen(os.dup(descriptor), "rb") as file:
-            return file.read(most), os.fstat(descriptor).st_mtime
+            return file.read(min(most, status.st_size + 1)), status.st_mtime  # whatever a file says of its own length
 
 
 def require_regular(descriptor: int) -> None:

@@ -107,6 +107,6 @@ def size(beginning: bytes) -> int:
         header = from_json(beginning[LENGTH_BYTES:])
         ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
         return len(beginning) + min(max(0, *map(int, ends)), LARGEST_FILE)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         message = f"its header cannot be read ({type(error).__name__})"
         raise Damage(message) from error

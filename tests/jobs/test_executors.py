@@ -148,3 +148,21 @@ def test_nothing_is_run_after_the_end(processes: ProcessExecutor) -> None:
 def test_a_key_press_ends_no_process(processes: ProcessExecutor) -> None:
     """Ctrl-C is the server's to handle, from the first moment of a process on."""
     assert signal.SIGINT in processes.submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result()
+
+
+def test_a_call_that_no_thread_can_wait_for_fails_and_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may have no thread left; once it has, calls go on, and there is an end."""
+    executor = ProcessExecutor(1, memory=2**30)
+    with monkeypatch.context() as patched:
+        patched.setattr(Thread, "start", refuse)
+        with pytest.raises(BrokenProcessPool, match="no thread"):
+            executor.submit(abs, -1)
+
+    assert executor.submit(abs, -1).result(timeout=30) == 1
+    executor.shutdown()
+
+
+def refuse(_thread: Thread) -> None:
+    """Do as Python does where there is no thread left."""
+    message = "no thread"
+    raise RuntimeError(message)

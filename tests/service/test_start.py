@@ -1,10 +1,15 @@
 """Beginning: what a service takes before it is asked for more."""
 
+import py_compile
 import subprocess
 import sys
+from importlib.machinery import SourcelessFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import numpy as np
 
+from app.docstrings import docstrings_of
 from app.engine.arrays import Cells
 
 FOR_LATER = {"alembic", "cattrs", "jaxtyping", "numpy.random", "pyarrow", "simdjson"}
@@ -21,3 +26,30 @@ def test_a_service_begins_without_what_only_trainings_tables_and_checks_need() -
 def test_shapes_of_arrays_can_be_checked() -> None:
     """They are types to whoever has imported jaxtyping before, as its plugin for tests does."""
     assert Cells is not np.ndarray
+
+
+def test_openapi_goes_without_docstrings_that_are_not_there() -> None:
+    """Python leaves them out where it is asked to (-OO)."""
+    imports = "from app.main import create_app; from app.settings import Settings"
+    program = f"{imports}; print(len(create_app(Settings()).openapi()))"
+    run = subprocess.run([sys.executable, "-OO", "-c", program], capture_output=True, text=True, check=True)
+
+    assert int(run.stdout) >= 4
+
+
+def test_openapi_goes_without_sources_that_are_not_there(tmp_path: Path) -> None:
+    """Only what was compiled may be installed."""
+    source, compiled = tmp_path / "made.py", tmp_path / "made.pyc"
+    source.write_text('class Made:\n    x: int\n    """Told."""\n', encoding="utf-8")
+    py_compile.compile(str(source), cfile=str(compiled))
+    source.unlink()
+    specification = spec_from_file_location(
+        "app.made", compiled, loader=SourcelessFileLoader("app.made", str(compiled))
+    )
+    assert specification is not None
+    module = module_from_spec(specification)
+    sys.modules["app.made"] = module
+    SourcelessFileLoader("app.made", str(compiled)).exec_module(module)
+
+    assert docstrings_of(module.Made) == {}
+    del sys.modules["app.made"]

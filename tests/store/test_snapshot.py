@@ -81,6 +81,23 @@ def test_whatever_bytes_come_the_worst_is_damage(exam: bytes, data: st.DataObjec
         assert read is not snapshot.decode or broken == exam
 
 
+@pytest.mark.parametrize("end", ["Infinity", "1e999", str(2**62), "9" * 4000])
+def test_a_header_may_say_any_length_of_its_file(end: str, store: ModelStore) -> None:
+    """No more is read than there is, and the file is damaged; one that is read in pieces, too."""
+    model = learn(EXAM, replace(QUICK, network=replace(QUICK.network, hidden=(200, 200))))
+    store.publish("exam", model)
+    path = store.root / "exam" / "1.safetensors"
+    data = path.read_bytes()
+    assert len(data) > 2**18
+    header = json.loads(data[8 : snapshot.header_end(data)])
+    header["layers.1.W"]["data_offsets"] = [0, 12345]
+    text = json.dumps(header).replace("12345", end).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[snapshot.header_end(data) :])
+
+    with pytest.raises(SnapshotDamaged):
+        store.load("exam", 1)
+
+
 @pytest.mark.parametrize("length", [0, 7, 8, 9, 500, -1])
 def test_a_file_cut_short_is_found(length: int, store: ModelStore, model: Model) -> None:
     """At any length; the error names it, and the model before it is offered."""
@@ -99,6 +116,11 @@ def test_a_forger_who_changes_nothing_is_not_noticed(exam: bytes, members: bytes
     for data in (exam, members):
         model, _ = snapshot.decode(redocumented(data))
         assert snapshot.encode(model) == data
+
+
+def sent(*kinds: str) -> list[dict[str, object]]:
+    columns = ("hours_studied", "hours_slept")
+    return [{"name": name, "kind": kind, "missing": 0.0} for name, kind in zip(columns, kinds, strict=True)]
 
 
 def named(*names: str, levels: tuple[object, ...] = ()) -> list[dict[str, object]]:
@@ -124,6 +146,7 @@ def named(*names: str, levels: tuple[object, ...] = ()) -> list[dict[str, object
         ({"labels": ["a", "a"]}, "one is there twice"),
         ({"labels": [1, "a"]}, "several kinds"),
         ({"labels": [1.5]}, "header"),
+        ({"sources": sent("number", "x")}, "of no kind that there is"),
         ({"unknown": 1}, "header"),
         ({"format": 1}, "format 1, which no release"),
         ({"format": 0}, "format 0, which no release"),
