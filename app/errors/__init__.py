@@ -1,0 +1,164 @@
+"""What can go wrong, in the words of the domain; knows no HTTP.
+
+NetletError
+├── InputError                what was sent cannot be used as it is
+│   ├── MalformedBody           not JSON at all, or not compressed as it says
+│   │   └── DuplicateKey          JSON, but with a key twice in an object
+│   ├── MalformedTable          not the CSV, Parquet or Arrow it says it is
+│   ├── UnsupportedEncoding     compressed in a way that the service does not know
+│   ├── BodyTooLarge            more bytes, or more pieces, than the service reads
+│   ├── InvalidRequest          JSON, but not what the route takes
+│   ├── BadTable                cells, rows or columns that do not fit
+│   │   └── NonFiniteNumber       NaN, Infinity, or beyond a float64
+│   ├── UnsuitableTarget        a target that the network cannot learn as set
+│   ├── TableTooLarge           more rows and columns than the service takes
+│   ├── TooManyAnswers          one prediction would be longer than the service sends
+│   ├── BudgetExceeded          more work or memory than one training may take
+│   └── Diverged                the loss became non-finite while training
+├── DeadlineExceeded          an answer took longer than the client said it may
+├── NotAcceptable             no form of the answer is one that the client takes
+├── NotFound
+│   ├── ModelNotFound
+│   ├── VersionNotFound
+│   ├── AliasNotFound
+│   ├── JobNotFound
+│   └── DatasetNotFound
+├── SnapshotError             a file of the store cannot be served
+│   ├── SnapshotDamaged
+│   └── SnapshotFormatNewer
+├── DatasetDamaged            a dataset is not what was once written
+├── DatasetInUse              a training needs the dataset that is to be deleted
+├── VersionInUse              an alias points to the version that is to be deleted
+├── AliasMoved                an alias is not where who would move it believes
+├── NothingToRestore          an alias was nowhere before, or where nothing is any more
+├── StorageError              the disk refuses
+│   ├── StorageFull
+│   ├── StoreInUse              another process has it open
+│   ├── CatalogueDamaged        it is no database, or none of ours
+│   ├── CatalogueNewer
+│   └── CatalogueForeign        it is that of another store
+├── ForeignSite               a page of another site asks for a change
+├── Busy                      the queue of trainings is full
+├── KeyReused                 an Idempotency-Key stands for another request
+├── JobOver                   a job that has ended cannot be paused or stepped
+├── NotPaused                 only a job that is paused can be stepped or resumed
+├── Cancelled                 a training was ended because somebody asked for it
+├── LeaseLost                 a job is another process's by now
+├── OrderDamaged              what a training was to learn is not what was once written
+├── OutOfMemory               a training needed more memory than there is
+├── TrainingTooLong           a training was stopped at its time limit
+├── WorkerLost                the process of a training died
+├── ShuttingDown              the service is about to end
+└── Unforeseen                a fault of netlet itself
+"""
+
+from app.errors.base import NetletError, rebuild
+from app.errors.sent import (
+    BadTable,
+    BodyTooLarge,
+    BudgetExceeded,
+    DeadlineExceeded,
+    Diverged,
+    DuplicateKey,
+    ForeignSite,
+    InputError,
+    InvalidRequest,
+    MalformedBody,
+    MalformedTable,
+    NonFiniteNumber,
+    NotAcceptable,
+    TableTooLarge,
+    TooManyAnswers,
+    UnsuitableTarget,
+    UnsupportedEncoding,
+)
+from app.errors.stored import (
+    AliasMoved,
+    AliasNotFound,
+    CatalogueDamaged,
+    CatalogueForeign,
+    CatalogueNewer,
+    DatasetDamaged,
+    DatasetInUse,
+    DatasetNotFound,
+    JobNotFound,
+    ModelNotFound,
+    NotFound,
+    NothingToRestore,
+    SnapshotDamaged,
+    SnapshotError,
+    SnapshotFormatNewer,
+    StorageError,
+    StorageFull,
+    StoreInUse,
+    VersionInUse,
+    VersionNotFound,
+)
+from app.errors.working import (
+    Busy,
+    Cancelled,
+    JobOver,
+    KeyReused,
+    LeaseLost,
+    NotPaused,
+    OrderDamaged,
+    OutOfMemory,
+    ShuttingDown,
+    TrainingTooLong,
+    Unforeseen,
+    WorkerLost,
+)
+
+__all__ = [
+    "AliasMoved",
+    "AliasNotFound",
+    "BadTable",
+    "BodyTooLarge",
+    "BudgetExceeded",
+    "Busy",
+    "Cancelled",
+    "CatalogueDamaged",
+    "CatalogueForeign",
+    "CatalogueNewer",
+    "DatasetDamaged",
+    "DatasetInUse",
+    "DatasetNotFound",
+    "DeadlineExceeded",
+    "Diverged",
+    "DuplicateKey",
+    "ForeignSite",
+    "InputError",
+    "InvalidRequest",
+    "JobNotFound",
+    "JobOver",
+    "KeyReused",
+    "LeaseLost",
+    "MalformedBody",
+    "MalformedTable",
+    "ModelNotFound",
+    "NetletError",
+    "NonFiniteNumber",
+    "NotAcceptable",
+    "NotFound",
+    "NotPaused",
+    "NothingToRestore",
+    "OrderDamaged",
+    "OutOfMemory",
+    "ShuttingDown",
+    "SnapshotDamaged",
+    "SnapshotError",
+    "SnapshotFormatNewer",
+    "StorageError",
+    "StorageFull",
+    "StoreInUse",
+    "TableTooLarge",
+    "TooManyAnswers",
+    "TrainingTooLong",
+    "Unforeseen",
+    "UnsuitableTarget",
+    "UnsupportedEncoding",
+    "VersionInUse",
+    "VersionNotFound",
+    "WorkerLost",
+    "rebuild",
+]
