@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from app.api.schemas import PREDICT_EXAMPLE, TRAIN_EXAMPLE, TUTORIAL_ROWS
+from app.api.predict_schemas import PREDICT_EXAMPLE
+from app.api.schemas import TRAIN_EXAMPLE, TUTORIAL_ROWS
 from app.listening import open_at, url_of
 from app.server import run, server_of
 from app.settings import Settings

@@ -16,21 +16,15 @@ from app.api.schemas import (
     MemberAnswer,
     ModelDetail,
     ModelSummary,
-    Predictions,
     ScalerAnswer,
     WeightsAnswer,
 )
-from app.engine.arrays import Array, Cells
-from app.engine.control import GoOn, go_on_for_ever
+from app.engine.arrays import Array
 from app.engine.model import Model
 from app.engine.network import Layer
 from app.engine.preprocessing import PAIR
-from app.errors import InvalidRequest, TooManyAnswers
-from app.faults import Fault
 from app.store.dataset_document import Dataset
 from app.store.store import Listed, Stored
-from app.tables.answered import class_names, in_words
-from app.tables.bulk import Answered, answer
 from app.tables.columns import sources_of
 
 MOST_LEVELS = 100  # of a category, where a column is described
@@ -47,49 +41,6 @@ def as_json(
 def one_or_all(names: Sequence[str]) -> str | list[str]:
     """Give the name alone where there is only one."""
     return names[0] if len(names) == 1 else list(names)
-
-
-def predictions(stored: Stored, X: Cells, *, proba: bool, most: int, go_on: GoOn = go_on_for_ever) -> Predictions:
-    """Answer rows; raise TooManyAnswers for more than so many numbers, InvalidRequest where there are no classes."""
-    require_answerable(stored.model, len(X), proba=proba, most=most)
-    return told(stored, [answer(stored.model, X, go_on)], proba=proba)
-
-
-def told(stored: Stored, answered: Sequence[Answered], *, proba: bool) -> Predictions:
-    """Tell answers that were computed some rows at a time."""
-    model, probabilities = stored.model, None
-    if proba:
-        labels = class_names(model)
-        probabilities = [dict(zip(labels, row, strict=True)) for part in answered for row in part.scores.tolist()]
-    return Predictions(
-        model=stored.name,
-        version=stored.version,
-        predictions=[one for part in answered for one in in_words(model, part.scores)],
-        in_range=[one for part in answered for one in part.in_range],
-        probabilities=probabilities,
-    )
-
-
-def require_answerable(model: Model, rows: int, *, proba: bool, most: int) -> None:
-    """Raise TooManyAnswers for more than so many numbers, InvalidRequest for probabilities where there are none."""
-    count = numbers_in(model, rows)
-    if count > most:
-        raise TooManyAnswers(count, most)
-    if proba and model.recipe.task == "regression":
-        message = "Only classes have probabilities, and this model answers with numbers. Leave proba out."
-        raise InvalidRequest(message, [Fault("false, or nothing", got="true", field="proba")])
-
-
-def require_form(model: Model, form: str | None) -> None:
-    """Raise InvalidRequest where the answers are texts, but the form has numbers only."""
-    if form == "npy" and any(isinstance(label, str) for label in model.labels):
-        message = "An npy array holds numbers, and this model answers with texts. Ask for another form with Accept."
-        raise InvalidRequest(message, [Fault("application/json, or text/csv", got="application/x-npy", field="accept")])
-
-
-def numbers_in(model: Model, rows: int) -> int:
-    """Count the numbers in the answers to so many rows."""
-    return rows * max(1, len(model.labels), len(model.targets))
 
 
 def detail(stored: Stored) -> ModelDetail:

@@ -8,22 +8,26 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Send
 
-from app.api.answers import as_json, require_answerable, told
+from app.api.answers import as_json
 from app.api.bodies import Body
 from app.api.orders import sent
 from app.api.parts import Parts
 from app.api.patience import Patience, seconds_of
-from app.api.schemas import PredictRequest
+from app.api.predict_schemas import PredictRequest
+from app.api.predictions import require_answerable, told, wanted_by
 from app.engine.arrays import Cells
+from app.errors import InvalidRequest
+from app.faults import Fault
 from app.store.store import Stored
-from app.tables.answered import answered
 from app.tables.answering import cells_to_answer
-from app.tables.bulk import Answered, Check, answer, rows_at_once
+from app.tables.bulk import Check, rows_at_once
 from app.tables.formats import FORMATS
 from app.tables.options import Options
 from app.tables.table import Table
+from app.tables.wanted import Answered, Wanted, answer, answered
 
 BYTES_OF_ROW = 20  # of an answer in JSON
+TOO_LONG_TO_EXPLAIN = "A table that is answered some rows at a time is not explained. Send fewer rows at once."
 
 
 class Stream(StreamingResponse):
@@ -47,8 +51,10 @@ async def answer_in_bulk(
     Raises as parsing and answering do, TooManyAnswers only for JSON, which is no stream; ClientDisconnect or
     DeadlineExceeded as soon as nobody waits for the answer.
     """
-    model, form, most = stored.model, body.form_of_answer, parts.limits.answers
-    require_answerable(model, 0, proba=request.proba, most=most)
+    model, form, most, wanted = stored.model, body.form_of_answer, parts.limits.answers, wanted_by(request)
+    require_answerable(model, 0, wanted, most)
+    if request.explain:
+        raise InvalidRequest(TOO_LONG_TO_EXPLAIN, [Fault("fewer rows", field="explain")])
     patience = Patience(seconds_of(body.timeout, request.timeout), body.is_left)
     options = replace(options, bounds=replace(options.bounds, cells=parts.limits.bulk_bytes))
     tables = FORMATS[str(body.format)].stream(body.opened(), options, rows_at_once(model))
@@ -59,13 +65,13 @@ async def answer_in_bulk(
             patience.go_on()
     check.raise_any()
     if form is None:
-        require_answerable(model, check.rows, proba=request.proba, most=most)
+        require_answerable(model, check.rows, wanted, most)
         async with aclosing(
-            parts.steps(answer(model, X, patience.go_on) for X in _cells(tables, request, stored))
+            parts.steps(answer(model, X, wanted, patience.go_on) for X in _cells(tables, request, stored))
         ) as answers:
             found = [part async for part in answers]
-        return await parts.answer(check.rows * BYTES_OF_ROW, _in_json, stored, found, proba=request.proba)
-    ready = (answered(model, X, proba=request.proba) for X in _cells(tables, request, stored))
+        return await parts.answer(check.rows * BYTES_OF_ROW, _in_json, stored, found, wanted)
+    ready = (answered(model, X, wanted) for X in _cells(tables, request, stored))
     return Stream(
         parts.steps(FORMATS[form].write(ready, check.rows)),
         headers={"x-model": f"{stored.name}/{stored.version}"},
@@ -73,8 +79,8 @@ async def answer_in_bulk(
     )
 
 
-def _in_json(stored: Stored, found: Sequence[Answered], *, proba: bool) -> Response:
-    return as_json(told(stored, found, proba=proba), without_nulls=True)
+def _in_json(stored: Stored, found: Sequence[Answered], wanted: Wanted) -> Response:
+    return as_json(told(stored, found, wanted), without_nulls=True)
 
 
 def _checked(tables: Iterable[Table], check: Check, request: PredictRequest) -> Generator[int]:

@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from pydantic_core import from_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.api.answers import numbers_in
 from app.api.heads import Head, head_of
 from app.api.middleware import log_request, request_id_of
 from app.api.parts import FELT, Parts, work_of
+from app.api.predictions import numbers_in
 from app.engine.arrays import Cells
 from app.serving.ready import Ready
 from app.tables.json_arrays import arrays_of

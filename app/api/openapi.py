@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.alias_schemas import AliasRequest, RollbackRequest, RuleRequest
+from app.api.predict_schemas import PredictRequest
 from app.api.queries import parameters, references_to_parameters
-from app.api.schemas import TUTORIAL_ROWS, ContinueRequest, PredictRequest, Problem, TrainRequest, UploadSettings
+from app.api.schemas import TUTORIAL_ROWS, ContinueRequest, Problem, TrainRequest, UploadSettings
 from app.tables.formats import FORMATS
 
 if TYPE_CHECKING:

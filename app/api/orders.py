@@ -10,7 +10,8 @@ from app.api.bodies import Body
 from app.api.dataset_rows import Chosen, choose
 from app.api.parsing import parse
 from app.api.parts import Limits
-from app.api.schemas import LearntRows, PredictRequest, TrainRequest
+from app.api.predict_schemas import PredictRequest
+from app.api.schemas import LearntRows, TrainRequest
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
 from app.api.bodies import Body
+from app.api.predict_schemas import PredictRequest
 from app.api.queries import format_options, settings_of, written_as
-from app.api.schemas import PredictRequest, TrainRequest, UploadSettings
+from app.api.schemas import TrainRequest, UploadSettings
 from app.engine.arrays import Cells
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from annotated_types import Gt, Le, MaxLen
+from annotated_types import MaxLen
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from app.docstrings import Described
@@ -17,7 +17,6 @@ from app.engine.table import Label
 from app.errors import InvalidRequest
 from app.faults import Fault
 from app.presets import PRESETS
-from app.tables.answered import Answer
 from app.tables.kinds import KINDS
 from app.tables.summaries import ColumnSummary
 
@@ -31,7 +30,6 @@ TUTORIAL_ROWS = [
 
 TRAIN_EXAMPLE = {"name": "exam", "preset": "tutorial", "rows": TUTORIAL_ROWS, "target": "score"}
 CONTINUE_EXAMPLE = {"rows": [{"hours_studied": 4, "hours_slept": 8, "score": 91}], "training": {"epochs": 100}}
-PREDICT_EXAMPLE = {"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}
 
 
 def strict(example: object = None) -> ConfigDict:
@@ -111,43 +109,6 @@ class ContinueRequest(LearntRows):
             message = "What goes on learning is the same network with the same columns. POST /train makes a new model."
             raise InvalidRequest(message, [Fault("nothing: it stays the version's", field=name) for name in fixed])
         return sent
-
-
-class PredictRequest(BaseModel):
-    """Rows to answer."""
-
-    model_config = strict(PREDICT_EXAMPLE)
-
-    model: str | None = None
-    """Which model: `exam` (its alias `live`, else its newest version), `exam/1` or `exam@champion`. Left out where the
-    path names it."""
-    rows: list[Any] | None = None
-    """Objects by column, or lists in the order of `columns`."""
-    columns: list[str] | None = None
-    """Names of the columns of rows that are lists; the model's own order where it is not given."""
-    X: list[Any] | None = None
-    """Instead of `rows`: lists of values in the model's column order; one bare list is one row."""
-    ignore_extra: bool = False
-    """Whether columns that the model does not know are left out, instead of refused."""
-    proba: bool = False
-    """For classes: also give the probability of each (with several targets, of each being true)."""
-    timeout: Annotated[float, Gt(0), Le(86_400)] | None = None
-    """Seconds that the answer may take; after them it is given up, as it is where nobody waits any more."""
-
-
-class Predictions(BaseModel):
-    """Answers in the order of the rows."""
-
-    model_config = LOOSE
-
-    model: str
-    version: int
-    predictions: list[Answer]
-    """One entry a row: a number, a list of numbers (several targets), a label, or a list of true and false."""
-    in_range: list[bool]
-    """For each row, whether every column lies within what the model was trained on."""
-    probabilities: list[dict[str, float]] | None = None
-    """For each row, the probability of each label, if asked for."""
 
 
 class Column(BaseModel):

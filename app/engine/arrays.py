@@ -31,7 +31,9 @@ Cells: TypeAlias = Float64[Float64Array, "samples columns"]
 Row: TypeAlias = Float64[Float64Array, "columns"]  # noqa: F821 - a shape, not a name
 Targets: TypeAlias = Float64[Float64Array, "samples targets"]
 Scores: TypeAlias = Float64[Float64Array, "samples answers"]
+Bounds: TypeAlias = Float64[Float64Array, "samples targets 2"]
 SampleWeights: TypeAlias = Float64[Float64Array, "samples"]  # noqa: F821 - a shape, not a name
+PerRow: TypeAlias = Float64[Float64Array, "samples"]  # noqa: F821 - a shape, not a name
 Curve: TypeAlias = Float64[Float64Array, "_"]  # noqa: F821 - a shape, not a name
 
 Features: TypeAlias = Float[Array, "... samples features"]

@@ -42,6 +42,12 @@ def middle(model: Model) -> Row:
     return row
 
 
+def baseline(model: Model) -> Array:
+    """Give the scores of that row, shape (answers,)."""
+    scores: Array = model.scores(middle(model)[np.newaxis])[0]
+    return scores
+
+
 def contributions(model: Model, row: Row, groups: Sequence[Sequence[int]], go_on: GoOn = go_on_for_ever) -> Array:
     """Share the difference of a row's scores from those of the middle out among groups of columns.
 

@@ -39,7 +39,7 @@ class FewRows:
     def __init__(self, model: Model, room: Room) -> None:
         network, members = model.network, len(model.parameters)
         arrays, scratch = room.arrays(network.sizes, members, model.parameters.dtype)
-        layers = network.layers(model.parameters)
+        layers = model.layers
         W = [layer.W[0] if members == 1 else layer.W for layer in layers]
         b = [layer.b if layer.b is None or members > 1 else layer.b[0] for layer in layers]
         apply = [activation.apply for activation in network.activations]

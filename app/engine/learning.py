@@ -9,23 +9,24 @@ from typing import NamedTuple
 
 import numpy as np
 
+from app.engine.applicability import Neighbours
 from app.engine.arrays import Array, Index, Randomness, Vector
 from app.engine.config import GENERATORS, PRECISIONS
 from app.engine.control import CANCELLED, Checkpoint, Control
 from app.engine.defaults import Candidate, Problem, candidates, rows_held_out
 from app.engine.device import DEVICES, Device, one_blas_thread
 from app.engine.encoding import Encoding, Weighing, fit_target
-from app.engine.ensemble import Folds, all_judge, deal, unseen
+from app.engine.ensemble import Folds, all_judge, deal
 from app.engine.examples import Examples, Streamed
+from app.engine.judgement import judged
 from app.engine.losses import LOSSES
-from app.engine.metrics import classification_metrics, confusion_matrix, multilabel_metrics, regression_metrics
-from app.engine.model import Model, Report
+from app.engine.model import Model
 from app.engine.network import Network
-from app.engine.preprocessing import EMBEDDING_WIDTH, PAIR, Encoder, encode_labels
+from app.engine.preprocessing import EMBEDDING_WIDTH, PAIR, Encoder, places
 from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS, GaveUp, solve
 from app.engine.table import Label, MoreRows, TrainingRows
-from app.engine.training import Course, History, Means, Trained, descend
+from app.engine.training import Course, History, Means, descend
 from app.errors import Cancelled, Diverged, UnsuitableTarget
 from app.faults import MOST_FAULTS, Fault
 
@@ -132,8 +133,8 @@ def _trained(
     recipe = replace(recipe, training=replace(training, members=members))
     parameters = means.device.fetch(trained.parameters)
     model = replace(model, recipe=recipe, parameters=parameters, history=trained.history)
-    report = _report(model, rows, Folds(*(each[:members] for each in folds)), trained, candidate.sentence)
-    model = replace(model, report=replace(report, loss_before=before))
+    model = judged(model, rows, Folds(*(each[:members] for each in folds)), trained, candidate.sentence)
+    model = replace(model, report=replace(model.report, loss_before=before))
     return model if more is None else _of_all(model, more)
 
 
@@ -165,6 +166,7 @@ def _drawn(rows: TrainingRows, recipe: Recipe, known: Index, rng: Randomness) ->
     """Measure the known rows, and draw weights that have learnt nothing yet."""
     labels, encoder = labels_of(rows), Encoder.fit(rows.columns, rows.X, recipe.scaling, known)
     target = fit_target(rows, recipe, known)
+    classes = places(rows.y, labels)[known] if isinstance(rows.y, tuple) else None
     network = network_for(recipe, encoder, outputs_for(recipe, len(rows.targets), len(labels)))
     initializer, members = str(recipe.network.initializer), recipe.training.members or 1
     return Model(
@@ -176,6 +178,7 @@ def _drawn(rows: TrainingRows, recipe: Recipe, known: Index, rng: Randomness) ->
         parameters=network.initialize(initializer, members, rng, rows.X[known], encoder.encode),
         encoder=encoder,
         target=target,
+        neighbours=Neighbours.fit(encoder, rows.X[known], classes),
         history=History(np.empty(0), np.empty(0)),
         sources=rows.sources,
     )
@@ -219,32 +222,6 @@ def _strata(rows: TrainingRows) -> Vector:
     if isinstance(rows.y, tuple):
         return np.unique(np.array(rows.y), return_inverse=True)[1].astype(np.float64)
     return rows.y[:, 0]
-
-
-def _report(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, choice: str) -> Report:
-    """Measure a model on all rows, and on those that members have not seen."""
-    truth = encode_labels(rows.y, model.labels, one_column=False) if isinstance(rows.y, tuple) else rows.y
-    measure = classification_metrics if model.labels else multilabel_metrics if rows.multilabel else regression_metrics
-    scores = model.member_scores(rows.X)
-    answers, judged = scores.mean(axis=0), truth
-    metrics = {"training": measure(answers, truth)}
-    if folds.judged.size:
-        answers, held_out = unseen(scores, folds.judged)
-        judged = truth[held_out]
-        metrics["validation"] = measure(answers, judged)
-    return Report(
-        choice=choice,
-        rows=len(rows.X),
-        rows_held_out=len(judged) if folds.judged.size else 0,
-        parameters=model.parameters.size,
-        parameters_per_row=model.network.size / len(rows.X),
-        epochs=len(trained.history.loss),
-        kept_epochs=trained.kept_epochs,
-        stopped=trained.stopped,
-        loss=trained.loss,
-        metrics=metrics,
-        confusion_matrix=confusion_matrix(answers, judged) if model.labels else None,
-    )
 
 
 def _of_all(model: Model, more: MoreRows) -> Model:

@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from app.engine.arrays import Cells, Outputs, Parameters, Scores
+from app.engine.applicability import Neighbours
+from app.engine.arrays import Cells, Outputs, Parameters, PerRow, Scores
 from app.engine.choices import DESCRIBED
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.metrics import Metrics
@@ -15,6 +16,7 @@ from app.engine.preprocessing import Encoder, Scaler
 from app.engine.recipe import Recipe
 from app.engine.table import Column, Label, Source
 from app.engine.training import History
+from app.engine.uncertainty import Misses
 from app.errors import BadTable
 from app.faults import MOST_FAULTS, Fault
 
@@ -62,6 +64,7 @@ class Report:
     """What the training did to the answers for rows that had been learnt before, as far as these are still there."""
 
 
+NOTHING_MISSED = Misses.none(0)
 UNKNOWN = Report("", 0, 0, 0, 0.0, 0, (), "", 0.0, {})  # of a model that has not been measured yet
 
 
@@ -80,7 +83,11 @@ class Model:
     """One row for each member."""
     encoder: Encoder
     target: Scaler | None
+    neighbours: Neighbours
     history: History
+    temperature: float = 1.0
+    """What the last layer's weighted sums are divided by where answers are probabilities."""
+    misses: Misses = NOTHING_MISSED
     report: Report = UNKNOWN
     sources: tuple[Source, ...] = ()
     """The columns as they were sent."""
@@ -121,15 +128,24 @@ class Model:
     def member_scores(self, X: Cells, go_on: GoOn = go_on_for_ever) -> Outputs:
         """Answer rows with each member, shape (members, samples, answers)."""
         with np.errstate(all="ignore"):
-            a = tiled_outputs(self.network, self.parameters, X, self.encoder.encode, layers=self._layers, go_on=go_on)
+            a = tiled_outputs(self.network, self.parameters, X, self.encoder.encode, layers=self.layers, go_on=go_on)
             a = a.astype(np.float64, copy=False)
             if self.target is not None:
                 return self.target.scale_out(a[..., : len(self.targets)])  # a variance may stand behind
             return np.concatenate((1.0 - a, a), axis=-1) if self.labels and a.shape[-1] == 1 else a
 
+    def distances(self, X: Cells, go_on: GoOn = go_on_for_ever) -> PerRow:
+        """Measure how far each row is from those that were learnt from, as `Neighbours.distances` does."""
+        return self.neighbours.distances(self.encoder, X, go_on)
+
     @cached_property
-    def _layers(self) -> list[Layer]:
-        return self.network.layers(self.parameters)
+    def layers(self) -> list[Layer]:
+        """The layers that answers are computed with: those that were learnt, the last one at its temperature."""
+        *hidden, (W, b) = self.network.layers(self.parameters)
+        if self.temperature == 1.0:
+            return [*hidden, Layer(W, b)]
+        kind = self.parameters.dtype.type(self.temperature)
+        return [*hidden, Layer(W / kind, None if b is None else b / kind)]
 
 
 def tiled_outputs(

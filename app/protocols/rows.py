@@ -3,29 +3,29 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from fastapi import Response
 
-from app.api.answers import require_answerable
 from app.api.bodies import Body
+from app.api.explaining import explained
 from app.api.parts import WORK_OF_A_TABLE, Limits, Parts, work_of
 from app.api.patience import Patience, seconds_of
+from app.api.predictions import require_answerable
 from app.engine.control import GoOn
-from app.engine.explain import contributions, evaluations, middle
-from app.errors import InvalidRequest, TableTooLarge
+from app.errors import InvalidRequest
 from app.faults import Fault
 from app.protocols.answering import as_json
 from app.store.store import Stored
-from app.tables.answered import class_names, in_words
+from app.tables.answered import in_words
 from app.tables.answering import cells_to_answer
 from app.tables.bounds import Bounds
-from app.tables.cells import describe, rows_at
-from app.tables.columns import sources_of, texts_of
+from app.tables.cells import describe
+from app.tables.columns import texts_of
 from app.tables.formats import FORMATS
 from app.tables.json_text import parse
 from app.tables.options import Options
 from app.tables.sent import Sent
 from app.tables.table import Table
+from app.tables.wanted import Wanted
 
 ROWS = ("instances", "inputs", "dataframe_records", "dataframe_split")
 BESIDE = {"signature_name", "params", "parameters", "id"}  # what these servers' clients may say, and mean nothing here
@@ -54,40 +54,20 @@ def _size_of(body: Body) -> int:
 def _predicted(go_on: GoOn, sent: Sent, stored: Stored, limits: Limits) -> Response:
     model = stored.model
     X = cells_to_answer(sent, model)
-    require_answerable(model, len(X), proba=False, most=limits.answers)
+    require_answerable(model, len(X), Wanted(), limits.answers)
     return as_json({"predictions": in_words(model, model.scores(X, go_on))})
 
 
 def _explained(go_on: GoOn, sent: Sent, stored: Stored, limits: Limits) -> Response:
     model = stored.model
     X = cells_to_answer(sent, model)
-    sources = sources_of(model)
-    answered = len(X) * evaluations(len(sources))
-    require_answerable(model, answered, proba=False, most=limits.answers)
-    if answered * X.shape[1] > limits.bounds.cells:
-        raise TableTooLarge(answered, X.shape[1], limits.bounds.cells, of="cells, with all that explains them,")
-    positions = {column.name: index for index, column in enumerate(model.columns)}
-    groups = [[positions[name] for name in source.columns] for source in sources]
-    names = class_names(model) or model.targets
-
-    def named(scores: Sequence[float]) -> float | dict[str, float]:
-        return scores[0] if len(names) == 1 else dict(zip(names, scores, strict=True))
-
-    def shares_of(row: int) -> list[Any]:
-        with rows_at(lambda _mixed: row):
-            shares: list[Any] = contributions(model, X[row], groups, go_on).tolist()
-            return shares
-
-    compared = named(model.scores(middle(model)[np.newaxis])[0].tolist())
-    explained = [
-        {
-            "prediction": answer,
-            "baseline": compared,
-            "contributions": {source.name: named(share) for source, share in zip(sources, shares_of(row), strict=True)},
-        }
-        for row, answer in enumerate(in_words(model, model.scores(X, go_on)))
+    shares = explained(model, X, limits, go_on)
+    answers = in_words(model, model.scores(X, go_on))
+    told = [
+        {"prediction": answer, "baseline": shares.baseline, "contributions": contributions}
+        for answer, contributions in zip(answers, shares.contributions, strict=True)
     ]
-    return as_json({"explanations": explained})
+    return as_json({"explanations": told})
 
 
 def _sent(body: Body, stored: Stored, names: Sequence[str], bounds: Bounds) -> Sent:

@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from app import __version__
-from app.api.answers import require_answerable
 from app.api.bodies import Body, OctetsBody
 from app.api.named import meant, one_version
 from app.api.openapi import json_body
 from app.api.parts import Limits, Parts, PartsOf, work_of
 from app.api.patience import LONGEST, Patience, seconds_of
+from app.api.predictions import require_answerable
 from app.api.problems import documented
 from app.engine.control import GoOn
 from app.protocols import inference
@@ -20,6 +20,7 @@ from app.protocols.answering import COMPRESSIONS, as_json, coding_of
 from app.protocols.described import PLATFORM, config, metadata
 from app.serving.statistics import told_of
 from app.store.store import Stored
+from app.tables.wanted import Wanted
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "parameters", "statistics"]
 WORK_OF_COMPRESSION = 8  # bytes of JSON to read that take as long as one to compress
@@ -126,5 +127,5 @@ async def _infer(parts: Parts, request: Request, stored: Stored, body: Body) -> 
 
 def _answer(go_on: GoOn, asked: inference.Asked, stored: Stored, limits: Limits) -> inference.Answered:
     X = inference.cells(asked, stored.model, limits.bounds)
-    require_answerable(stored.model, len(X), proba=False, most=limits.answers)
+    require_answerable(stored.model, len(X), Wanted(), limits.answers)
     return inference.written(asked, stored, X, go_on)

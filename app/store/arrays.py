@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from app.engine.applicability import MOST_NEIGHBOURS, Neighbours
 from app.engine.arrays import Array
 from app.engine.config import PRECISIONS
 from app.engine.learning import network_for, outputs_for
@@ -11,6 +12,7 @@ from app.engine.network import Network
 from app.engine.preprocessing import Encoder, Scaler
 from app.engine.recipe import Recipe
 from app.engine.training import History
+from app.engine.uncertainty import KNOTS, MOST_MISSES, Misses
 from app.store.document import Damage, Document
 
 Arrays = dict[str, Array]
@@ -27,6 +29,11 @@ def arrays_of(model: Model) -> Arrays:
         "features.edges": encoder.edges,
         "range.lowest": encoder.lowest,
         "range.highest": encoder.highest,
+        "neighbours.rows": model.neighbours.rows,
+        "neighbours.scale": model.neighbours.scale,
+        "misses.sizes": model.misses.sizes,
+        "misses.knots": model.misses.knots,
+        "misses.usual": model.misses.usual,
         "history.loss": model.history.loss,
         "history.validation_loss": model.history.validation_loss,
     } | _views(model.network, model.parameters)
@@ -50,6 +57,9 @@ def model_from(document: Document, arrays: Arrays) -> Model:
         network=network,
         encoder=encoder,
         target=_scaler("target", len(document.targets), left) if recipe.task == "regression" else None,
+        neighbours=_neighbours(document, encoder, left),
+        misses=_misses(document, left),
+        temperature=document.temperature,
         history=_history(document.report.epochs, left),
         parameters=_parameters(network, recipe, left),  # last: all that is left
         report=document.report,
@@ -88,6 +98,29 @@ def _encoder(document: Document, left: Arrays) -> Encoder:
     _require(encoder.edges[1:] >= encoder.edges[:-1], "features.edges")
     _require(encoder.highest >= encoder.lowest, "range.highest")
     return encoder
+
+
+def _neighbours(document: Document, encoder: Encoder, left: Arrays) -> Neighbours:
+    rows = left.get("neighbours.rows", np.empty(0))
+    neighbours = _taken("neighbours.rows", (min(max(1, rows.shape[0]), MOST_NEIGHBOURS), len(document.columns)), left)
+    _require((encoder.lowest <= neighbours) & (encoder.highest >= neighbours), "neighbours.rows")
+    scale = _taken("neighbours.scale", (len(document.columns),), left)
+    _require(scale > 0, "neighbours.scale")
+    return Neighbours(neighbours, scale, document.near, document.reach)
+
+
+def _misses(document: Document, left: Arrays) -> Misses:
+    """Take what was missed: as many rows as there are, at most so many; knots only where they are of numbers."""
+    targets, regression = len(document.targets), document.recipe.task == "regression"
+    known = min(left.get("misses.sizes", np.empty(0)).shape[0], MOST_MISSES)
+    sizes = _taken("misses.sizes", (known, 1 if document.labels else targets), left)
+    knots, usual = (
+        _taken(f"misses.{name}", (KNOTS if known and regression else 0, targets), left) for name in ("knots", "usual")
+    )
+    _require((sizes[1:] >= sizes[:-1]) & (sizes[:1] >= 0), "misses.sizes")
+    _require(knots[1:] >= knots[:-1], "misses.knots")
+    _require(usual > 0, "misses.usual")
+    return Misses(sizes, knots, usual)
 
 
 def _scaler(prefix: str, columns: int, left: Arrays) -> Scaler:

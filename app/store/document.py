@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.engine.defaults import Problem, candidates
 from app.engine.model import Report
 from app.engine.recipe import Recipe
 from app.engine.table import Column, Label, Source
+from app.engine.uncertainty import COOLEST, HOTTEST
 from app.errors import UnsuitableTarget
 from app.tables.kinds import KINDS
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Damage(Exception):
@@ -34,6 +35,9 @@ class Document(BaseModel):
     labels: tuple[Label, ...]
     recipe: Recipe
     report: Report
+    temperature: Annotated[float, Ge(COOLEST), Le(HOTTEST)]
+    near: Annotated[float, Gt(0)]
+    reach: Annotated[float, Ge(0)]
     tags: dict[str, str] = Field(default_factory=dict)
     description: str = ""
     dataset: str | None = None

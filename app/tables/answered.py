@@ -1,33 +1,15 @@
-"""Answers as a table: what a model says of each row, in columns, for those who asked with a table."""
+"""Answers in words: scores as the user asked for them, row by row or column by column."""
 
 from typing import Any, TypeAlias
 
-from app.engine.arrays import Cells, Scores
-from app.engine.control import GoOn, go_on_for_ever
+from app.engine.arrays import Scores
 from app.engine.model import Model
 from app.engine.table import Label
-from app.tables.arrow import pa
-from app.tables.texts import Arrow
 
 Answer: TypeAlias = float | list[float] | Label | list[bool]
 MORE_LIKELY = 0.5  # than not
 IN_RANGE = "in_range"
 """A column of every answer, so that no target can be called this."""
-
-
-def answered(model: Model, X: Cells, *, proba: bool, go_on: GoOn = go_on_for_ever) -> Arrow:
-    """Answer rows, shape (samples, columns): a column for each target, named like it, and `in_range`.
-
-    With `proba` there is also a column `probability_…` for each label. Raises BadTable where an answer overflows.
-    """
-    scores = model.scores(X, go_on)
-    columns = dict(zip(model.targets, map(pa.array, in_columns(model, scores)), strict=True))
-    columns[IN_RANGE] = pa.array(model.encoder.in_range(X))
-    if proba:
-        columns |= {
-            f"probability_{name}": pa.array(share) for name, share in zip(class_names(model), scores.T, strict=True)
-        }
-    return pa.table(columns)
 
 
 def in_words(model: Model, scores: Scores) -> list[Answer]:

@@ -1,11 +1,8 @@
 """Bulk: tables of any length, answered some rows at a time once all of them are known to be answerable."""
 
-from typing import NamedTuple
-
 import numpy as np
 
-from app.engine.arrays import Cells, Scores
-from app.engine.control import GoOn, go_on_for_ever
+from app.engine.arrays import Cells
 from app.engine.model import Model
 from app.errors import BadTable
 from app.tables.answering import UNFIT, read_cells
@@ -16,13 +13,6 @@ from app.tables.sent import Sent
 
 CELLS_AT_ONCE = 2**18
 LEAST_ROWS = 100  # also of the widest table: every column costs some time of its own
-
-
-class Answered(NamedTuple):
-    """Scores of some rows, and whether each lies within what the model was trained on."""
-
-    scores: Scores
-    in_range: list[bool]
 
 
 class Check:
@@ -73,8 +63,3 @@ def rows_at_once(model: Model) -> int:
     """Tell how many rows to read at a time, so that neither they nor their answers take much memory."""
     width = len(model.columns) + len(model.labels) + len(model.targets)
     return max(LEAST_ROWS, CELLS_AT_ONCE // width)
-
-
-def answer(model: Model, X: Cells, go_on: GoOn = go_on_for_ever) -> Answered:
-    """Answer rows, shape (samples, columns); raises BadTable where an answer overflows."""
-    return Answered(model.scores(X, go_on), model.encoder.in_range(X).tolist())

@@ -28,7 +28,7 @@ def scores(data: bytes, X: Floats) -> Floats:
     recipe, levels = document["recipe"], [len(column["levels"]) for column in document["columns"]]
     dense = np.stack([*_numbers(arrays, levels, recipe, X), *_categories(levels, recipe, X)], axis=1)
     vectors = _vectors(arrays, levels, recipe, X)
-    members = [_outputs(arrays, recipe, member, dense, vectors) for member in range(len(arrays["layers.1.W"]))]
+    members = [_outputs(arrays, document, member, dense, vectors) for member in range(len(arrays["layers.1.W"]))]
     a: Floats = np.stack(members).astype(np.float64)
     if "target.scale" in arrays:
         a = a[..., : len(document["targets"])] * arrays["target.scale"] + arrays["target.center"]
@@ -74,8 +74,9 @@ def _vectors(arrays: dict[str, Floats], levels: list[int], recipe: Any, X: Float
     return [arrays[f"embeddings.{number}"][:, code] for number, code in enumerate(codes, start=1)]
 
 
-def _outputs(arrays: dict[str, Floats], recipe: Any, member: int, dense: Floats, vectors: list[Floats]) -> Floats:
+def _outputs(arrays: dict[str, Floats], document: Any, member: int, dense: Floats, vectors: list[Floats]) -> Floats:
     """Compute one member's layers."""
+    recipe = document["recipe"]
     a = np.concatenate((dense, *(vector[member] for vector in vectors)), axis=1)
     a = a.astype(recipe["training"]["precision"])
     layers = sum(name.endswith(".W") for name in arrays)
@@ -83,5 +84,7 @@ def _outputs(arrays: dict[str, Floats], recipe: Any, member: int, dense: Floats,
         z = a @ arrays[f"layers.{number}.W"][member]
         if recipe["network"]["bias"]:
             z = z + arrays[f"layers.{number}.b"][member]
+        if number == layers:
+            z = z / document["temperature"]
         a = ACTIVATIONS[recipe["network"]["output_activation" if number == layers else "activation"]](z)
     return a

@@ -72,6 +72,11 @@ def test_every_kind_of_model_comes_back_to_the_last_bit(kind: str, store: ModelS
     cells = cells_for(before)
     assert after.member_scores(cells).tobytes() == before.member_scores(cells).tobytes()
     assert in_words(after, after.scores(cells)) == in_words(before, before.scores(cells))
+    assert (after.temperature, after.neighbours.near) == (before.temperature, before.neighbours.near)
+    assert after.distances(cells).tobytes() == before.distances(cells).tobytes()
+    assert [array.tobytes() for array in vars(after.misses).values()] == [
+        array.tobytes() for array in vars(before.misses).values()
+    ]
     assert after.encoder.in_range(rows.X).tolist() == before.encoder.in_range(rows.X).tolist()
     assert (after.parameters.dtype, after.parameters.tobytes()) == (
         before.parameters.dtype,
@@ -108,12 +113,15 @@ def test_safetensors_alone_can_read_a_snapshot(store: ModelStore) -> None:
         document = json.loads(file.metadata()["netlet"])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
 
-    assert (document["format"], document["columns"][1]) == (2, {"name": "pair", "levels": [False, True]})
+    assert (document["format"], document["columns"][1]) == (3, {"name": "pair", "levels": [False, True]})
     inputs = arrays["layers.1.W"].shape[1]
     assert {name: array.shape for name, array in arrays.items()} == {
         **dict.fromkeys(("features.center", "features.scale", "features.fill", "features.missing"), (4,)),
-        **dict.fromkeys(("range.lowest", "range.highest"), (4,)),
+        **dict.fromkeys(("range.lowest", "range.highest", "neighbours.scale"), (4,)),
         "features.edges": (8, 4),
+        "neighbours.rows": (len(MIXED.X), 4),
+        "misses.sizes": (document["report"]["rows_held_out"], 1),
+        **dict.fromkeys(("misses.knots", "misses.usual"), (8, 1)),
         **dict.fromkeys(("target.center", "target.scale"), (1,)),
         **dict.fromkeys(("history.loss", "history.validation_loss"), (document["report"]["epochs"],)),
         "layers.1.W": (3, inputs, 6),

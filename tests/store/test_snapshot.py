@@ -148,9 +148,13 @@ def named(*names: str, levels: tuple[object, ...] = ()) -> list[dict[str, object
         ({"labels": [1.5]}, "header"),
         ({"sources": sent("number", "x")}, "of no kind that there is"),
         ({"unknown": 1}, "header"),
+        ({"format": 2}, "format 2, which no release"),
         ({"format": 1}, "format 1, which no release"),
+        ({"temperature": 0.0}, "header"),
+        ({"near": -1.0}, "header"),
+        ({"reach": -1.0}, "header"),
         ({"format": 0}, "format 0, which no release"),
-        ({"format": "2"}, "header"),
+        ({"format": "3"}, "header"),
         ({"format": True}, "format True"),
         ({"tags": {"a": 1}}, "header"),
         ({"recipe": {}}, "not complete"),
@@ -368,11 +372,11 @@ def test_a_format_of_before_the_first_release_is_said_so(store: ModelStore, mode
 def test_a_newer_format_is_refused_untouched(store: ModelStore, model: Model, exam: bytes) -> None:
     """The error says which netlet is needed; the list shows the model as unreadable."""
     store.publish("exam", model)
-    (store.root / "exam" / "1.safetensors").write_bytes(redocumented(exam, format=3))
+    (store.root / "exam" / "1.safetensors").write_bytes(redocumented(exam, format=4))
 
     with pytest.raises(SnapshotFormatNewer, match="Use a newer netlet"):
         store.load("exam", 1)
-    assert store.listed("exam").damage == "format 3"
+    assert store.listed("exam").damage == "format 4"
 
 
 def test_bytes_of_a_model_do_not_change_what_is_answered(exam: bytes) -> None:

@@ -1,31 +1,35 @@
 """`POST /predict`, with the model named in the body or in the path."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from fastapi import APIRouter, Response
 
-from app.api.answers import as_json, numbers_in, predictions, require_answerable, require_form
+from app.api.answers import as_json
 from app.api.bodies import Body, PredictionBody
 from app.api.bulk import answer_in_bulk
+from app.api.explaining import explained
 from app.api.openapi import NameInPath, VersionInPath, body_of
 from app.api.orders import sent
 from app.api.parsing import options_of, parse, parse_rows, parse_settings
-from app.api.parts import WORK_OF_A_TABLE, Parts, PartsOf, work_of
+from app.api.parts import WORK_OF_A_TABLE, Limits, Parts, PartsOf, work_of
 from app.api.patience import Patience, seconds_of
+from app.api.predict_schemas import Explanation, Predictions, PredictRequest
+from app.api.predictions import numbers_in, require_answerable, require_form, told, wanted_by
 from app.api.problems import documented
-from app.api.schemas import Predictions, PredictRequest
 from app.engine.arrays import Cells
 from app.engine.control import GoOn
+from app.engine.model import Model
 from app.errors import InvalidRequest, TableTooLarge
 from app.faults import Fault
 from app.store.store import Stored
-from app.tables.answered import answered
 from app.tables.answering import cells_to_answer
 from app.tables.columns import texts_of
 from app.tables.formats import FORMATS
 from app.tables.options import Options
 from app.tables.plain import PlainRows
 from app.tables.table import Table
+from app.tables.wanted import answer, answered
 
 router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 406, 409, 413, 415, 422, 503, 504, 507))
 CELLS_AT_ONCE = 2**20  # of a table that is answered at once, where it is not JSON: a short body may hold a long one
@@ -110,29 +114,42 @@ async def _at_once(
     elif X is not None:
         rows = len(X)
     work = work_of(size, rows, stored.model)
-    most, form = parts.limits.answers, body.form_of_answer
-    patience = Patience(seconds_of(body.timeout, request.timeout), body.is_left)
-    return await parts.answer_patiently(
-        patience, work, _predict, stored, request, table=table, X=X, form=form, most=most
-    )
+    form, patience = body.form_of_answer, Patience(seconds_of(body.timeout, request.timeout), body.is_left)
+    asked = _Asked(stored, request, table, X, form, parts.limits)
+    if request.explain:
+        if form is not None:
+            message = "Explanations are told in JSON. Leave Accept out, or explain."
+            raise InvalidRequest(message, [Fault("application/json", got=form, field="accept")])
+        return await parts.explain_patiently(patience, _predict, asked)
+    return await parts.answer_patiently(patience, work, _predict, asked)
 
 
-def _predict(
-    go_on: GoOn,
-    stored: Stored,
-    request: PredictRequest,
-    *,
-    table: Table | None,
-    X: Cells | None,
-    form: str | None,
-    most: int,
-) -> Response:
-    model = stored.model
+class _Asked(NamedTuple):
+    """What a prediction is made of."""
+
+    stored: Stored
+    request: PredictRequest
+    table: Table | None
+    X: Cells | None
+    form: str | None
+    limits: Limits
+
+
+def _predict(go_on: GoOn, asked: _Asked) -> Response:
+    stored, request, table, X, form, limits = asked
+    model, wanted = stored.model, wanted_by(request)
     if X is None:
         X = cells_to_answer(sent(request, table), model)
+    require_answerable(model, len(X), wanted, limits.answers)
     if form is None:
-        return as_json(predictions(stored, X, proba=request.proba, most=most, go_on=go_on), without_nulls=True)
-    require_answerable(model, len(X), proba=request.proba, most=most)
-    content = b"".join(FORMATS[form].write([answered(model, X, proba=request.proba, go_on=go_on)], len(X)))
+        found = answer(model, X, wanted, go_on)
+        explanations = _explanations(model, X, limits, go_on) if request.explain else None
+        return as_json(told(stored, [found], wanted, explanations), without_nulls=True)
+    content = b"".join(FORMATS[form].write([answered(model, X, wanted, go_on)], len(X)))
     headers = {"x-model": f"{stored.name}/{stored.version}"}
     return Response(content, headers=headers, media_type=FORMATS[form].media_types[0])
+
+
+def _explanations(model: Model, X: Cells, limits: Limits, go_on: GoOn) -> list[Explanation]:
+    baseline, rows = explained(model, X, limits, go_on)
+    return [Explanation(baseline=baseline, contributions=contributions) for contributions in rows]
