@@ -10,7 +10,7 @@ from app.tables.answered import Answer
 
 PREDICT_EXAMPLE = {"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}
 
-Interval: TypeAlias = tuple[float, float]
+Interval: TypeAlias = list[float]
 Named: TypeAlias = float | dict[str, float]
 """A number, or one for each label or target by its name."""
 

@@ -243,7 +243,7 @@ async def test_what_is_no_json_is_400(body: bytes, client: httpx.AsyncClient) ->
         ({"model": "exam", "rows": ROWS}, 422, "table", [{"row": 0, "column": "score", "expected": "no such column"}]),
         ({"model": "exam", "rows": [[4, 8]], "columns": ["hours_studied", "x"]}, 422, "table", None),
         ({"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}, 5]}, 422, "table", None),
-        ({"model": "exam", "X": [4, 8], "interval": 0.9}, 422, "validation", None),
+        ({"model": "exam", "X": [4, 8], "intervals": 0.9}, 422, "validation", None),
         ({"model": "exam", "X": [4, 8], "proba": "yes"}, 422, "validation", None),
         (
             {"model": "exam", "X": [4, 8], "proba": True},
