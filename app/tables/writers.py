@@ -69,7 +69,7 @@ def _harmless(table: Arrow) -> Arrow:
 def _harmless_cells(column: Arrow) -> Arrow:
     if not pa.types.is_string(column.type):
         return column
-    return pa.array([_harmless_text(text) for text in column.to_pylist()])
+    return pa.array([None if text is None else _harmless_text(text) for text in column.to_pylist()], pa.string())
 
 
 def _harmless_text(text: str) -> str:
@@ -98,10 +98,12 @@ def write_arrow_file(tables: Iterable[Arrow], rows: int) -> Generator[bytes]:
 
 
 def write_npy(tables: Iterable[Arrow], rows: int) -> Generator[bytes]:
-    """Write the columns that are numbers or truths as float64; texts have no place in it."""
+    """Write the columns that are numbers or truths as float64, nothing as NaN; texts have no place in it."""
     for number, table in enumerate(tables):
-        columns = [column.to_numpy() for column in table.columns if not pa.types.is_string(column.type)]
-        block = np.stack(columns, axis=1).astype(np.float64)
+        columns = [
+            column.cast(pa.float64()).to_numpy() for column in table.columns if not pa.types.is_string(column.type)
+        ]
+        block = np.stack(columns, axis=1)
         if not number:
             yield _npy_header((rows, len(columns)), block.dtype)
         yield block.tobytes()

@@ -190,6 +190,21 @@ async def test_a_table_without_honest_intervals_has_empty_columns(client: httpx.
         assert [table[name].to_pylist() for name in names] == [[None]] * len(names)
 
 
+async def test_an_array_has_nan_where_there_is_nothing(client: httpx.AsyncClient) -> None:
+    """For a row that is of none of the classes, and for ends of an interval that nothing tells."""
+    rows = [{"a": a, "y": a > 3} for a in range(8)]
+    await trained(client, name="truths", rows=rows, target="y")
+    await trained(client, name="few", rows=[{"a": 1, "y": 1.5}, {"a": 2, "y": 2.5}], target="y")
+    headers = {"content-type": "text/csv", "accept": "application/x-npy"}
+
+    response = await client.post("/predict?model=truths&abstain=true", content="a\n6\n99\n", headers=headers)
+    found = np.load(io.BytesIO(response.content))
+    np.testing.assert_array_equal(found, [[1.0, 1.0], [np.nan, 0.0]])
+
+    response = await client.post("/predict?model=few&interval=0.9", content="a\n1\n", headers=headers)
+    assert np.isnan(np.load(io.BytesIO(response.content))[0]).tolist() == [False, False, True, True]
+
+
 async def test_a_target_may_be_called_like_a_column_of_the_answer(client: httpx.AsyncClient) -> None:
     """No column of an answer takes another's place."""
     table = noisy(targets=2)
