@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import accuracy, answers, bulk, parsing, speed, standings, trainings, tutorial, upload
+from benchmarks import accuracy, answers, bulk, intervals, parsing, speed, standings, trainings, tutorial, upload
 from benchmarks.peers import CONTESTANTS, is_installed
 from benchmarks.report import Section, draw, markdown, say
 from benchmarks.serving import many_models
@@ -25,6 +25,7 @@ class Extent:
     """How much is measured."""
 
     splits: int
+    interval_splits: int
     most_rows: int | None
     """Larger tables are left out."""
     rounds: int
@@ -36,9 +37,26 @@ class Extent:
     """Of a CSV that is uploaded."""
 
 
-SHORT = Extent(splits=3, most_rows=2000, rounds=3, epochs=2, activations=("relu",), parsed=200_000, megabytes=100)
+SMALL = 2000  # rows of the tables whose intervals are looked at
+SHORT = Extent(
+    splits=3,
+    interval_splits=3,
+    most_rows=2000,
+    rounds=3,
+    epochs=2,
+    activations=("relu",),
+    parsed=200_000,
+    megabytes=100,
+)
 FULL = Extent(
-    splits=3, most_rows=None, rounds=7, epochs=2, activations=("relu", "silu"), parsed=1_000_000, megabytes=2000
+    splits=3,
+    interval_splits=20,
+    most_rows=None,
+    rounds=7,
+    epochs=2,
+    activations=("relu", "silu"),
+    parsed=1_000_000,
+    megabytes=2000,
 )
 
 Part = Callable[[Extent, Path], list[Section]]
@@ -67,6 +85,7 @@ PARTS: dict[str, Part] = {
     "models": lambda _extent, _folder: [many_models.section()],
     "upload": lambda extent, _folder: [upload.section(extent.megabytes)],
     "accuracy": accuracy_sections,
+    "intervals": lambda extent, folder: intervals.sections(read_tables(folder, SMALL), extent.interval_splits),
 }
 
 
