@@ -21,9 +21,9 @@ LEVEL = 0.9
 PARTS = 3  # of the rows to answer, by the size of something
 LOWEST, HIGHEST, WORST, WIDEST = 0.88, 0.93, 0.85, 1.1
 REGRESSION = (
-    f"Intervals at {LEVEL:.0%}. Width is beside the one width for all rows that, in hindsight, holds {LEVEL:.0%} of the "
-    "rows to answer. The worst third of the rows, by the size of an input or of the answer, is the one whose truths are "
-    "least often in their intervals; each figure is a mean over the splits."
+    f"Intervals at {LEVEL:.0%}. Width is beside the one width for all rows that, in hindsight, holds {LEVEL:.0%} of "
+    "the rows to answer. The worst third of the rows, by the size of an input or of the answer, is that whose truths "
+    "are least often in their intervals; each figure is a mean over the splits."
 )
 CLASSES = f"Sets of labels at {LEVEL:.0%}; the log loss of answers, and what it is without the temperature."
 
