@@ -110,7 +110,7 @@ def weights(stored: Stored) -> WeightsAnswer:
     return WeightsAnswer(
         model=stored.name,
         version=stored.version,
-        inputs=list(_inputs(model)),
+        inputs=list(inputs_of(model)),
         members=members,
         target=None if target is None else ScalerAnswer(center=target.center.tolist(), scale=target.scale.tolist()),
     )
@@ -141,7 +141,7 @@ def _columns(model: Model) -> list[Column]:
     ]
 
 
-def _inputs(model: Model) -> Iterator[InputAnswer]:
+def inputs_of(model: Model) -> Iterator[InputAnswer]:
     """Tell how each input is made, in the order in which the encoder makes them."""
     encoder, columns = model.encoder, model.columns
     center, scale, fill = (row.tolist() for row in (encoder.scaler.center, encoder.scaler.scale, encoder.fill))

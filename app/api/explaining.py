@@ -13,7 +13,7 @@ from app.engine.model import Model
 from app.errors import TableTooLarge
 from app.tables.answered import class_names
 from app.tables.cells import rows_at
-from app.tables.columns import sources_of
+from app.tables.columns import groups_of, sources_of
 from app.tables.wanted import Wanted
 
 
@@ -34,8 +34,7 @@ def explained(model: Model, X: Cells, limits: Limits, go_on: GoOn) -> Explained:
     require_answerable(model, answers, Wanted(), most=limits.answers)
     if answers * X.shape[1] > limits.bounds.cells:
         raise TableTooLarge(answers, X.shape[1], limits.bounds.cells, of="cells, with all that explains them,")
-    positions = {column.name: index for index, column in enumerate(model.columns)}
-    groups = [[positions[name] for name in source.columns] for source in sources]
+    groups = groups_of(model)
     names = class_names(model) or model.targets
 
     def named(scores: Sequence[float]) -> Named:

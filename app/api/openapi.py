@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.alias_schemas import AliasRequest, RollbackRequest, RuleRequest
+from app.api.inside_schemas import CounterfactualRequest, GradientCheckRequest, TraceRequest
 from app.api.predict_schemas import PredictRequest
 from app.api.queries import parameters, references_to_parameters
 from app.api.schemas import TUTORIAL_ROWS, ContinueRequest, Problem, TrainRequest, UploadSettings
@@ -17,7 +18,17 @@ from app.tables.formats import FORMATS
 if TYPE_CHECKING:
     from app.docstrings import Described
 
-READ_BY_ROUTES = (TrainRequest, ContinueRequest, PredictRequest, AliasRequest, RollbackRequest, RuleRequest)
+READ_BY_ROUTES = (
+    TrainRequest,
+    ContinueRequest,
+    PredictRequest,
+    AliasRequest,
+    RollbackRequest,
+    RuleRequest,
+    TraceRequest,
+    GradientCheckRequest,
+    CounterfactualRequest,
+)
 READ_FROM_THE_ADDRESS = (TrainRequest, ContinueRequest, PredictRequest, UploadSettings)
 SCHEMAS = [(Problem, "serialization"), *((schema, "validation") for schema in READ_BY_ROUTES)]
 NameInPath = Annotated[str, Path(description="The model's name.", examples=["exam"])]

@@ -11,7 +11,7 @@ from app.api.dataset_rows import Chosen, choose
 from app.api.parsing import parse
 from app.api.parts import Limits
 from app.api.predict_schemas import PredictRequest
-from app.api.schemas import LearntRows, TrainRequest
+from app.api.schemas import LabelledRows, LearntRows, TrainRequest
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
@@ -84,7 +84,7 @@ def _require_alone(request: LearntRows, table: Table | None) -> None:
         raise InvalidRequest(message, [Fault("nothing beside dataset", field=name) for name in beside or ["body"]])
 
 
-def sent(request: LearntRows | PredictRequest, table: Table | None) -> Sent:
+def sent(request: LabelledRows | PredictRequest, table: Table | None) -> Sent:
     """Take the table out of a request, if it has not come in a format of its own."""
     columns = None if request.columns is None else tuple(request.columns)
     if isinstance(request, PredictRequest):

@@ -48,6 +48,7 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.TableTooLarge: Kind(413, "table-too-large", "The table is too large"),
     errors.MalformedTable: Kind(422, "table-format", "The body is not the table it says it is"),
     errors.UnsuitableTarget: Kind(422, "target", "The target cannot be learnt as set"),
+    errors.Unreachable: Kind(422, "unreachable", "No row is answered like that"),
     errors.BudgetExceeded: Kind(422, "budget", "The training is too large"),
     errors.Diverged: Kind(422, "diverged", "The training diverged"),
     errors.JobOver: Kind(409, "job-over", "The job has ended"),

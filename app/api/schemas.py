@@ -40,8 +40,8 @@ def strict(example: object = None) -> ConfigDict:
 ByKind = Discriminator(lambda value: "text" if isinstance(value, str) else "other")
 
 
-class LearntRows(BaseModel):
-    """A table to learn from, in any of its forms, and how it is learnt."""
+class LabelledRows(BaseModel):
+    """A table with what is to be learnt, in any of its forms."""
 
     model_config = strict()
 
@@ -63,6 +63,11 @@ class LearntRows(BaseModel):
     """With `rows`: the column that says how much each row counts; it is no feature."""
     weights: list[Any] | None = None
     """With `X`: how much each row counts."""
+
+
+class LearntRows(LabelledRows):
+    """A table to learn from, and how it is learnt."""
+
     training: Annotated[Annotated[Literal["auto"], Tag("text")] | Annotated[TrainingConfig, Tag("other")], ByKind] = (
         "auto"
     )

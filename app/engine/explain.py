@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 import numpy.typing as npt
 
-from app.engine.arrays import Array, Cells, Row
+from app.engine.arrays import Array, Cells, Row, Vector
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.model import Model
 
@@ -16,6 +16,7 @@ MOST_EXACT = 12  # columns of which all combinations are tried
 MOST_ORDERS = 64  # in which more are replaced, every second one the reverse of the one before
 MOST_CELLS = 2**23  # of all rows that are answered for one, where that leaves two orders at least
 CELLS_AT_ONCE = 2**18
+MOST_IMPORTANT, MOST_ANSWERS = 64, 2**18  # rows that tell what is important, and answers that this takes
 
 
 def evaluations(columns: int) -> int:
@@ -57,6 +58,20 @@ def contributions(model: Model, row: Row, groups: Sequence[Sequence[int]], go_on
     """
     share_out = _exact if len(groups) <= MOST_EXACT else _in_orders
     return share_out(model, row, middle(model), groups, go_on)
+
+
+def importance(model: Model, groups: Sequence[Sequence[int]], go_on: GoOn = go_on_for_ever) -> Vector:
+    """Tell by how much each group of columns moves an answer, shape (groups,): the mean size of its contributions.
+
+    It is over some of the rows that were learnt from, and over the answers where there are several, in the answers'
+    units.
+    """
+    rows = model.neighbours.rows
+    count = max(1, min(len(rows), MOST_IMPORTANT, MOST_ANSWERS // evaluations(len(groups))))
+    chosen = rows[np.linspace(0, len(rows) - 1, count).astype(np.intp)]
+    sizes = [np.abs(contributions(model, row, groups, go_on)).mean(axis=1) for row in chosen]
+    mean: Vector = np.mean(sizes, axis=0)
+    return mean
 
 
 def _exact(model: Model, row: Row, other: Row, groups: Sequence[Sequence[int]], go_on: GoOn) -> Array:

@@ -13,6 +13,7 @@ NetletError
 │   ├── UnsuitableTarget        a target that the network cannot learn as set
 │   ├── TableTooLarge           more rows and columns than the service takes
 │   ├── TooManyAnswers          one prediction would be longer than the service sends
+│   ├── Unreachable             no row is answered as somebody wants
 │   ├── BudgetExceeded          more work or memory than one training may take
 │   └── Diverged                the loss became non-finite while training
 ├── DeadlineExceeded          an answer took longer than the client said it may
@@ -69,6 +70,7 @@ from app.errors.sent import (
     NotAcceptable,
     TableTooLarge,
     TooManyAnswers,
+    Unreachable,
     UnsuitableTarget,
     UnsupportedEncoding,
 )
@@ -155,6 +157,7 @@ __all__ = [
     "TooManyAnswers",
     "TrainingTooLong",
     "Unforeseen",
+    "Unreachable",
     "UnsuitableTarget",
     "UnsupportedEncoding",
     "VersionInUse",

@@ -76,6 +76,10 @@ class TooManyAnswers(InputError):
         super().__init__(f"The answer would have {count} numbers; this service sends {limit} at most. Send fewer rows.")
 
 
+class Unreachable(InputError):
+    """No row within what the model was trained on is answered as is wanted."""
+
+
 class BudgetExceeded(InputError):
     """One training would take more work or memory than the service allows."""
 

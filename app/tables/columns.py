@@ -103,6 +103,12 @@ def sources_of(model: Model) -> tuple[Source, ...]:
     return model.sources or tuple(Source(column.name, _kind_of_engines(column), 0.0) for column in model.columns)
 
 
+def groups_of(model: Model) -> list[list[int]]:
+    """Tell for each column that is sent which of the engine's columns it becomes."""
+    positions = {column.name: index for index, column in enumerate(model.columns)}
+    return [[positions[name] for name in source.columns] for source in sources_of(model)]
+
+
 def texts_of(model: Model) -> frozenset[str]:
     """Name the columns in which a model takes texts, whatever they look like: 007 is no 7."""
     return frozenset(source.name for source in sources_of(model) if source.kind == "category")

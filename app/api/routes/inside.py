@@ -1,0 +1,134 @@
+"""Look inside a model: trace a row, check the derivative, see what moves answers, and what would change one."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.api.answers import as_json
+from app.api.bodies import Body, OctetsBody
+from app.api.inside import counterfactual, gradient_checked, important, rows_like, traced
+from app.api.inside_schemas import (
+    CounterfactualAnswer,
+    CounterfactualRequest,
+    GradientCheckAnswer,
+    GradientCheckRequest,
+    ImportanceAnswer,
+    TraceAnswer,
+    TraceRequest,
+)
+from app.api.named import meant, one_version
+from app.api.openapi import json_body
+from app.api.orders import sent
+from app.api.parsing import parse_object
+from app.api.parts import Parts, PartsOf
+from app.api.patience import Patience, seconds_of
+from app.api.problems import documented
+from app.engine.control import GoOn
+from app.store.store import Stored
+
+ASKED = documented(400, 403, 404, 409, 413, 415, 422, 503, 504)
+LOOKED = documented(404, 409, 413, 422, 503, 504)
+VERSION = "/{name}/versions/{version}"
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+@router.post("/{name}/trace", response_model=TraceAnswer, responses=ASKED, openapi_extra=json_body(TraceRequest))
+async def model_trace(parts: PartsOf, stored: Annotated[Stored, Depends(meant)], body: OctetsBody) -> Response:
+    """Give every number of a row's way through the networks, and of the way back where its true answer is known."""
+    return await _trace(parts, stored, body)
+
+
+@router.post(VERSION + "/trace", response_model=TraceAnswer, responses=ASKED, openapi_extra=json_body(TraceRequest))
+async def version_trace(parts: PartsOf, stored: Annotated[Stored, Depends(one_version)], body: OctetsBody) -> Response:
+    """Give every number of a row's way through the networks, and of the way back where its true answer is known."""
+    return await _trace(parts, stored, body)
+
+
+@router.post(
+    "/{name}/gradcheck",
+    response_model=GradientCheckAnswer,
+    responses=ASKED,
+    openapi_extra=json_body(GradientCheckRequest),
+)
+async def model_gradcheck(parts: PartsOf, stored: Annotated[Stored, Depends(meant)], body: OctetsBody) -> Response:
+    """Compare backpropagation with finite differences of the loss, on rows with their true answers."""
+    return await _gradcheck(parts, stored, body)
+
+
+@router.post(
+    VERSION + "/gradcheck",
+    response_model=GradientCheckAnswer,
+    responses=ASKED,
+    openapi_extra=json_body(GradientCheckRequest),
+)
+async def version_gradcheck(
+    parts: PartsOf, stored: Annotated[Stored, Depends(one_version)], body: OctetsBody
+) -> Response:
+    """Compare backpropagation with finite differences of the loss, on rows with their true answers."""
+    return await _gradcheck(parts, stored, body)
+
+
+@router.post(
+    "/{name}/counterfactual",
+    response_model=CounterfactualAnswer,
+    responses=ASKED,
+    openapi_extra=json_body(CounterfactualRequest),
+)
+async def model_counterfactual(parts: PartsOf, stored: Annotated[Stored, Depends(meant)], body: OctetsBody) -> Response:
+    """Find the nearest row, within what the model was trained on, that is answered as is wanted."""
+    return await _counterfactual(parts, stored, body)
+
+
+@router.post(
+    VERSION + "/counterfactual",
+    response_model=CounterfactualAnswer,
+    responses=ASKED,
+    openapi_extra=json_body(CounterfactualRequest),
+)
+async def version_counterfactual(
+    parts: PartsOf, stored: Annotated[Stored, Depends(one_version)], body: OctetsBody
+) -> Response:
+    """Find the nearest row, within what the model was trained on, that is answered as is wanted."""
+    return await _counterfactual(parts, stored, body)
+
+
+@router.get("/{name}/importance", response_model=ImportanceAnswer, responses=LOOKED)
+async def model_importance(parts: PartsOf, stored: Annotated[Stored, Depends(meant)], request: Request) -> Response:
+    """Tell how much each column moves answers, on rows that the model was trained on, the most important first."""
+    return as_json(await parts.explain_patiently(Patience(None, request.is_disconnected), important, stored))
+
+
+@router.get(VERSION + "/importance", response_model=ImportanceAnswer, responses=LOOKED)
+async def version_importance(
+    parts: PartsOf, stored: Annotated[Stored, Depends(one_version)], request: Request
+) -> Response:
+    """Tell how much each column moves answers, on rows that the model was trained on, the most important first."""
+    return as_json(await parts.explain_patiently(Patience(None, request.is_disconnected), important, stored))
+
+
+async def _trace(parts: Parts, stored: Stored, body: Body) -> Response:
+    asked = parse_object(TraceRequest, body, parts.limits.bounds)
+
+    def work(_go_on: GoOn) -> Response:
+        return as_json(traced(stored, asked, parts.limits.answers), without_nulls=True)
+
+    return await parts.explain_patiently(_patience(body), work)
+
+
+async def _gradcheck(parts: Parts, stored: Stored, body: Body) -> Response:
+    asked = parse_object(GradientCheckRequest, body, parts.limits.bounds)
+
+    def work(go_on: GoOn) -> Response:
+        return as_json(gradient_checked(go_on, stored, rows_like(stored.model, sent(asked, None))))
+
+    return await parts.explain_patiently(_patience(body), work)
+
+
+async def _counterfactual(parts: Parts, stored: Stored, body: Body) -> Response:
+    asked = parse_object(CounterfactualRequest, body, parts.limits.bounds)
+    return as_json(await parts.explain_patiently(_patience(body), counterfactual, stored, asked))
+
+
+def _patience(body: Body) -> Patience:
+    return Patience(seconds_of(body.timeout), body.is_left)
