@@ -39,7 +39,7 @@ def read_continuation(body: Body, stored: Stored, limits: Limits, datasets: Data
     recipe = replace(model.recipe, training=_training(model, given.get("training", "auto")))
     chosen = chosen_rows(request, table, sent_to(model, sent(request, table)), recipe, limits=limits, datasets=datasets)
     recipe = going_on(model, chosen.rows, recipe)
-    require_affordable(replace(chosen.rows, y=model.labels or chosen.rows.y), recipe, limits)
+    require_affordable(replace(chosen.rows, y=model.labels or chosen.rows.y), [recipe], limits)
     return Order(
         name=stored.name,
         rows=chosen.rows,

@@ -1,9 +1,10 @@
 """From a training request to an order: presets merged, the table read, the budget checked."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from app.api.bodies import Body
@@ -15,20 +16,23 @@ from app.api.schemas import LabelledRows, LearntRows, TrainRequest
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
+from app.engine.sweep import SETTINGS, Sweep
 from app.engine.table import TrainingRows
 from app.errors import BudgetExceeded, InvalidRequest
 from app.faults import Fault
-from app.jobs.budget import estimate
+from app.jobs.budget import Cost, estimate
 from app.jobs.orders import Order
 from app.presets import PRESETS
 from app.store.datasets import DatasetStore
 from app.store.references import new_name, require_name
+from app.tables.cells import closest, describe
 from app.tables.reading import training_rows
 from app.tables.sent import Sent
 from app.tables.table import Table
 
 BESIDE = ("rows", "X", "y", "weights", "columns")
 RECIPE = TypeAdapter(Recipe)
+TRAINING = TypeAdapter(TrainingConfig)
 
 
 def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
@@ -41,7 +45,8 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
     require_name(name)
     recipe = _recipe(request, given)
     chosen = chosen_rows(request, table, sent(request, table), recipe, limits=limits, datasets=datasets)
-    require_affordable(chosen.rows, recipe, limits)
+    sweep = _sweep(request)
+    require_affordable(chosen.rows, [recipe] if sweep is None else sweep.recipes(recipe), limits)
     return Order(
         name=name,
         rows=chosen.rows,
@@ -51,6 +56,7 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
         dataset=request.dataset,
         notes=chosen.notes,
         plan=chosen.plan,
+        sweep=sweep,
     )
 
 
@@ -64,9 +70,14 @@ def chosen_rows(
     return choose(sent, request.dataset, recipe, limits, datasets)
 
 
-def require_affordable(rows: TrainingRows, recipe: Recipe, limits: Limits) -> None:
-    """Raise BudgetExceeded for a training that would take more than one may."""
-    cost = estimate(rows, recipe)
+def require_affordable(rows: TrainingRows, recipes: Sequence[Recipe], limits: Limits) -> None:
+    """Raise BudgetExceeded for trainings, one after the other, that would take more than one may."""
+    costs = [estimate(rows, recipe) for recipe in recipes]
+    cost = Cost(
+        max(cost.parameters for cost in costs),
+        max(cost.numbers for cost in costs),
+        sum(cost.operations for cost in costs),
+    )
     for what, taken, limit in zip(cost._fields, cost, limits.training, strict=True):
         if taken > limit:
             message = (
@@ -74,6 +85,33 @@ def require_affordable(rows: TrainingRows, recipe: Recipe, limits: Limits) -> No
                 "a smaller network, smaller batches or fewer rows."
             )
             raise BudgetExceeded(message)
+
+
+def _sweep(request: TrainRequest) -> Sweep | None:
+    """Read what is to be tried; raise InvalidRequest for a setting that cannot be swept, or a value that it has not."""
+    if request.sweep is None:
+        return None
+    ((setting, values),) = request.sweep.items()
+    if setting not in SETTINGS:
+        message = "This cannot be swept: it would change the first weights, or the rows that are held out."
+        fault = Fault(f"one of: {', '.join(SETTINGS)}", got=setting, field="sweep", instead=closest(setting, SETTINGS))
+        raise InvalidRequest(message, [fault])
+    valid = [_value(setting, value, place) for place, value in enumerate(values)]
+    if len(set(map(str, valid))) < len(valid):
+        message = "A value of a sweep is there twice."
+        raise InvalidRequest(message, [Fault("each value once", field=f"sweep.{setting}")])
+    return Sweep(setting, tuple(valid))
+
+
+def _value(setting: str, value: object, place: int) -> Any:  # noqa: ANN401 - of whatever kind the setting is
+    try:
+        if value is not None:
+            return getattr(TRAINING.validate_json(to_json({setting: value})), setting)
+        expected = "a value"
+    except ValidationError as error:
+        expected = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    message = "A value of a sweep is not one that its setting can have."
+    raise InvalidRequest(message, [Fault(expected, got=describe(value), field=f"sweep.{setting}[{place}]")])
 
 
 def _require_alone(request: LearntRows, table: Table | None) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from annotated_types import MaxLen
+from annotated_types import MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from app.docstrings import Described
@@ -13,6 +13,7 @@ from app.engine.model import Report
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
 from app.engine.recipe import TASKS
+from app.engine.sweep import MOST_RUNS
 from app.engine.table import Label
 from app.errors import InvalidRequest
 from app.faults import Fault
@@ -96,6 +97,9 @@ class TrainRequest(LearntRows):
     """Layers and activations."""
     scaling: Scaling = Scaling()
     """How numbers are scaled on the way in and un-scaled on the way out."""
+    sweep: Annotated[dict[str, Annotated[list[Any], MinLen(2), MaxLen(MOST_RUNS)]], MinLen(1), MaxLen(1)] | None = None
+    """One setting of `training` and values to try, `{"learning_rate": [0.5, 0.1, 0.05]}`: from the same first weights
+    each is trained with, the best is kept, and `report.sweep` has the curves of all."""
     preset: Annotated[str, OneOf(PRESETS)] | None = None
     """Settings that a name stands for; what is set beside it wins."""
 

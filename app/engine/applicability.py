@@ -12,8 +12,8 @@ from app.engine.control import GoOn, go_on_for_ever
 from app.engine.preprocessing import Encoder, Scaler
 
 MOST_NEIGHBOURS, MOST_NUMBERS = 256, 2**16  # rows, and numbers in them, that are kept
-MOST_MEASURED = 2**22  # differences between numbers that are looked at to know what is usual
-NUMBERS_AT_ONCE = 2**20
+MOST_MEASURED, MOST_DIFFERENCES = 1024, 2**22  # rows, and numbers in them, that tell what is usual
+SQUARES_AT_ONCE = 2**16
 USUALLY, RARELY = 0.95, 0.99  # of the rows are as near to another as that
 FARTHEST = 1e9
 
@@ -51,7 +51,7 @@ class Neighbours:
         order = np.arange(len(X)) if len(X) <= kept else np.random.default_rng(0).permutation(len(X))
         chosen = np.sort(order[:kept])
         others = order[kept:] if len(X) > kept else chosen
-        measured = others[: max(2, MOST_MEASURED // (len(chosen) * X.shape[1]))]
+        measured = others[: min(MOST_MEASURED, max(2, MOST_DIFFERENCES // (len(chosen) * X.shape[1])))]
         squares = np.concatenate(list(_squares(encoder, scale, filled[measured], filled[chosen])))
         squares[measured[:, np.newaxis] == chosen] = np.inf  # a row is no neighbour of itself
         nearest = np.sqrt(squares.min(axis=1))
@@ -86,7 +86,7 @@ def _scale(filled: Cells) -> Row:
 
 def _squares(encoder: Encoder, scale: Row, X: Cells, rows: Cells) -> Iterator[Array]:
     """Give the squared distances of some rows after others, shape (samples, neighbours)."""
-    at_once = max(1, NUMBERS_AT_ONCE // len(rows))
+    at_once = max(1, SQUARES_AT_ONCE // len(rows))
     for start in range(0, len(X), at_once):
         some = X[start : start + at_once]
         total = np.zeros((len(some), len(rows)))

@@ -14,6 +14,7 @@ from app.engine.metrics import Metrics
 from app.engine.network import Encode, Layer, Network
 from app.engine.preprocessing import Encoder, Scaler
 from app.engine.recipe import Recipe
+from app.engine.sweep import Swept
 from app.engine.table import Column, Label, Source
 from app.engine.training import History
 from app.engine.uncertainty import Misses
@@ -62,6 +63,8 @@ class Report:
     """What `loss` was before the training, where that did not begin with random weights."""
     old_rows: OldRows | None = None
     """What the training did to the answers for rows that had been learnt before, as far as these are still there."""
+    sweep: Swept | None = None
+    """How the training went with each value of a setting, where several were tried."""
 
 
 NOTHING_MISSED = Misses.none(0)

@@ -18,6 +18,7 @@ from safetensors.numpy import load, save
 
 from app.engine.arrays import Bytes
 from app.engine.recipe import Recipe
+from app.engine.sweep import Sweep
 from app.engine.table import TrainingRows
 from app.errors import OrderDamaged
 from app.tables.blocks import Plan
@@ -59,6 +60,8 @@ class Order:
     """How many epochs there are at most, whatever the recipe says."""
     start: Beginning | None = None
     """Where it begins, if not with random weights."""
+    sweep: Sweep | None = None
+    """A setting that is tried with several values, each a training of its own."""
 
     @property
     def count(self) -> int:

@@ -8,15 +8,17 @@ from pathlib import Path
 from sys import maxsize
 from typing import Any
 
-from app.engine.control import Checkpoint, Control, Wish
-from app.engine.learning import learn
+from app.engine.control import Checkpoint, Control, Progress, Wish
+from app.engine.learning import Start, learn
 from app.engine.model import Model
+from app.engine.recipe import Recipe
 from app.errors import Cancelled, OrderDamaged
 from app.jobs import orders
 from app.jobs.checkpoints import Checkpoints
 from app.jobs.continuing import begun, wider, with_old_rows
 from app.jobs.orders import Order
 from app.jobs.progress import Note, NoteWriter
+from app.jobs.sweeping import swept
 from app.store.dataset_files import DatasetFiles
 from app.store.saving import Saved, save_aside
 from app.tables.blocks import Blocks, widened
@@ -61,19 +63,8 @@ def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoi
             datasets = DatasetFiles(workplace.root)
             more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
         start, lost = begun(order.start)
-        resume = checkpoints.load()
-        states = _States(checkpoints, writer, 0 if resume is None else resume.epoch)
-        control = Control(
-            on_epoch=writer,
-            wish=lambda: WISHES[writer.wish],
-            is_due=states.is_due,
-            save=states.save,
-            resume=resume,
-            most_epochs=order.max_epochs or maxsize,
-        )
-        writer.hold(states.begun)
-        means: dict[str, Any] = {"device": workplace.device, "threads": threads, "more": more}
-        model = learn(order.rows, order.recipe, control=control, start=start, **means)
+        course = _Course(order, writer, checkpoints, {"device": workplace.device, "threads": threads, "more": more})
+        model, memory = course.learnt(start)
     ends = Ends(order.rows) if more is None else more.ends
     if start.model is None:
         model = model if more is None else widened(model)
@@ -85,7 +76,55 @@ def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoi
     told = replace(model, report=report, tags=order.tags, description=order.description, dataset=order.dataset)
     if order.start is not None:
         told = replace(told, continued_from=order.start.reference)
-    return save_aside(workplace.root, told, states.memory_of(model), note.word)
+    return save_aside(workplace.root, told, memory, note.word)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """One job's way: what was ordered, whom it tells, and by what means it learns."""
+
+    order: Order
+    writer: NoteWriter
+    checkpoints: Checkpoints
+    means: dict[str, Any]
+
+    def learnt(self, start: Start) -> tuple[Model, Checkpoint | None]:
+        """Learn, once or for each value of a sweep; give the model, and what its optimizer remembers."""
+        order, sweep = self.order, self.order.sweep
+        if sweep is None:
+            model, states = self._learn(order.recipe, start)
+            return model, states.memory_of(model)
+        all_states: list[_States] = []
+
+        def learn_one(recipe: Recipe, before: int) -> Model:
+            model, states = self._learn(recipe, start, before)
+            all_states.append(states)
+            return model
+
+        model, number = swept(sweep, order.recipe, learn_one, lambda: WISHES[self.writer.wish] is Wish.KEEP)
+        return model, all_states[number].memory_of(model)
+
+    def _learn(self, recipe: Recipe, start: Start, before: int = 0) -> tuple[Model, "_States"]:
+        """Learn, after so many epochs of other runs. A sweep that is lost begins anew: none of its runs is resumed."""
+        runs = 1 if self.order.sweep is None else len(self.order.sweep.values)
+        resume = self.checkpoints.load() if runs == 1 else None
+        states = _States(
+            self.checkpoints if runs == 1 else None, self.writer, 0 if resume is None else resume.epoch, before
+        )
+
+        def tell(progress: Progress) -> None:
+            self.writer(progress._replace(epoch=before + progress.epoch, epochs=runs * progress.epochs))
+
+        control = Control(
+            on_epoch=tell,
+            wish=lambda: WISHES[self.writer.wish],
+            is_due=states.is_due,
+            save=states.save,
+            resume=resume,
+            most_epochs=self.order.max_epochs or maxsize,
+        )
+        self.writer.hold(before + states.begun)
+        return learn(self.order.rows, recipe, control=control, start=start, **self.means), states
 
 
 class _States:
@@ -94,26 +133,30 @@ class _States:
     Where it is paused, it is put down, and waits.
     """
 
-    def __init__(self, checkpoints: Checkpoints, writer: NoteWriter, begun: int) -> None:
-        """`begun` epochs were there already when this attempt began; a solver takes them again."""
-        self.checkpoints, self.writer, self.begun = checkpoints, writer, begun
+    def __init__(self, checkpoints: Checkpoints | None, writer: NoteWriter, begun: int, before: int) -> None:
+        """`begun` epochs were there already when this attempt began; a solver takes them again.
+
+        They are counted from `before`, the epochs of other runs.
+        """
+        self.checkpoints, self.writer, self.begun, self.before = checkpoints, writer, begun, before
         self.is_over = False
         self.last: Checkpoint | None = None
 
     def is_due(self, stopped: str | None) -> bool:
         """Tell whether to put it down."""
         self.is_over = stopped is not None
-        pauses = self.writer.until <= self.writer.epoch > self.begun
-        return self.is_over or pauses or self.checkpoints.is_due(stopped)
+        pauses = self.writer.until <= self.writer.epoch > self.before + self.begun
+        return self.is_over or pauses or (self.checkpoints is not None and self.checkpoints.is_due(stopped))
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Put it down; raise Cancelled if that is wished while it waits."""
         if self.is_over:
             self.last = checkpoint.memory
             return
-        self.checkpoints.save(checkpoint)
+        if self.checkpoints is not None:
+            self.checkpoints.save(checkpoint)
         if checkpoint.epoch > self.begun:
-            self.writer.hold(checkpoint.epoch)
+            self.writer.hold(self.before + checkpoint.epoch)
             if WISHES[self.writer.wish] is Wish.CANCEL:  # a solver would take one more step before it asks
                 raise Cancelled
 
