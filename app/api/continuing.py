@@ -49,6 +49,8 @@ def read_continuation(body: Body, stored: Stored, limits: Limits, datasets: Data
         dataset=request.dataset,
         notes=(*chosen.notes, *unknown_levels(chosen.rows)),
         plan=chosen.plan,
+        weight=request.weight,
+        kinds=model.kinds,
         start=beginning_of(stored, store),
     )
 

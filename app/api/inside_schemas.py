@@ -104,6 +104,22 @@ class GradientCheckAnswer(BaseModel):
     """The parameter where both ways differ most."""
 
 
+class VerificationAnswer(BaseModel):
+    """Whether a version's record and its dataset give the same weights again."""
+
+    model_config = LOOSE
+
+    model: str
+    version: int
+    verified: bool
+    """Whether they are the same to the last bit."""
+    weights_sha256: str
+    retrained_sha256: str
+    largest_difference: float | None
+    """Between a weight and the same one of then; null where there are more or fewer of them. With other versions of
+    netlet or NumPy, or on another kind of processor, the last bits may differ."""
+
+
 class ImportantColumn(BaseModel):
     """How much a column moves answers."""
 

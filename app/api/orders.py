@@ -56,6 +56,8 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
         dataset=request.dataset,
         notes=chosen.notes,
         plan=chosen.plan,
+        weight=request.weight,
+        kinds=dict(request.kinds),
         sweep=sweep,
     )
 

@@ -64,6 +64,7 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.DatasetNotFound: Kind(404, "dataset-not-found", "No such dataset"),
     errors.DatasetDamaged: Kind(503, "dataset-corrupt", "The dataset's file is damaged", 3600),
     errors.DatasetInUse: Kind(409, "dataset-in-use", "The dataset is being learnt from"),
+    errors.NotVerifiable: Kind(409, "not-verifiable", "The version cannot be trained again"),
     errors.VersionInUse: Kind(409, "version-in-use", "An alias points to the version"),
     errors.AliasMoved: Kind(412, "alias-moved", "The alias is not where it should be"),
     errors.NothingToRestore: Kind(409, "nothing-to-restore", "The alias cannot go back"),

@@ -100,6 +100,10 @@ class Model:
     """Where the rows were from, if they were kept."""
     continued_from: str | None = None
     """The version whose weights the training began with."""
+    weight: str | None = None
+    """The column that said how much each row counts."""
+    kinds: dict[str, str] = field(default_factory=dict)
+    """What columns were said to be, where their cells do not tell."""
 
     @cached_property
     def missing(self) -> frozenset[str]:

@@ -29,6 +29,7 @@ NetletError
 │   └── SnapshotFormatNewer
 ├── DatasetDamaged            a dataset is not what was once written
 ├── DatasetInUse              a training needs the dataset that is to be deleted
+├── NotVerifiable             a version's record is not enough to train it again
 ├── VersionInUse              an alias points to the version that is to be deleted
 ├── AliasMoved                an alias is not where who would move it believes
 ├── NothingToRestore          an alias was nowhere before, or where nothing is any more
@@ -103,6 +104,7 @@ from app.errors.working import (
     KeyReused,
     LeaseLost,
     NotPaused,
+    NotVerifiable,
     OrderDamaged,
     OutOfMemory,
     ShuttingDown,
@@ -143,6 +145,7 @@ __all__ = [
     "NotAcceptable",
     "NotFound",
     "NotPaused",
+    "NotVerifiable",
     "NothingToRestore",
     "OrderDamaged",
     "OutOfMemory",

@@ -37,6 +37,13 @@ class NotPaused(NetletError):
     usual = "The job is not paused. POST its /pause first, or train with ?paused=true."
 
 
+class NotVerifiable(NetletError):
+    """A version cannot be trained again from what is known of its training."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This version cannot be verified. {reason}")
+
+
 class LeaseLost(NetletError):
     """A job was taken over by another process, because this one had not been heard of for too long."""
 

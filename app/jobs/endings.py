@@ -3,14 +3,16 @@
 import asyncio
 import logging
 from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
 
 from app.errors import Cancelled, NetletError, OutOfMemory, TrainingTooLong, Unforeseen, WorkerLost
-from app.store.saving import Saved
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
-def ending_of(job_id: str, future: "asyncio.Future[Saved]", *, is_late: bool) -> Saved | NetletError:
+def ending_of(job_id: str, future: "asyncio.Future[T]", *, is_late: bool) -> T | NetletError:
     """Say what an attempt ended with, and log it where that is nobody's input."""
     if future.cancelled():
         return TrainingTooLong() if is_late else Cancelled()

@@ -60,6 +60,10 @@ class Order:
     """How many epochs there are at most, whatever the recipe says."""
     start: Beginning | None = None
     """Where it begins, if not with random weights."""
+    weight: str | None = None
+    """The column that says how much each row counts, if one does."""
+    kinds: dict[str, str] = field(default_factory=dict)
+    """What columns were said to be."""
     sweep: Sweep | None = None
     """A setting that is tried with several values, each a training of its own."""
 

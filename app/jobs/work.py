@@ -4,10 +4,12 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from sys import maxsize
-from typing import Any
+from typing import Any, NamedTuple
 
+from app.engine.arrays import Parameters
 from app.engine.control import Checkpoint, Control, Progress, Wish
 from app.engine.learning import Start, learn
 from app.engine.model import Model
@@ -46,7 +48,8 @@ def train_and_save(order: bytes | Path, workplace: Workplace, note: Note) -> Sav
     """
     data = order if isinstance(order, bytes) else _read(order)
     checkpoints = Checkpoints(note.checkpoints, hashlib.sha256(data).hexdigest(), workplace.checkpoint_seconds)
-    return _train(orders.decode(data), workplace, note, checkpoints)
+    model, memory = _train(orders.decode(data), workplace, note, checkpoints)
+    return save_aside(workplace.root, model, memory, note.word)
 
 
 def _read(order: Path) -> bytes:
@@ -56,7 +59,20 @@ def _read(order: Path) -> bytes:
         raise OrderDamaged from error
 
 
-def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoints) -> Saved:
+def retrain(order: bytes, workplace: Workplace, note: Note) -> Parameters:
+    """Train what was ordered and give its weights, shape (members, parameters); nothing is saved."""
+    checkpoints = Checkpoints(note.checkpoints, "", seconds=inf)
+    return _train(orders.decode(order), workplace, note, checkpoints).model.parameters
+
+
+class _Trained(NamedTuple):
+    """A model, and what its optimizer remembers."""
+
+    model: Model
+    memory: Checkpoint | None
+
+
+def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoints) -> _Trained:
     with closing(NoteWriter(note)) as writer, ThreadPoolExecutor(workplace.threads) as pool, ExitStack() as opening:
         threads, more = pool if workplace.threads > 1 else None, None
         if order.plan is not None:
@@ -73,10 +89,20 @@ def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoi
         model = with_old_rows(start.model, wider(model, ends), workplace.root)
         warnings = () if more is None else more.notes
     report = replace(model.report, warnings=model.report.warnings + lost + order.notes + warnings)
-    told = replace(model, report=report, tags=order.tags, description=order.description, dataset=order.dataset)
-    if order.start is not None:
-        told = replace(told, continued_from=order.start.reference)
-    return save_aside(workplace.root, told, memory, note.word)
+    return _Trained(_told(replace(model, report=report), order), memory)
+
+
+def _told(model: Model, order: Order) -> Model:
+    """Say of a model what was ordered."""
+    return replace(
+        model,
+        tags=order.tags,
+        description=order.description,
+        dataset=order.dataset,
+        weight=order.weight,
+        kinds=order.kinds,
+        continued_from=None if order.start is None else order.start.reference,
+    )
 
 
 @dataclass(frozen=True)
@@ -88,12 +114,12 @@ class _Course:
     checkpoints: Checkpoints
     means: dict[str, Any]
 
-    def learnt(self, start: Start) -> tuple[Model, Checkpoint | None]:
-        """Learn, once or for each value of a sweep; give the model, and what its optimizer remembers."""
+    def learnt(self, start: Start) -> _Trained:
+        """Learn, once or for each value of a sweep."""
         order, sweep = self.order, self.order.sweep
         if sweep is None:
             model, states = self._learn(order.recipe, start)
-            return model, states.memory_of(model)
+            return _Trained(model, states.memory_of(model))
         all_states: list[_States] = []
 
         def learn_one(recipe: Recipe, before: int) -> Model:
@@ -102,7 +128,7 @@ class _Course:
             return model
 
         model, number = swept(sweep, order.recipe, learn_one, lambda: WISHES[self.writer.wish] is Wish.KEEP)
-        return model, all_states[number].memory_of(model)
+        return _Trained(model, all_states[number].memory_of(model))
 
     def _learn(self, recipe: Recipe, start: Start, before: int = 0) -> tuple[Model, "_States"]:
         """Learn, after so many epochs of other runs. A sweep that is lost begins anew: none of its runs is resumed."""

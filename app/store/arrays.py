@@ -67,6 +67,8 @@ def model_from(document: Document, arrays: Arrays) -> Model:
         description=document.description,
         dataset=document.dataset,
         continued_from=document.continued_from,
+        weight=document.weight,
+        kinds=document.kinds,
         sources=document.sources,
     )
 

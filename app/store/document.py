@@ -42,6 +42,8 @@ class Document(BaseModel):
     description: str = ""
     dataset: str | None = None
     continued_from: str | None = None
+    weight: str | None = None
+    kinds: dict[str, str] = Field(default_factory=dict)
 
     def require_consistent(self) -> None:
         """Raise Damage if the document contradicts itself, or leaves open how its arrays are used."""
@@ -56,7 +58,7 @@ class Document(BaseModel):
                 yield f"it has no {what}, or two of one name"
         if self.sources and [name for source in self.sources for name in source.columns] != columns:
             yield "its columns are not those that were sent"
-        if not {source.kind for source in self.sources} <= KINDS.keys():
+        if not {*self.kinds.values(), *(source.kind for source in self.sources)} <= KINDS.keys():
             yield "one of its columns is of no kind that there is"
         levels = {f"levels of column {number}": column.levels for number, column in enumerate(self.columns, start=1)}
         for what, words in ({"labels": self.labels} | levels).items():

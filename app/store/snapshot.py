@@ -53,6 +53,8 @@ def encode(model: Model) -> bytes:
         description=model.description,
         dataset=model.dataset,
         continued_from=model.continued_from,
+        weight=model.weight,
+        kinds=model.kinds,
     )
     blank = save(arrays_of(model), metadata={KEY: document.model_dump_json()})
     return blank.replace(BLANK.encode(), hashlib.sha256(blank).hexdigest().encode(), 1)

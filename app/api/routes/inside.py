@@ -15,18 +15,22 @@ from app.api.inside_schemas import (
     ImportanceAnswer,
     TraceAnswer,
     TraceRequest,
+    VerificationAnswer,
 )
 from app.api.named import meant, one_version
 from app.api.openapi import json_body
 from app.api.orders import sent
 from app.api.parsing import parse_object
-from app.api.parts import Parts, PartsOf
-from app.api.patience import Patience, seconds_of
+from app.api.parts import FELT, Parts, PartsOf
+from app.api.patience import HEADER, Patience, seconds_of
 from app.api.problems import documented
+from app.api.retraining import compared, order_again
 from app.engine.control import GoOn
+from app.jobs.retraining import retrained
 from app.store.store import Stored
 
 ASKED = documented(400, 403, 404, 409, 413, 415, 422, 503, 504)
+VERIFIED = documented(403, 404, 409, 422, 429, 503, 504, 507)
 LOOKED = documented(404, 409, 413, 422, 503, 504)
 VERSION = "/{name}/versions/{version}"
 
@@ -105,6 +109,26 @@ async def version_importance(
 ) -> Response:
     """Tell how much each column moves answers, on rows that the model was trained on, the most important first."""
     return as_json(await parts.explain_patiently(Patience(None, request.is_disconnected), important, stored))
+
+
+@router.post("/{name}/verify", response_model=VerificationAnswer, responses=VERIFIED)
+async def verify_model(parts: PartsOf, stored: Annotated[Stored, Depends(meant)], request: Request) -> Response:
+    """Train the version that the name means again, from its record and its dataset, and compare the weights."""
+    return await _verify(parts, stored, request)
+
+
+@router.post(VERSION + "/verify", response_model=VerificationAnswer, responses=VERIFIED)
+async def verify_version(parts: PartsOf, stored: Annotated[Stored, Depends(one_version)], request: Request) -> Response:
+    """Train one version again, from its record and its dataset, and compare the weights."""
+    return await _verify(parts, stored, request)
+
+
+async def _verify(parts: Parts, stored: Stored, request: Request) -> Response:
+    patience = Patience(seconds_of(request.headers.get(HEADER)), request.is_disconnected)
+    order = await parts.read_table(FELT, order_again, stored, parts.limits, parts.datasets, parts.store)
+    weights = await retrained(parts.jobs, order, patience.watch())
+    patience.go_on()
+    return as_json(compared(stored, weights))
 
 
 async def _trace(parts: Parts, stored: Stored, body: Body) -> Response:

@@ -1,0 +1,72 @@
+"""Retraining a version from its record, to see whether the same weights come of it."""
+
+import hashlib
+
+from app.api.dataset_rows import choose
+from app.api.inside_schemas import VerificationAnswer
+from app.api.parts import Limits
+from app.engine.arrays import Parameters
+from app.engine.control import CANCELLED
+from app.engine.learning import going_on
+from app.errors import DatasetNotFound, NotFound, NotVerifiable
+from app.jobs.continuing import beginning_of
+from app.jobs.orders import Order
+from app.store.datasets import DatasetStore
+from app.store.references import Reference
+from app.store.store import ModelStore, Stored
+from app.tables.reading import sent_to
+from app.tables.sent import Sent
+
+NO_ROWS = "Its rows were not kept. Upload them with POST /datasets, and train from there."
+CANCELLED_AT = "Its training was cancelled, and nobody knows at which moment."
+NO_DATASET = "Its dataset was deleted. Upload it again with POST /datasets."
+NO_BEGINNING = "The version whose weights it began with was deleted."
+
+
+def order_again(stored: Stored, limits: Limits, datasets: DatasetStore, store: ModelStore) -> Order:
+    """Order the training of a version again, as its record tells; raise NotVerifiable where that is not enough."""
+    model = stored.model
+    if model.dataset is None:
+        raise NotVerifiable(NO_ROWS)
+    if model.report.stopped == CANCELLED:
+        raise NotVerifiable(CANCELLED_AT)
+    start = None if model.continued_from is None else _beginning(model.continued_from, store)
+    sent = Sent(target=model.targets, weight=model.weight, kinds=model.kinds)
+    try:
+        chosen = choose(
+            sent if start is None else sent_to(start.model, sent), model.dataset, model.recipe, limits, datasets
+        )
+    except DatasetNotFound:
+        raise NotVerifiable(NO_DATASET) from None
+    recipe = model.recipe if start is None else going_on(start.model, chosen.rows, model.recipe)
+    return Order(
+        name=stored.name,
+        rows=chosen.rows,
+        recipe=recipe,
+        dataset=model.dataset,
+        plan=chosen.plan,
+        max_epochs=model.report.epochs if model.report.stopped == "max_epochs" else None,
+        start=None if start is None else beginning_of(start, store),
+    )
+
+
+def _beginning(reference: str, store: ModelStore) -> Stored:
+    known = Reference.parse(reference)
+    try:
+        return store.load(known.name, known.version or 0)
+    except NotFound:
+        raise NotVerifiable(NO_BEGINNING) from None
+
+
+def compared(stored: Stored, weights: Parameters) -> VerificationAnswer:
+    """Compare weights with those of a version."""
+    own = stored.model.parameters
+    is_alike = own.shape == weights.shape
+    return VerificationAnswer(
+        model=stored.name,
+        version=stored.version,
+        verified=is_alike and own.tobytes() == weights.tobytes(),
+        weights_sha256=hashlib.sha256(own.tobytes()).hexdigest(),
+        retrained_sha256=hashlib.sha256(weights.tobytes()).hexdigest(),
+        largest_difference=float(abs(own - weights).max()) if is_alike else None,
+    )
