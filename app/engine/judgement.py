@@ -9,6 +9,7 @@ from app.engine.arrays import Array, Outputs, Scores
 from app.engine.ensemble import Folds, unseen
 from app.engine.metrics import (
     SMALLEST_PROBABILITY,
+    Metrics,
     classification_metrics,
     confusion_matrix,
     multilabel_metrics,
@@ -18,7 +19,14 @@ from app.engine.model import Model, Report
 from app.engine.preprocessing import encode_labels
 from app.engine.table import TrainingRows
 from app.engine.training import Trained
-from app.engine.uncertainty import Misses, temperature_of
+from app.engine.uncertainty import Misses, at_temperature, temperature_of
+
+
+class Judged(NamedTuple):
+    """A model that has been measured, and how well rows seem to be answered that chose its members' weights."""
+
+    model: Model
+    apparent: Metrics
 
 
 class _Answered(NamedTuple):
@@ -34,18 +42,31 @@ class _Answered(NamedTuple):
         answers, held_out = unseen(self.scores, self.folds.judged)
         return answers, self.truth[held_out]
 
+    def at(self, scores: Outputs | None) -> "_Answered":
+        """Take other answers, shape (members, judged, answers), to the rows that judged members."""
+        if scores is None:
+            return self
+        others = self.scores.copy()
+        others[np.arange(len(scores))[:, np.newaxis], self.folds.judged] = scores
+        return self._replace(scores=others)
 
-def judged(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, choice: str) -> Model:
+
+def judged(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, choice: str) -> Judged:
     """Measure a model that has learnt, and how far its answers may be off; `choice` says why it is what it is."""
     truth = encode_labels(rows.y, model.labels, one_column=False) if isinstance(rows.y, tuple) else rows.y
     model = replace(model, temperature=1.0, misses=Misses.none(_ways(model)))
-    answered = _Answered(model.member_scores(rows.X), truth, folds)
+    fair = None if trained.unseen is None else model.scores_of(trained.unseen)
+    own = _Answered(model.member_scores(rows.X), truth, folds)
+    answered, apparent = own.at(fair), _measured(model, *own.unseen) if folds.judged.size else {}
     if folds.judged.size and np.isfinite(answered.scores).all():
         model = replace(model, temperature=_temperature(model, *answered.unseen))
         if model.temperature != 1.0:
-            answered = answered._replace(scores=model.member_scores(rows.X))
+            own = own._replace(scores=model.member_scores(rows.X))
+            if fair is not None:
+                fair = at_temperature(fair, model.temperature, one_of=bool(model.labels))
+            answered = own.at(fair)
         model = replace(model, misses=_misses(model, answered))
-    return replace(model, report=_report(model, answered, trained, choice))
+    return Judged(replace(model, report=_report(model, own.scores.mean(axis=0), answered, trained, choice)), apparent)
 
 
 def _ways(model: Model) -> int:
@@ -66,8 +87,8 @@ def _temperature(model: Model, answers: Scores, truth: Scores) -> float:
 def _misses(model: Model, answered: _Answered) -> Misses:
     """Measure what members missed of rows that they had not learnt from.
 
-    Members that stopped where they answered these rows best look better on them than they are, by about as much as all
-    members together are better than one; others do not, and all together are better by what they differ.
+    All members together are better than one by what they differ, unless each kept the weights with which it answered
+    its own rows best: that loses about as much.
     """
     answers, truth = answered.unseen
     if model.labels:
@@ -80,16 +101,19 @@ def _misses(model: Model, answered: _Answered) -> Misses:
     return Misses.of_numbers(answers, truth, spread)
 
 
-def _report(model: Model, answered: _Answered, trained: Trained, choice: str) -> Report:
-    """Measure a model on all rows, and on those that members have not seen."""
+def _measured(model: Model, answers: Scores, truth: Scores) -> Metrics:
     several = multilabel_metrics if model.recipe.task == "multilabel" else regression_metrics
-    measure = classification_metrics if model.labels else several
+    return classification_metrics(answers, truth) if model.labels else several(answers, truth)
+
+
+def _report(model: Model, own: Scores, answered: _Answered, trained: Trained, choice: str) -> Report:
+    """Measure a model's own answers to all rows, and those to rows that members have not seen."""
     truth, held_out = answered.truth, answered.folds.judged.size > 0
-    answers, judged = answered.scores.mean(axis=0), truth
-    metrics = {"training": measure(answers, truth)}
+    answers, judged = own, truth
+    metrics = {"training": _measured(model, answers, truth)}
     if held_out:
         answers, judged = answered.unseen
-        metrics["validation"] = measure(answers, judged)
+        metrics["validation"] = _measured(model, answers, judged)
     return Report(
         choice=choice,
         rows=len(truth),

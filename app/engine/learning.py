@@ -18,7 +18,7 @@ from app.engine.device import DEVICES, Device, one_blas_thread
 from app.engine.encoding import Encoding, Weighing, fit_target
 from app.engine.ensemble import Folds, all_judge, deal
 from app.engine.examples import Examples, Streamed
-from app.engine.judgement import judged
+from app.engine.judgement import Judged, judged
 from app.engine.losses import LOSSES
 from app.engine.model import Model
 from app.engine.network import Network
@@ -69,7 +69,7 @@ def learn(
     options = candidates(recipe, problem)
     if start.model is not None:
         options = tuple(replace(option, reason="gone on with from where they were") for option in options)
-    models: list[Model] = []
+    tried: list[Judged] = []
     for option in options:
         last = option is options[-1]
         means = Means(device=DEVICES[device](), threads=threads, control=control, memory=start.memory)
@@ -77,20 +77,20 @@ def learn(
             means = replace(means, control=control.unseen(), good_enough=PROMISING)
         # Overflow is what Diverged reports.
         with suppress(*() if last else (GaveUp, Diverged)), np.errstate(all="ignore"), one_blas_thread():
-            models.append(_trained(rows, option, means, more, start.model))
-        if models and models[-1].report.stopped == CANCELLED:
+            tried.append(_trained(rows, option, means, more, start.model))
+        if tried and tried[-1].model.report.stopped == CANCELLED:
             break
-    model = min(models, key=_expected_error)
-    return _partial(model) if models[-1].report.stopped == CANCELLED else model
+    model = min(tried, key=_expected_error).model
+    return _partial(model) if tried[-1].model.report.stopped == CANCELLED else model
 
 
-def _expected_error(model: Model) -> float:
+def _expected_error(judged: Judged) -> float:
     """Compare candidates by the variance of rows not seen that they leave unexplained.
 
     Members that stopped where these rows were answered best look better on them than they are.
     """
-    unexplained = 1.0 - (model.report.metrics.get("validation", {}).get("r2") or 0.0)
-    return unexplained * (OPTIMISM if model.recipe.training.keep_best else 1.0)
+    unexplained = 1.0 - (judged.apparent.get("r2") or 0.0)
+    return unexplained * (OPTIMISM if judged.model.recipe.training.keep_best else 1.0)
 
 
 def going_on(model: Model, rows: TrainingRows, recipe: Recipe) -> Recipe:
@@ -114,7 +114,7 @@ def _partial(model: Model) -> Model:
 
 def _trained(
     rows: TrainingRows, candidate: Candidate, means: Means, more: MoreRows | None, start: Model | None
-) -> Model:
+) -> Judged:
     recipe, training = candidate.recipe, candidate.recipe.training
     rng = GENERATORS[training.generator](training.seed)
     members = training.members or 1
@@ -133,9 +133,9 @@ def _trained(
     recipe = replace(recipe, training=replace(training, members=members))
     parameters = means.device.fetch(trained.parameters)
     model = replace(model, recipe=recipe, parameters=parameters, history=trained.history)
-    model = judged(model, rows, Folds(*(each[:members] for each in folds)), trained, candidate.sentence)
+    model, apparent = judged(model, rows, Folds(*(each[:members] for each in folds)), trained, candidate.sentence)
     model = replace(model, report=replace(model.report, loss_before=before))
-    return model if more is None else _of_all(model, more)
+    return Judged(model if more is None else _of_all(model, more), apparent)
 
 
 def _lesson(model: Model, rows: TrainingRows, means: Means, rng: Randomness) -> tuple[Course, Encoding]:

@@ -39,7 +39,8 @@ class Report:
     """What is worth telling about a training.
 
     `loss` is in scaled units, `metrics` in the user's. `training` metrics rest on all rows; `validation` metrics on the
-    `rows_held_out`, each answered by the members that had not seen it. `parameters` are those of all members.
+    `rows_held_out`, each answered by the members that had not seen it, as they were at an epoch that it had no part in
+    choosing. `parameters` are those of all members.
     """
 
     __pydantic_config__ = DESCRIBED
@@ -136,10 +137,14 @@ class Model:
         """Answer rows with each member, shape (members, samples, answers)."""
         with np.errstate(all="ignore"):
             a = tiled_outputs(self.network, self.parameters, X, self.encoder.encode, layers=self.layers, go_on=go_on)
-            a = a.astype(np.float64, copy=False)
-            if self.target is not None:
-                return self.target.scale_out(a[..., : len(self.targets)])  # a variance may stand behind
-            return np.concatenate((1.0 - a, a), axis=-1) if self.labels and a.shape[-1] == 1 else a
+            return self.scores_of(a)
+
+    def scores_of(self, outputs: Outputs) -> Outputs:
+        """Put the networks' outputs, shape (..., outputs), as answers."""
+        a = outputs.astype(np.float64, copy=False)
+        if self.target is not None:
+            return self.target.scale_out(a[..., : len(self.targets)])  # a variance may stand behind
+        return np.concatenate((1.0 - a, a), axis=-1) if self.labels and a.shape[-1] == 1 else a
 
     def distances(self, X: Cells, go_on: GoOn = go_on_for_ever) -> PerRow:
         """Measure how far each row is from those that were learnt from, as `Neighbours.distances` does."""

@@ -7,17 +7,18 @@ from functools import partial
 
 import numpy as np
 
-from app.engine.arrays import Array, Curve, Indices, Parameters, PerMember, Randomness
+from app.engine.arrays import Array, Curve, Indices, Outputs, Parameters, PerMember, Randomness
 from app.engine.backpropagation import Backpropagation, Batch, ShardedBackpropagation
 from app.engine.config import TrainingConfig
 from app.engine.control import CANCELLED, MEMORY, Checkpoint, Control, Progress, random_state, set_random_state
 from app.engine.device import Device
-from app.engine.examples import Examples, Take
+from app.engine.examples import Examples, Streamed, Take
 from app.engine.losses import Loss
 from app.engine.network import Network
 from app.engine.optimizers import Stepper, clip
 from app.engine.regularisers import Dropout, RawParameters
 from app.engine.schedules import SCHEDULES, Clock
+from app.engine.selection import Recording
 from app.errors import Diverged
 
 LARGEST_LOSS = 1e100  # a loss beyond this overflows as soon as it is squared or un-scaled
@@ -52,6 +53,9 @@ class Trained:
     loss: float
     kept_epochs: tuple[int, ...]
     stopped: str
+    unseen: Outputs | None = None
+    """What members answered to the rows that judge them, (members, judged, outputs), at epochs that these did not
+    choose; None where none was chosen, or where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,19 +95,28 @@ class Course(Means):
         )
 
     def measure(
-        self, parameters: Parameters, examples: Examples, rows: Indices, past: Sequence[float] = ()
+        self,
+        parameters: Parameters,
+        examples: Examples,
+        rows: Indices,
+        past: Sequence[float] = (),
+        recording: Recording | None = None,
     ) -> PerMember:
-        """Measure the loss of some parameters on each member's rows; raise Diverged if it is not finite."""
+        """Measure the loss of some parameters on each member's rows; raise Diverged if it is not finite.
+
+        Rows that are measured at once are noted in a recording.
+        """
         total = np.zeros(len(parameters))
         block = max(1, BLOCK_NUMBERS // (len(parameters) * max(self.network.sizes)))
         for start in range(0, rows.shape[1], block):
             part = rows[:, start : start + block]
             batch = examples.batch(part)
-            value = self.device.fetch(
-                self.loss.value(*self.network.outputs(parameters, batch.X), batch.y, batch.weights)
-            )
+            z, a = self.network.outputs(parameters, batch.X)
+            value = self.device.fetch(self.loss.value(z, a, batch.y, batch.weights))
             if not is_finite(value):
                 raise self.diverged(parameters, batch, past)
+            if recording is not None and part.shape == rows.shape:
+                recording.note(self, z, a, batch)
             total += value if self.loss.summed else value * (part.shape[1] / rows.shape[1])
         return total
 
@@ -142,6 +155,7 @@ class _Run:
         self.best_loss = np.full(len(parameters), np.inf)
         self.best_epochs = np.zeros(len(parameters), dtype=np.intp)  # at whose end the best loss was known
         self.best_parameters = parameters.copy()
+        self.recording = Recording() if config.keep_best and not isinstance(examples, Streamed) else None
         self.before = np.empty_like(parameters)  # the epoch that is under way
         if course.memory is not None:
             self.remember(course.memory)
@@ -195,7 +209,8 @@ class _Run:
         watched, parameters = learnt, self.before
         if self.examples.judged.shape[1]:
             parameters = self.course.parameters
-            watched = self.course.measure(parameters, self.examples, self.examples.judged, self.losses)
+            judged = self.examples.judged
+            watched = self.course.measure(parameters, self.examples, judged, self.losses, self.recording)
             self.validation_losses.append(_mean(watched))
         elif not self.is_watched:
             return
@@ -241,6 +256,7 @@ class _Run:
         there = self._vectors() | {"dropout": self.dropout.pool}
         arrays = {name: self.course.device.fetch(array).copy() for name, array in there.items()}
         arrays |= {name: np.array(getattr(self, name)) for name in (*CURVES, *BESTS)}
+        arrays |= {} if self.recording is None else self.recording.checkpoint()
         facts = {"step": self.stepper.number, "by": self.by, "rate": self.rate, "stopped": stopped}
         return Checkpoint(len(self.losses), arrays, facts | {"random": random_state(self.course.rng)})
 
@@ -274,6 +290,8 @@ class _Run:
         self.improved = int(self.best_epochs.max())
         for name in CURVES:
             getattr(self, name)[:] = arrays[name].tolist()
+        if self.recording is not None:
+            self.recording.resume(arrays, len(self.validation_losses))
         self.rate = facts["rate"]
         set_random_state(self.course.rng, facts["random"])
         stopped: str | None = facts["stopped"]
@@ -291,7 +309,8 @@ class _Run:
             epochs[better] = self.best_epochs[better] - (not self.validation_losses)  # seen before its steps
             loss = np.where(better, best, loss)
         history = History(np.array(self.losses), np.array(self.validation_losses))
-        return Trained(parameters, history, float(loss.mean()), tuple(epochs.tolist()), stopped)
+        unseen = None if self.recording is None else self.recording.fair()
+        return Trained(parameters, history, float(loss.mean()), tuple(epochs.tolist()), stopped, unseen)
 
 
 def _mean(values: PerMember) -> float:

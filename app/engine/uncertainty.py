@@ -144,6 +144,14 @@ def temperature_of(outputs: Outputs, truth: Scores) -> float:
     return float(temperatures[best]) if losses[best] < _log_loss(outputs, truth) - WORTH else 1.0
 
 
+def at_temperature(probabilities: Outputs, temperature: float, *, one_of: bool) -> Outputs:
+    """Give what probabilities, shape (..., labels), become at a temperature; or of several yes, (..., targets)."""
+    p = probabilities ** (1.0 / temperature)
+    others = p.sum(axis=-1, keepdims=True) - p if one_of else (1.0 - probabilities) ** (1.0 / temperature)
+    cooled: Outputs = p / (p + others)
+    return cooled
+
+
 def _log_loss(z: Outputs, truth: Scores) -> float:
     shifted = z - z.max(axis=1, keepdims=True)
     return float((np.log(np.exp(shifted).sum(axis=1)) - (truth * shifted).sum(axis=1)).sum())

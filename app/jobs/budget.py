@@ -14,6 +14,7 @@ from app.engine.lbfgs import PAIRS
 from app.engine.learning import labels_of, outputs_for, problem_of
 from app.engine.preprocessing import EMBEDDING_WIDTH
 from app.engine.recipe import Recipe
+from app.engine.selection import MOST_RECORDED
 from app.engine.table import TrainingRows
 
 STEP_OPERATIONS = 10_000  # what a step costs for each layer beside its products, in operations
@@ -102,6 +103,7 @@ def _cost(rows: TrainingRows, candidate: Candidate) -> Cost:
     block = max(at_once * batch_size * sum(sizes), min(BLOCK_NUMBERS, members * samples * max(sizes)))
     answers = samples * max(labels, sizes[-1])
     numbers = 3 * rows.X.size + 2 * samples * sizes[0] + (6 + members) * answers + 3 * block
+    numbers += 3 * min(MOST_RECORDED, epochs * answers)  # what members answer to the rows that judge them
     vectors = 8 if whole else CHECKPOINTED if training.precision == "float64" else CHECKPOINTED // 2  # half as wide
     numbers += vectors * members * size
     steps = -(-samples // batch_size) * (len(sizes) - 1) * STEP_OPERATIONS

@@ -79,7 +79,9 @@ def test_patience_stops_and_the_best_weights_are_kept(keep_best: bool) -> None:
     assert model.report.kept_epochs == (best if keep_best else best + 5,)
     assert model.target is not None
     kept = losses[model.report.kept_epochs[0] - 1] * model.target.scale[0] ** 2
-    assert model.report.metrics["validation"]["mse"] == pytest.approx(kept)
+    mse = model.report.metrics["validation"]["mse"]
+    assert mse is not None
+    assert mse > kept if keep_best else mse == pytest.approx(kept)  # rows that chose the best do not judge it
 
 
 def test_without_held_out_rows_the_training_loss_is_watched() -> None:
