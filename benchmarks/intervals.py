@@ -8,6 +8,7 @@ import numpy as np
 
 from app.engine.arrays import Scores
 from app.engine.config import TrainingConfig
+from app.engine.explain import baseline, contributions
 from app.engine.learning import learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
@@ -18,6 +19,7 @@ from benchmarks.report import Section, say, verdict
 from benchmarks.tables import Matrix, Split, Table
 
 LEVEL = 0.9
+EXPLAINED = 3  # rows of each split
 PARTS = 3  # of the rows to answer, by the size of something
 LOWEST, HIGHEST, WORST, WIDEST = 0.88, 0.93, 0.85, 1.1
 REGRESSION = (
@@ -34,6 +36,8 @@ class Held(NamedTuple):
     share: float
     width: float
     thirds: Matrix
+    off: float
+    """By how much contributions and baseline fail to add up to an answer, at most."""
 
 
 class Kept(NamedTuple):
@@ -43,6 +47,8 @@ class Kept(NamedTuple):
     labels: float
     log_loss: float
     raw_log_loss: float
+    off: float
+    """As in Held."""
 
 
 def sections(tables: Sequence[Table], splits: int) -> list[Section]:
@@ -78,7 +84,14 @@ def _measured(model: Model, split: Split) -> Held | Kept:
     inside = (lower <= split.y[:, 0]) & (upper >= split.y[:, 0])
     one_width = 2 * np.quantile(np.abs(split.y[:, 0] - answers), LEVEL)
     thirds = [_thirds(inside, by) for by in (answers, *split.X.T)]
-    return Held(float(inside.mean()), float((upper - lower).mean() / one_width), np.array(thirds))
+    return Held(float(inside.mean()), float((upper - lower).mean() / one_width), np.array(thirds), _off(model, split))
+
+
+def _off(model: Model, split: Split) -> float:
+    groups = [[index] for index in range(len(model.columns))]
+    rows = split.X[:EXPLAINED]
+    added = [contributions(model, row, groups).sum(axis=0) + baseline(model) for row in rows]
+    return float(np.abs(np.array(added) - model.scores(rows)).max())
 
 
 def _thirds(inside: Sets, by: Matrix) -> list[float]:
@@ -93,7 +106,8 @@ def _kept(model: Model, split: Split, y: Sequence[str]) -> Kept:
     assert kept is not None  # noqa: S101 - these tables have rows enough
     raw = replace(model, temperature=1.0).scores(split.X)
     rows = np.arange(len(truth))
-    return Kept(float(kept[rows, truth].mean()), float(kept.sum(axis=1).mean()), *_losses(scores, raw, truth))
+    held, labels = float(kept[rows, truth].mean()), float(kept.sum(axis=1).mean())
+    return Kept(held, labels, *_losses(scores, raw, truth), _off(model, split))
 
 
 def _losses(scores: Scores, raw: Scores, truth: Matrix) -> Iterator[float]:
@@ -106,7 +120,7 @@ def _of_numbers(found: dict[str, list[Held]]) -> Section:
     for name, splits in found.items():
         share, width = (np.mean([getattr(each, field) for each in splits]) for field in ("share", "width"))
         worst = np.mean([each.thirds for each in splits], axis=0).min()
-        rows.append((name, str(len(splits)), f"{share:.3f}", f"{width:.2f}", f"{worst:.3f}"))
+        rows.append((name, str(len(splits)), f"{share:.3f}", f"{width:.2f}", f"{worst:.3f}", _most(splits)))
     if rows:
         shares, widths, worsts = (np.array([float(row[place]) for row in rows]) for place in (2, 3, 4))
         held, width, worst = shares.mean(), widths.mean(), worsts.min()
@@ -115,14 +129,23 @@ def _of_numbers(found: dict[str, list[Held]]) -> Section:
             f"Width {width:.2f} ({verdict(width, WIDEST)}), on any table {widths.max():.2f}.",
             f"Worst third {worst:.3f} ({verdict(worst, WORST, at_least=True)}).",
         ]
-    header = ("table", "splits", "held", "width", "worst third")
+    header = ("table", "splits", "held", "width", "worst third", "contributions off by")
     return Section("Intervals", header, rows, (REGRESSION, *notes))
+
+
+def _most(splits: Sequence[Held] | Sequence[Kept]) -> str:
+    return f"{max(each.off for each in splits):.1e}"
 
 
 def _of_classes(found: dict[str, list[Kept]]) -> Section:
     rows = [
-        (name, str(len(splits)), *(f"{np.mean(values):.3f}" for values in zip(*splits, strict=True)))
+        (
+            name,
+            str(len(splits)),
+            *(f"{np.mean(each):.3f}" for each in list(zip(*splits, strict=True))[:-1]),
+            _most(splits),
+        )
         for name, splits in found.items()
     ]
-    header = ("table", "splits", "held", "labels", "log loss", "without temperature")
+    header = ("table", "splits", "held", "labels", "log loss", "without temperature", "contributions off by")
     return Section("Sets of labels", header, rows, (CLASSES,))
