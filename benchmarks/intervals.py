@@ -107,7 +107,8 @@ def _kept(model: Model, split: Split, y: Sequence[str]) -> Kept:
     raw = replace(model, temperature=1.0).scores(split.X)
     rows = np.arange(len(truth))
     held, labels = float(kept[rows, truth].mean()), float(kept.sum(axis=1).mean())
-    return Kept(held, labels, *_losses(scores, raw, truth), _off(model, split))
+    log_loss, raw_log_loss = _losses(scores, raw, truth)
+    return Kept(held, labels, log_loss, raw_log_loss, _off(model, split))
 
 
 def _losses(scores: Scores, raw: Scores, truth: Matrix) -> Iterator[float]:
