@@ -56,8 +56,6 @@ class LabelledRows(BaseModel):
     columns of true/false as a yes or no each."""
     X: list[Any] | None = None
     """Instead of `rows`: the features alone, one list a row."""
-    dataset: str | None = None
-    """Instead of `rows`: the id of a dataset, all of whose columns are taken."""
     y: list[Any] | None = None
     """With `X`: the target of each row; a list for several."""
     weight: str | None = None
@@ -69,6 +67,8 @@ class LabelledRows(BaseModel):
 class LearntRows(LabelledRows):
     """A table to learn from, and how it is learnt."""
 
+    dataset: str | None = None
+    """Instead of `rows`: the id of a dataset, all of whose columns are taken."""
     training: Annotated[Annotated[Literal["auto"], Tag("text")] | Annotated[TrainingConfig, Tag("other")], ByKind] = (
         "auto"
     )

@@ -9,6 +9,7 @@ from app.engine.activations import ACTIVATIONS
 from app.engine.arrays import Array
 from app.engine.backpropagation import Batch
 from app.engine.lbfgs import _direction, lbfgs
+from app.engine.learning import learn
 from app.engine.levenberg_marquardt import (
     EXACT_BETA,
     FIRST_BETA,
@@ -26,6 +27,7 @@ from app.engine.network import Network
 from app.engine.solvers import Solver
 from app.errors import Diverged
 from tests.engine.courses import course_of
+from tests.engine.tables import recipe, saddle
 
 TANH = Network((2, 4, 1), "tanh", "identity", bias=True)
 
@@ -179,6 +181,16 @@ def ended(solver: Solver, rows: Batch, *, tolerance: float) -> tuple[str, list[f
 
     course = course_of(TANH, parameters, epochs=200, tolerance=tolerance)
     return solver(course, parameters, rows, losses.append), losses
+
+
+def test_steps_that_gain_next_to_nothing_end_a_training() -> None:
+    """Long before its epochs are over, with a loss that no more of them would lower much."""
+    noisy = saddle(100, noise=0.5)
+
+    model = learn(noisy, recipe(optimizer="levenberg_marquardt", epochs=500))
+
+    assert (model.report.stopped, model.report.epochs < 250) == ("converged", True)
+    assert (np.diff(model.history.loss)[-3:] < 1e-2).all()
 
 
 def test_a_few_rows_are_learnt_exactly() -> None:
