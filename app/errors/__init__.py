@@ -5,6 +5,10 @@ NetletError
 │   ├── MalformedBody           not JSON at all, or not compressed as it says
 │   │   └── DuplicateKey          JSON, but with a key twice in an object
 │   ├── MalformedTable          not the CSV, Parquet or Arrow it says it is
+│   ├── MalformedSnapshot       not a snapshot as some netlet wrote it
+│   ├── NewerSnapshot           a snapshot in a format that this netlet does not know
+│   ├── MalformedOnnx           no ONNX model, or one that contradicts itself
+│   ├── UnsupportedOnnx         an ONNX model that computes what no model here does
 │   ├── UnsupportedEncoding     compressed in a way that the service does not know
 │   ├── BodyTooLarge            more bytes, or more pieces, than the service reads
 │   ├── InvalidRequest          JSON, but not what the route takes
@@ -27,6 +31,9 @@ NetletError
 ├── SnapshotError             a file of the store cannot be served
 │   ├── SnapshotDamaged
 │   └── SnapshotFormatNewer
+├── ExportRefused             an export would answer something else than the server
+├── ExportTooLarge            the text of a model would be longer than the service sends
+├── OnnxUnavailable           what reads and writes ONNX is not installed
 ├── DatasetDamaged            a dataset is not what was once written
 ├── DatasetInUse              a training needs the dataset that is to be deleted
 ├── NotVerifiable             a version's record is not enough to train it again
@@ -66,7 +73,10 @@ from app.errors.sent import (
     InputError,
     InvalidRequest,
     MalformedBody,
+    MalformedOnnx,
+    MalformedSnapshot,
     MalformedTable,
+    NewerSnapshot,
     NonFiniteNumber,
     NotAcceptable,
     TableTooLarge,
@@ -74,6 +84,7 @@ from app.errors.sent import (
     Unreachable,
     UnsuitableTarget,
     UnsupportedEncoding,
+    UnsupportedOnnx,
 )
 from app.errors.stored import (
     AliasMoved,
@@ -84,10 +95,13 @@ from app.errors.stored import (
     DatasetDamaged,
     DatasetInUse,
     DatasetNotFound,
+    ExportRefused,
+    ExportTooLarge,
     JobNotFound,
     ModelNotFound,
     NotFound,
     NothingToRestore,
+    OnnxUnavailable,
     SnapshotDamaged,
     SnapshotError,
     SnapshotFormatNewer,
@@ -130,6 +144,8 @@ __all__ = [
     "DeadlineExceeded",
     "Diverged",
     "DuplicateKey",
+    "ExportRefused",
+    "ExportTooLarge",
     "ForeignSite",
     "InputError",
     "InvalidRequest",
@@ -138,15 +154,19 @@ __all__ = [
     "KeyReused",
     "LeaseLost",
     "MalformedBody",
+    "MalformedOnnx",
+    "MalformedSnapshot",
     "MalformedTable",
     "ModelNotFound",
     "NetletError",
+    "NewerSnapshot",
     "NonFiniteNumber",
     "NotAcceptable",
     "NotFound",
     "NotPaused",
     "NotVerifiable",
     "NothingToRestore",
+    "OnnxUnavailable",
     "OrderDamaged",
     "OutOfMemory",
     "ShuttingDown",
@@ -163,6 +183,7 @@ __all__ = [
     "Unreachable",
     "UnsuitableTarget",
     "UnsupportedEncoding",
+    "UnsupportedOnnx",
     "VersionInUse",
     "VersionNotFound",
     "WorkerLost",

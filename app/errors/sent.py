@@ -35,6 +35,31 @@ class MalformedTable(InputError):
     """The body is not the CSV, Parquet or Arrow it says it is."""
 
 
+class MalformedSnapshot(InputError):
+    """The body is not a snapshot as some netlet wrote it."""
+
+    def __init__(self, reason: str) -> None:
+        remedy = "Nothing was changed. GET it again from where it is, /models/<name>/snapshot."
+        super().__init__(f"The snapshot is not taken in: {reason}. {remedy}")
+        self.reason = reason
+
+
+class NewerSnapshot(InputError):
+    """The body is a snapshot that a newer netlet wrote."""
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(f"The snapshot has format {found}; this netlet reads up to {known}. Use a newer netlet.")
+        self.found, self.known = found, known
+
+
+class MalformedOnnx(InputError):
+    """The body is no ONNX model, or one that contradicts itself."""
+
+
+class UnsupportedOnnx(InputError):
+    """The ONNX model computes what no model here does."""
+
+
 class BodyTooLarge(InputError):
     """The body is longer than the service reads, or comes in too many pieces."""
 

@@ -71,6 +71,30 @@ class SnapshotFormatNewer(SnapshotError):
         super().__init__(name, version, message)
 
 
+class ExportRefused(NetletError):
+    """An export does not answer what this server answers, and is not given away."""
+
+    def __init__(self, reason: str) -> None:
+        remedy = "GET its /snapshot, which another netlet answers with to the last bit."
+        super().__init__(f"The model cannot be exported in this form: {reason}. {remedy}")
+        self.reason = reason
+
+
+class ExportTooLarge(NetletError):
+    """A text of so many numbers would be too long."""
+
+    def __init__(self, numbers: int, limit: int) -> None:
+        remedy = "Ask for format=onnx, or GET its /snapshot."
+        super().__init__(f"The text would hold {numbers} numbers; this service sends {limit} at most. {remedy}")
+        self.numbers, self.limit = numbers, limit
+
+
+class OnnxUnavailable(NetletError):
+    """This service was installed without what reads and writes ONNX."""
+
+    usual = "This service is installed without ONNX. Install it with: pip install 'netlet[onnx]', and start it again."
+
+
 class DatasetDamaged(NetletError):
     """The files of a dataset are not what was once written."""
 

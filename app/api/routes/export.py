@@ -1,0 +1,62 @@
+"""A model leaves: as a program, as ONNX, as one JSON document."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.api.named import meant, one_version
+from app.api.parts import Parts, PartsOf
+from app.api.patience import HEADER, Patience, seconds_of
+from app.api.problems import documented
+from app.engine.choices import OneOf
+from app.export.formats import FORMATS, export
+from app.store.store import Stored
+
+TAKEN_AWAY = documented(404, 409, 413, 422, 501, 503, 504)
+WRITTEN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file, which answered the probe rows as the server does",
+        "content": {form.media_type: {"schema": {"type": "string"}} for form in FORMATS.values()},
+        "headers": {
+            name: {"description": description, "schema": {"type": "string"}}
+            for name, description in {
+                "x-max-difference": "How far its answers are from the server's at most",
+                "x-checked-rows": "How many rows it was tried on",
+                "x-checked-by": "What it ran in",
+            }.items()
+        },
+    }
+}
+
+router = APIRouter(prefix="/models", tags=["export"])
+
+FormatOf = Annotated[str, OneOf(FORMATS), Query(alias="format", description="What the file is.")]
+
+
+@router.get("/{name}/export", response_class=Response, responses=TAKEN_AWAY | WRITTEN)
+async def export_model(
+    parts: PartsOf, request: Request, stored: Annotated[Stored, Depends(meant)], form: FormatOf
+) -> Response:
+    """Take the version that the name means away, as a file that answers by itself."""
+    return await _exported(parts, request, stored, form)
+
+
+@router.get("/{name}/versions/{version}/export", response_class=Response, responses=TAKEN_AWAY | WRITTEN)
+async def export_version(
+    parts: PartsOf, request: Request, stored: Annotated[Stored, Depends(one_version)], form: FormatOf
+) -> Response:
+    """Take one version away, as a file that answers by itself."""
+    return await _exported(parts, request, stored, form)
+
+
+async def _exported(parts: Parts, request: Request, stored: Stored, form: str) -> Response:
+    patience = Patience(seconds_of(request.headers.get(HEADER)), request.is_disconnected)
+    made = await parts.export_patiently(patience, lambda go_on: export(stored, form, parts.limits.answers, go_on))
+    headers = {
+        "content-disposition": f'attachment; filename="{made.name}"',
+        "x-max-difference": repr(made.difference),
+        "x-checked-rows": str(made.rows),
+        "x-checked-by": made.by,
+        "x-model": f"{stored.name}/{stored.version}",
+    }
+    return Response(made.data, headers=headers, media_type=made.media_type)

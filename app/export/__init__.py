@@ -1,0 +1,1 @@
+"""Models in other forms: as programs, as ONNX, as one JSON document; and back from ONNX."""

@@ -1,0 +1,244 @@
+"""A model as one file of Python: NumPy, the weights, and the few lines that it takes to answer with them."""
+
+from collections.abc import Iterator
+
+from app.engine.activations import LEAK
+from app.export.description import Description
+from app.export.literals import listed, matrix, named, pairs
+
+ACTIVATIONS = {
+    "sigmoid": "return 1 / (1 + np.exp(-z))",
+    "tanh": "return np.tanh(z)",
+    "relu": "return np.maximum(z, 0)",
+    "leaky_relu": f"return np.where(z > 0, z, {LEAK} * z)",
+    "elu": "return np.maximum(z, 0) + np.expm1(np.minimum(z, 0))",
+    "silu": "return z / (1 + np.exp(-z))",
+    "softplus": "return np.logaddexp(0, z)",
+    "exponential": "return np.exp(z)",
+    "identity": "return z",
+    "softmax": "e = np.exp(z - z.max(axis=-1, keepdims=True))\n    return e / e.sum(axis=-1, keepdims=True)",
+}
+"""Each of the engine's activations, of an array z."""
+
+MISSING = '''
+def is_missing(value):
+    """Tell whether there is no value: None, or NaN."""
+    return value is None or value != value
+'''
+PARTS = '''
+def part_of(value, part):
+    """Give a part of a date such as "2024-12-31" or "2024-12-31T23:59", in UTC; of a text that is no level, -1."""
+    if part is None or is_missing(value):
+        return value
+    if part == "text":
+        return -1
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(timezone.utc)
+    if part == "weekday":
+        return moment.weekday()
+    if part == "hour":
+        return (moment - moment.replace(hour=0, minute=0, second=0, microsecond=0)) / timedelta(hours=1)
+    return getattr(moment, part)
+'''
+PLACES = '''
+def places(values, levels):
+    """Find each value among the levels; -1 where it is none of them."""
+    place = {level: number for number, level in enumerate(levels)}
+    return np.array([place.get(value, -1) for value in values], dtype=int)
+'''
+NUMBERS_ALONE = """
+    x = np.array(rows, dtype=float).reshape(-1, len(COLUMNS))
+    if np.isnan(x).any():
+        raise ValueError("a value is missing, and none was when the network learnt")
+"""
+ANY_COLUMNS = """
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(COLUMNS)}
+    for name in COLUMNS:
+        if name not in MAY_MISS and any(map(is_missing, columns[name])):
+            raise ValueError(f"{name} is missing, and never was when the network learnt")
+"""
+CATEGORIES = """
+    categories = []
+    for name, levels in CATEGORIES:
+        place = places(columns[name], levels)[:, None]
+        if len(levels) == 2:
+            categories.append((place == 1) * 1.0 - (place == 0))
+        else:
+            categories.append(place == np.arange(len(levels)))
+"""
+EMBEDDED = """
+    vectors = [
+        table[..., places(columns[name], levels) + 1, :] for (name, levels), table in zip(EMBEDDED, EMBEDDINGS)
+    ]
+    return np.concatenate([np.broadcast_to(a, vectors[0].shape[:-1] + a.shape[1:]), *vectors], axis=-1)
+"""
+
+
+def write(description: Description, note: str) -> bytes:
+    """Write the program, with a note on how it was checked."""
+    parts = [
+        _head(description, note),
+        "\n".join(_constants(description)),
+        *_functions(description),
+        "\n".join(_inputs(description)),
+        "\n".join(_scores(description)),
+        *_answers(description),
+        f'if __name__ == "__main__":\n    print(predict([{_example(description)}]))',
+    ]
+    return "\n\n\n".join(part.strip("\n") for part in parts).encode() + b"\n"
+
+
+def _head(description: Description, note: str) -> str:
+    targets, columns = named(description.targets, repr), named([column.name for column in description.columns], repr)
+    imports = "from datetime import datetime, timedelta, timezone\n\n" if description.has_dates else ""
+    return f"""# {targets} from {columns}: the network {description.model}, as netlet {description.netlet} wrote it.
+# {note}
+#
+# It needs Python 3.11 and NumPy, nothing else. Run it for an example, or import predict from it.
+# A row is a dict, or a list in the order of COLUMNS; None is a missing value.
+
+{imports}import numpy as np"""
+
+
+def _constants(description: Description) -> Iterator[str]:
+    """Write all names and numbers."""
+    numbers = description.numbers
+    yield f"COLUMNS = {listed(repr(column.name) for column in description.columns)}"
+    if description.is_plain:
+        yield "\n# Scaling: s = (x - CENTER) / SCALE, column by column."
+    else:
+        yield f"MAY_MISS = {listed(repr(column.name) for column in description.columns if column.missing)}"
+        yield "\n# Scaling: numbers (of columns, or parts of dates) become s = (x - CENTER) / SCALE."
+        yield f"NUMBERS = {pairs([(number.column, number.part) for number in numbers], repr)}"
+    yield f"CENTER = np.array({listed(repr(number.center) for number in numbers)})"
+    yield f"SCALE = np.array({listed(repr(number.scale) for number in numbers)})"
+    if any(number.fill is not None for number in numbers):
+        yield f"FILL = np.array({listed(repr(number.fill or 0.0) for number in numbers)})  # for a missing one"
+    if description.clip is not None:
+        yield f"CLIP = {description.clip!r}  # what s approaches"
+    if description.bins:
+        yield "\n# Bins run from -1 where they begin to 1 where they end; BIN_OF tells of which number."
+        yield f"BIN_OF = {listed(str(own.number) for own in description.bins)}"
+        yield f"BIN_BEGINS = np.array({listed(repr(own.begins) for own in description.bins)})"
+        yield f"BIN_WIDTH = np.array({listed(repr(own.width) for own in description.bins)})"
+    if description.missing:
+        yield "\n# Columns of which the network is told whether they are missing."
+        yield f"TOLD_MISSING = {listed(map(repr, description.missing))}"
+    if description.plain:
+        yield "\n# Categories: -1 or 1 for the first or second of two levels; else an input for each level."
+        yield f"CATEGORIES = {pairs([(own.column, own.levels) for own in description.plain], repr)}"
+    yield from _weights(description)
+
+
+def _weights(description: Description) -> Iterator[str]:
+    kind = ", dtype=np.float32" if description.precision == "float32" else ""
+    single = description.members == 1
+    shape = "" if single else f", for each of {description.members} networks"
+    yield f"\n# Weights: a row for each input, a column for each unit{shape}."
+    for number, layer in enumerate(description.layers, start=1):
+        yield f"W{number} = np.array({matrix(layer.W[0] if single else layer.W)}{kind})"
+        if layer.b is not None:
+            yield f"B{number} = np.array({matrix(layer.b[0] if single else layer.b[:, None])}{kind})"
+    if description.embeddings:
+        yield "\n# Embedded categories: a vector for no level, then one for each level."
+        yield f"EMBEDDED = {pairs([(own.column, own.levels) for own in description.embedded], repr)}"
+        tables = [matrix(table[0] if single else table, "    ") for table in description.embeddings]
+        yield "EMBEDDINGS = [\n" + "".join(f"    np.array({table}{kind}),\n" for table in tables) + "]"
+    if description.target is not None:
+        yield "\n# Un-scaling: an answer is a * TARGET_SCALE + TARGET_CENTER."
+        yield f"TARGET_SCALE = np.array({matrix(description.target.scale)})"
+        yield f"TARGET_CENTER = np.array({matrix(description.target.center)})"
+    if description.classes:
+        yield f"\nCLASSES = {listed(map(repr, description.classes))}"
+
+
+def _functions(description: Description) -> Iterator[str]:
+    if not description.is_plain:
+        yield MISSING
+    if description.has_parts:
+        yield PARTS
+    if description.categories:
+        yield PLACES
+    for name in dict.fromkeys(layer.activation for layer in description.layers):
+        if name != "identity":
+            yield f"def {name}(z):\n    {ACTIVATIONS[name]}"
+
+
+def _inputs(description: Description) -> Iterator[str]:
+    """Write the function that turns rows into what the first layer takes."""
+    yield "def inputs(rows):"
+    yield '    """Turn rows into what the first layer takes."""'
+    yield "    rows = [[row[name] for name in COLUMNS] if isinstance(row, dict) else row for row in rows]"
+    yield (NUMBERS_ALONE if description.is_plain else ANY_COLUMNS).strip("\n")
+    parts = []
+    if description.numbers:
+        yield from _numbers(description)
+        parts.append("s")
+    if description.bins:
+        yield "    bins = 2 * np.clip((x[:, BIN_OF] - BIN_BEGINS) / BIN_WIDTH, 0, 1) - 1"
+        parts.append("bins")
+    if description.missing:
+        yield "    missing = np.array([[is_missing(value) for value in columns[name]] for name in TOLD_MISSING]).T"
+        parts.append("missing")
+    if description.plain:
+        yield CATEGORIES.strip("\n")
+        parts.append("*categories")
+    whole = parts[0] if parts == ["s"] else f"np.concatenate([{', '.join(parts)}], axis=1)"
+    whole = whole if parts else "np.empty((len(rows), 0))"
+    kind = ".astype(np.float32)" if description.precision == "float32" else ""
+    if description.embedded:
+        yield f"    a = {whole}{kind}"
+        yield EMBEDDED.strip("\n")
+    else:
+        yield f"    return {whole}{kind}"
+
+
+def _numbers(description: Description) -> Iterator[str]:
+    if not description.is_plain:
+        values = "[part_of(value, part) for value in columns[name]]" if description.has_parts else "columns[name]"
+        yield f"    x = np.array([{values} for name, part in NUMBERS], dtype=float).T"
+    if any(number.fill is not None for number in description.numbers):
+        yield "    x = np.where(np.isnan(x), FILL, x)"
+    yield "    s = (x - CENTER) / SCALE"
+    if description.clip is not None:
+        yield "    s = s / np.hypot(1, s / CLIP)"
+
+
+def _scores(description: Description) -> Iterator[str]:
+    """Write the function that runs the network."""
+    what = "probabilities" if description.classes else "answers"
+    yield "def scores(rows):"
+    yield f'    """Run the network: {what}, a row for each row."""'
+    yield '    with np.errstate(over="ignore"):'
+    yield "        a = inputs(rows)"
+    for number, layer in enumerate(description.layers, start=1):
+        z = f"a @ W{number}" + (f" + B{number}" if layer.b is not None else "")
+        yield f"        a = {z if layer.activation == 'identity' else f'{layer.activation}({z})'}"
+    if description.precision == "float32":
+        yield "    a = a.astype(float)"
+    if description.target is not None:
+        several = description.outputs > len(description.targets)
+        yield f"    a = a{'[..., : len(TARGET_SCALE)]' if several else ''} * TARGET_SCALE + TARGET_CENTER"
+    elif description.labels and description.outputs == 1:
+        yield "    a = np.concatenate([1 - a, a], axis=-1)  # of the second class"
+    yield "    return a" if description.members == 1 else "    return a.mean(axis=0)  # over the networks"
+
+
+def _answers(description: Description) -> Iterator[str]:
+    """Write the functions that a user calls."""
+    if description.labels:
+        answer = "[CLASSES[place] for place in scores(rows).argmax(axis=1)]"
+    elif description.classes:
+        answer = "(scores(rows) > 0.5).tolist()"
+    else:
+        answer = f"scores(rows){'[:, 0]' if len(description.targets) == 1 else ''}.tolist()"
+    yield f'def predict(rows):\n    """Answer rows, in your own units."""\n    return {answer}'
+    if description.classes:
+        told = "return [dict(zip(CLASSES, row)) for row in scores(rows).tolist()]"
+        yield f'def probabilities(rows):\n    """Tell how likely each class is."""\n    {told}'
+
+
+def _example(description: Description) -> str:
+    pairs_ = (f"{column.name!r}: {column.example!r}" for column in description.columns)
+    return "{" + ", ".join(pairs_) + "}"

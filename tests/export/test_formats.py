@@ -1,0 +1,148 @@
+"""Exports: what leaves answers what the server answers."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from app.engine.activations import ACTIVATIONS
+from app.errors import ExportRefused, ExportTooLarge, OnnxUnavailable
+from app.export import javascript_module, onnx_graph, python_program
+from app.export.description import describe
+from app.export.formats import FORMATS, export
+from app.export.onnx_package import require_onnx
+from app.tables.answered import in_words
+from app.tables.answering import cells_to_answer
+from app.tables.sent import Sent
+from tests.export.programs import NODE, RUN, python_alone
+from tests.export.tables import EXPORTED, made, random_rows
+
+TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("kind", EXPORTED)
+def test_every_kind_of_model_answers_as_the_server_does(kind: str, form: str, tmp_path: Path) -> None:
+    """1,000 random rows, beyond the trained ranges too: the same labels, and numbers but for the last bits."""
+    exported = made(kind)
+    model, rows = exported.model, random_rows(exported.model)
+    X = cells_to_answer(Sent(rows=rows), model)
+    expected, tolerance = model.scores(X), TOLERANCE[str(model.recipe.training.precision)]
+
+    told = RUN[form](FORMATS[form].write(describe(exported), "note"), rows, exported, X, tmp_path)
+
+    scores = np.array(told.predictions if told.probabilities is None else told.probabilities).reshape(expected.shape)
+    unit = 1.0 if model.target is None else model.target.scale
+    assert (np.abs(scores - expected) <= tolerance * np.maximum(np.abs(expected), unit)).all()
+    if told.probabilities is not None:
+        sure = np.abs(np.sort(expected, axis=1)[:, -1] - 0.5) > tolerance
+        answers = in_words(model, expected)
+        assert [a for a, is_sure in zip(told.predictions, sure, strict=True) if is_sure] == [
+            a for a, is_sure in zip(answers, sure, strict=True) if is_sure
+        ]
+        assert [type(answer) for answer in told.predictions] == [type(answer) for answer in answers]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("kind", ["the tutorial", "people in float64", "people's courses", "yes or no", "two targets"])
+def test_an_export_is_tried_before_it_is_given_away(kind: str, form: str) -> None:
+    """It tells on how many rows, in what it ran and how far it was off at most, in its own words too."""
+    exported = made(kind)
+
+    found = export(exported, form, 100_000)
+
+    assert found.rows > 20
+    assert found.difference <= TOLERANCE[str(exported.model.recipe.training.precision)]
+    assert found.by.split()[0] in {"onnxruntime", "Python", "Node", "netlet"}
+    assert f"Tried on {found.rows} rows in {found.by}" in found.data.decode(errors="replace")
+    assert found.name == f"exam_1.{FORMATS[form].ending}"
+
+
+def test_the_tutorials_program_is_as_short_as_the_tutorials() -> None:
+    """Its weights, its steps and an example, in less than 70 lines."""
+    text = export(made("the tutorial"), "python", 1000).data.decode()
+
+    assert text.count("\n") < 70
+    assert "a = sigmoid(a @ W1)\n        a = sigmoid(a @ W2)" in text
+
+
+@pytest.mark.parametrize("kind", ["the tutorial", "people", "hostile words"])
+def test_programs_show_an_example_when_they_are_run(kind: str, tmp_path: Path) -> None:
+    """The row of the training that the columns' examples are from; dicts answer as lists do."""
+    exported = made(kind)
+    (tmp_path / "shown.py").write_bytes(export(exported, "python", 100_000).data)
+    (tmp_path / "shown.mjs").write_bytes(export(exported, "javascript", 100_000).data)
+    row = [column.example for column in describe(exported).columns]
+    (answer,) = in_words(exported.model, exported.model.scores(cells_to_answer(Sent(rows=[row]), exported.model)))
+
+    run = "import runpy, sys; sys.path.insert(0, '.'); runpy.run_path('shown.py', run_name='__main__')"
+    in_python = [*python_alone(tmp_path), "-c", run]
+    for command in (in_python, [NODE, "shown.mjs"]):
+        shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        if isinstance(answer, float):
+            assert float(shown.strip(" []\n")) == pytest.approx(answer, rel=1e-5)
+        else:
+            assert shown.strip().startswith("[")
+
+
+def test_what_misses_where_nothing_was_missing_is_refused(tmp_path: Path) -> None:
+    """As the server refuses it, and not answered with something."""
+    (tmp_path / "exported.py").write_bytes(export(made("the tutorial"), "python", 1000).data)
+    (tmp_path / "exported.mjs").write_bytes(export(made("the tutorial"), "javascript", 1000).data)
+    in_python = "import sys; sys.path.insert(0, '.'); import exported; exported.predict([[4, None]])"
+    in_javascript = "import { predict } from './exported.mjs'; predict([[4, null]])"
+
+    for command in (
+        [*python_alone(tmp_path), "-c", in_python],
+        [NODE, "--input-type=module", "-e", in_javascript],
+    ):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "missing" in done.stderr
+
+
+def test_a_text_of_too_many_numbers_is_refused() -> None:
+    """ONNX, which is no text, is not."""
+    exported = made("the tutorial")
+
+    for form in ("python", "javascript", "json"):
+        with pytest.raises(ExportTooLarge, match=r"9 numbers.*format=onnx"):
+            export(exported, form, 8)
+    assert export(exported, "onnx", 8).data
+
+
+@pytest.mark.parametrize("table", [python_program.ACTIVATIONS, javascript_module.ACTIVATIONS, onnx_graph.ACTIVATIONS])
+def test_every_activation_is_known_in_every_language(table: dict[str, object]) -> None:
+    """A new one of the engine's needs a row in each."""
+    assert table.keys() == ACTIVATIONS.keys()
+
+
+def test_an_onnx_file_tells_what_it_takes() -> None:
+    """One matrix where no column holds texts, else a column each; and the columns of the rows in its words."""
+    numbers, people = (onnx.load_from_string(export(made(kind), "onnx", 0).data) for kind in ("the tutorial", "people"))
+
+    told = {own.key: own.value for own in numbers.metadata_props}
+    assert [own.name for own in numbers.graph.input] == ["X"]
+    assert (told["columns"], told["model"]) == ('["hours_studied", "hours_slept"]', "exam/1")
+    assert [own.name for own in people.graph.input][:5] == ["hours", "age", "paid", "course", "seat"]
+    assert "since.hour" in [own.name for own in people.graph.input]
+    assert [own.name for own in people.graph.output] == ["prediction"]
+
+
+def test_columns_called_as_the_graphs_outputs_cannot_be_told_from_them() -> None:
+    """Refused, with the name."""
+    exported = made("people")
+    description = describe(exported)
+    columns = [column for column in description.columns if column.name != "age"]
+    renamed = [type(columns[0])("prediction", "number", missing=False, example=1.0), *columns]
+
+    with pytest.raises(ExportRefused, match="called prediction"):
+        onnx_graph.write(type(description)(**vars(description) | {"columns": tuple(renamed)}), "")
+
+
+def test_without_onnx_it_is_said_how_to_get_it() -> None:
+    """Only what needs it fails."""
+    with pytest.raises(OnnxUnavailable, match=r"pip install 'netlet\[onnx\]'"):
+        require_onnx("a_package_that_is_not_there")
