@@ -12,7 +12,7 @@ from app import __version__
 from app.api import openapi, problems
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
-from app.api.routes import aliases, export, health, inside, models, predict, train
+from app.api.routes import aliases, bringing, export, health, inside, models, predict, train
 from app.api.routes import datasets as datasets_routes
 from app.api.routes import jobs as jobs_routes
 from app.engine.device import one_blas_thread
@@ -29,6 +29,24 @@ from app.store.catalogue import Catalogue
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 from app.tables.bounds import Bounds
+
+
+ROUTES = (
+    train,
+    jobs_routes,
+    predict,
+    aliases,
+    models,
+    inside,
+    export,
+    bringing,
+    datasets_routes,
+    repository,
+    v2,
+    v1,
+    mlflow,
+    health,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -65,8 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(require_own_site)],
     )
-    own = (train, jobs_routes, predict, aliases, models, inside, export, datasets_routes)
-    for routes in (*own, repository, v2, v1, mlflow, health):
+    for routes in ROUTES:
         app.include_router(routes.router)
     problems.install(app)
     openapi.describe(app, InferenceRequest)
@@ -99,6 +116,7 @@ def _limits(settings: Settings) -> Limits:
     """Say what one request may ask for."""
     return Limits(
         settings.train_bytes,
+        settings.snapshot_bytes,
         settings.predict_bytes,
         settings.bulk_bytes,
         settings.upload_bytes,

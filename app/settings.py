@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     """Longest table to learn from, in bytes, inflated."""
     upload_bytes: Annotated[int, Ge(1)] = 8 * 2**30
     """Longest dataset to keep, in bytes, inflated; in JSON, no longer than a table to learn from."""
+    snapshot_bytes: Annotated[int, Ge(1)] = 128 * 2**20
+    """Longest snapshot, or model in ONNX, that is brought in, in bytes, inflated."""
     predict_bytes: Annotated[int, Ge(1)] = 16 * 2**20
     """Longest table in JSON to answer, in bytes, inflated."""
     bulk_bytes: Annotated[int, Ge(1)] = 4 * 2**30

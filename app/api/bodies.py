@@ -108,6 +108,11 @@ async def octets_body(request: Request, parts: PartsOf) -> Body:
     return await _body(request, parts, parts.limits.predict_bytes, None)
 
 
+async def model_body(request: Request, parts: PartsOf) -> Body:
+    """Read a whole model."""
+    return await _body(request, parts, parts.limits.snapshot_bytes, None)
+
+
 async def short_body(request: Request, parts: PartsOf) -> Body:
     """Read a body that holds no table."""
     return await _body(request, parts, SHORT, None)
@@ -127,6 +132,7 @@ async def prediction_body(request: Request, parts: PartsOf) -> AsyncIterator[Bod
 
 
 TrainingBody = Annotated[Body, Depends(training_body)]
+ModelBody = Annotated[Body, Depends(model_body)]
 ShortBody = Annotated[Body, Depends(short_body)]
 OctetsBody = Annotated[Body, Depends(octets_body)]
 PredictionBody = Annotated[Body, Depends(prediction_body)]

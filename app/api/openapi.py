@@ -58,6 +58,12 @@ def json_body(schema: type[BaseModel], *, required: bool = True) -> dict[str, An
     return {"requestBody": {"required": required, "content": {"application/json": content}}}
 
 
+def octets_body(media_type: str) -> dict[str, Any]:
+    """Describe a body that is a file."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def upload_body() -> dict[str, Any]:
     """Describe a table in any format, and what the address may say of it."""
     binary = {"schema": {"type": "string", "format": "binary"}}

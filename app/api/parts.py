@@ -42,6 +42,7 @@ class Limits:
     """What one request may ask for."""
 
     train_bytes: int
+    snapshot_bytes: int
     predict_bytes: int
     bulk_bytes: int
     """Of a table that is answered some rows at a time; also the most cells that it may have."""

@@ -1,5 +1,6 @@
 """The document of a snapshot: all of a model that is no array, and what must hold among its parts."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -12,9 +13,13 @@ from app.engine.recipe import Recipe
 from app.engine.table import Column, Label, Source
 from app.engine.uncertainty import COOLEST, HOTTEST
 from app.errors import UnsuitableTarget
+from app.tables.columns import PARTS
 from app.tables.kinds import KINDS
 
 FORMAT = 3
+DATASET = re.compile(r"[0-9a-f]{32}", re.ASCII)
+LEVELS: dict[str, set[type]] = {"category": {str}, "boolean": {bool}}
+"""Types of the levels that kinds of columns have; others have none."""
 
 
 class Damage(Exception):
@@ -60,6 +65,9 @@ class Document(BaseModel):
             yield "its columns are not those that were sent"
         if not {*self.kinds.values(), *(source.kind for source in self.sources)} <= KINDS.keys():
             yield "one of its columns is of no kind that there is"
+        yield from self._faults_of_the_sources()
+        if self.dataset is not None and not DATASET.fullmatch(self.dataset):
+            yield "its dataset has no id that there is"
         levels = {f"levels of column {number}": column.levels for number, column in enumerate(self.columns, start=1)}
         for what, words in ({"labels": self.labels} | levels).items():
             if len(set(words)) < len(words) or len(set(map(type, words))) > 1:
@@ -70,6 +78,18 @@ class Document(BaseModel):
             yield "it has learnt from no rows"
         else:
             yield from self._faults_of_the_recipe()
+
+    def _faults_of_the_sources(self) -> Iterator[str]:
+        """Compare each column as it is sent with those that it becomes; what was sent is asked before."""
+        levels = {column.name: column.levels for column in self.columns}
+        for number, source in enumerate(self.sources, start=1):
+            types = {type(level) for name in source.columns for level in levels.get(name, ())}
+            fits = types <= LEVELS.get(source.kind, set())
+            if not fits or (source.kind == "date") != bool(source.parts) or not {*source.parts} <= {*PARTS}:
+                yield f"what column {number} holds is not of its kind"
+            ends = str if source.kind == "date" else float
+            if not {type(source.lowest), type(source.highest)} <= {ends, type(None)}:
+                yield f"the ends of column {number} are not of its kind"
 
     def _faults_of_the_recipe(self) -> Iterator[str]:
         """Complete the recipe, which must change nothing."""

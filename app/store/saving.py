@@ -64,6 +64,17 @@ def save_aside(root: Path, model: Model, memory: Checkpoint | None = None, word:
             raise
 
 
+def save_as_it_is(root: Path, data: bytes) -> Saved:
+    """Write a snapshot aside that came from elsewhere, byte for byte.
+
+    Raises Damage or NewerFormat if it is none, StorageFull or StorageError.
+    """
+    model, document = snapshot.decode(data)
+    with storage_errors(), opened(root / INCOMING) as incoming:
+        aside = kept_aside(incoming, data)
+    return Saved(aside, document.sha256, len(data), model.dataset, model.report.stopped == CANCELLED)
+
+
 def _name(word: str) -> str:
     return f"{word}-{secrets.token_hex(8)}" if word else ""
 

@@ -185,6 +185,15 @@ class ModelStore:
 
         Raises VersionNotFound, SnapshotDamaged or SnapshotFormatNewer.
         """
+        data, written, model, document = self._checked(name, version)
+        return Stored(name, version, document.sha256, _time(written), len(data), model)
+
+    def file(self, name: str, version: int) -> bytes:
+        """Read a version's file, every bit of which is checked; raise as `load` does."""
+        return self._checked(name, version)[0]
+
+    def _checked(self, name: str, version: int) -> tuple[bytes, float, Model, Document]:
+        """Read a file, when it was written, and what is in it."""
         try:
             data, written = self._read(name, version, READ_AT_ONCE)
             if len(data) == READ_AT_ONCE:
@@ -200,7 +209,7 @@ class ModelStore:
         for row in self.catalogue.read(_SAVED, {"name": name, "version": version}):
             if row.sha256 not in {document.sha256, UNKNOWN}:
                 raise self._damaged(name, version, "it is not the file that was saved as this version")
-        return Stored(name, version, document.sha256, _time(written), len(data), model)
+        return data, written, model, document
 
     def listed(self, name: str) -> Listed:
         """Describe a model from the header alone of the version that its name means."""

@@ -24,13 +24,14 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def test_every_curl_command_of_the_readme_works(start_server: StartServer, tmp_path: Path) -> None:
-    """Pasted in order into a shell, each answers with JSON that is no problem, or with the table that README prints."""
+    """Pasted in order into a shell, each answers with JSON that is no problem, a file, or README's table."""
     server = start_server()
     commands = [block for block in blocks(README, "sh") if "curl" in block]
     script = (
         "\n".join(commands)
         .replace("localhost:8000", server.url)
         .replace("curl ", "curl -sS --fail-with-body -w '\\n' ")
+        .replace("python3 ", f"{sys.executable} ")
     )
 
     run = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=False, cwd=tmp_path)  # noqa: S607
@@ -39,7 +40,8 @@ def test_every_curl_command_of_the_readme_works(start_server: StartServer, tmp_p
     (table,) = blocks(README, "csv")
     assert table in run.stdout
     answers = [json.loads(answer) for answer in run.stdout.replace(table, "").splitlines() if answer]
-    assert len(answers) == sum(block.count("curl ") for block in commands) - 1
+    told = "\n".join(commands)
+    assert len(answers) == told.count("curl ") - 1 - told.count(" -o ") + told.count("python3 ")
 
 
 def test_the_answer_that_the_readme_prints_is_the_answer(start_server: StartServer) -> None:

@@ -1,9 +1,11 @@
-"""A model leaves: as a program, as ONNX, as one JSON document."""
+"""A model leaves: as a program, as ONNX, as one JSON document, or as the file that it is."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from app.api.conditions import IfNoneMatch
 from app.api.named import meant, one_version
 from app.api.parts import Parts, PartsOf
 from app.api.patience import HEADER, Patience, seconds_of
@@ -28,6 +30,17 @@ WRITTEN: dict[int | str, dict[str, Any]] = {
     }
 }
 
+READ = documented(404, 409, 503)
+OCTETS = "application/octet-stream"
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file",
+        "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}},
+        "headers": {"etag": {"description": "Its SHA-256, in quotes", "schema": {"type": "string"}}},
+    },
+    304: {"description": "It is the one that If-None-Match names"},
+}
+
 router = APIRouter(prefix="/models", tags=["export"])
 
 FormatOf = Annotated[str, OneOf(FORMATS), Query(alias="format", description="What the file is.")]
@@ -47,6 +60,32 @@ async def export_version(
 ) -> Response:
     """Take one version away, as a file that answers by itself."""
     return await _exported(parts, request, stored, form)
+
+
+@router.get("/{name}/snapshot", response_class=Response, responses=READ | FILE)
+async def model_snapshot(
+    parts: PartsOf, stored: Annotated[Stored, Depends(meant)], unless: IfNoneMatch = None
+) -> Response:
+    """Give the file of the version that the name means, which another netlet takes in; its ETag is its SHA-256."""
+    return await _file(parts, stored, unless)
+
+
+@router.get("/{name}/versions/{version}/snapshot", response_class=Response, responses=READ | FILE)
+async def version_snapshot(
+    parts: PartsOf, stored: Annotated[Stored, Depends(one_version)], unless: IfNoneMatch = None
+) -> Response:
+    """Give the file of one version, which another netlet takes in; its ETag is its SHA-256."""
+    return await _file(parts, stored, unless)
+
+
+async def _file(parts: Parts, stored: Stored, unless: list[str] | None) -> Response:
+    tag = f'"{stored.sha256}"'
+    headers = {"etag": tag, "x-model": f"{stored.name}/{stored.version}"}
+    if any(tag in line for line in unless or ()):
+        return Response(status_code=304, headers=headers)
+    data = await asyncio.to_thread(parts.store.file, stored.name, stored.version)
+    headers["content-disposition"] = f'attachment; filename="{stored.name}-{stored.version}.safetensors"'
+    return Response(data, headers=headers, media_type=OCTETS)
 
 
 async def _exported(parts: Parts, request: Request, stored: Stored, form: str) -> Response:

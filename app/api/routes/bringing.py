@@ -1,0 +1,48 @@
+"""A model comes in: as the file that another netlet gave away."""
+
+from fastapi import APIRouter, Response
+
+from app.api.alias_answers import with_aliases
+from app.api.alias_schemas import OneVersion
+from app.api.answers import as_json
+from app.api.bodies import Body, ModelBody
+from app.api.openapi import NameInPath, octets_body
+from app.api.parts import Parts, PartsOf
+from app.api.patience import Patience, seconds_of
+from app.api.problems import documented
+from app.export.arriving import take_in
+from app.store.arriving import Arrived
+from app.store.references import require_name
+
+TAKEN_IN = documented(400, 403, 404, 409, 413, 415, 422, 501, 503, 504, 507) | {
+    200: {"model": OneVersion, "description": "It is that version already"}
+}
+
+router = APIRouter(prefix="/models", tags=["export"])
+
+
+@router.put(
+    "/{name}/snapshot",
+    status_code=201,
+    response_model=OneVersion,
+    responses=TAKEN_IN,
+    openapi_extra=octets_body("application/octet-stream"),
+)
+async def bring_snapshot(parts: PartsOf, name: NameInPath, body: ModelBody) -> Response:
+    """Take a snapshot in, byte for byte, as the model's next version.
+
+    Answers 201 once it is safe on disk, or 200 with the version of the name that these bytes are already.
+    """
+    require_name(name)
+    arrived = await parts.export_patiently(_patience(body), take_in, parts.store, name, body.data)
+    return await _answer(parts, name, arrived)
+
+
+def _patience(body: Body) -> Patience:
+    return Patience(seconds_of(body.timeout), body.is_left)
+
+
+async def _answer(parts: Parts, name: str, arrived: Arrived) -> Response:
+    stored = await parts.loaded.version(name, arrived.version)
+    location = f"/models/{name}/versions/{arrived.version}"
+    return as_json(await with_aliases(parts, stored), 201 if arrived.is_new else 200, location)

@@ -1,0 +1,72 @@
+"""Snapshots that arrive from another netlet, or from anywhere: they are versions once they have been found whole."""
+
+from typing import NamedTuple
+
+from sqlalchemy import select
+
+from app.engine.model import Model
+from app.errors import MalformedSnapshot, NewerSnapshot, SnapshotError, VersionNotFound
+from app.store import snapshot
+from app.store.catalogue import Unit
+from app.store.deleting import clear_expired
+from app.store.document import FORMAT, Damage
+from app.store.references import require_name
+from app.store.saving import Added, Saved, add_version, drop, save_as_it_is
+from app.store.schema import versions
+from app.store.store import ModelStore
+
+
+class Arrived(NamedTuple):
+    """The version that a snapshot is, and whether it has become it only now."""
+
+    version: int
+    is_new: bool
+
+
+def read(data: bytes) -> Model:
+    """Read a snapshot that arrives; raise MalformedSnapshot or NewerSnapshot."""
+    try:
+        return snapshot.decode(data)[0]
+    except snapshot.NewerFormat as error:
+        raise NewerSnapshot(error.found, FORMAT) from error
+    except Damage as error:
+        raise MalformedSnapshot(str(error)) from error
+
+
+def bring_in(store: ModelStore, name: str, data: bytes) -> Arrived:
+    """Make a snapshot that has been read the next version of a name, byte for byte, on disk before anyone is told.
+
+    What is a whole version of the name already stays that one. Raises InvalidRequest for what no model can be called,
+    StorageFull, StorageError.
+    """
+    require_name(name)
+    saved = save_as_it_is(store.root, data)
+    try:
+        known = _whole(store, name, saved.sha256)
+        found = store.catalogue.write(lambda unit: _add(unit, store, name, saved, known)).result()
+    finally:
+        drop(store.root, saved)
+    if isinstance(found, int):
+        return Arrived(found, is_new=False)
+    clear_expired(store.root, found.gone)
+    return Arrived(found.version, is_new=True)
+
+
+def _whole(store: ModelStore, name: str, sha256: str) -> dict[int, bool]:
+    """Tell of each version with these bytes whether its file is whole."""
+    whole = {}
+    same = select(versions.c.version).where(versions.c.name == name, versions.c.sha256 == sha256)
+    for row in store.catalogue.read(same):
+        try:
+            store.file(name, row.version)
+            whole[row.version] = True
+        except (SnapshotError, VersionNotFound):
+            whole[row.version] = False
+    return whole
+
+
+def _add(unit: Unit, store: ModelStore, name: str, saved: Saved, known: dict[int, bool]) -> Added | int:
+    """Add a version, unless there is one with these bytes that is not known to be damaged; give that."""
+    same = select(versions.c.version).where(versions.c.name == name, versions.c.sha256 == saved.sha256)
+    there = [version for version in unit.connection.scalars(same) if known.get(version, True)]
+    return max(there) if there else add_version(unit, store.root, name, saved)
