@@ -30,7 +30,6 @@ from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 from app.tables.bounds import Bounds
 
-
 ROUTES = (
     train,
     jobs_routes,
