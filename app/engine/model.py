@@ -66,6 +66,8 @@ class Report:
     """What the training did to the answers for rows that had been learnt before, as far as these are still there."""
     sweep: Swept | None = None
     """How the training went with each value of a setting, where several were tried."""
+    imported: str | None = None
+    """SHA-256 of the file that the weights were taken from, where nothing was learnt here: rows and loss are 0 then."""
 
 
 NOTHING_MISSED = Misses.none(0)

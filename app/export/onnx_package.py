@@ -12,7 +12,7 @@ from app.later import Later
 
 onnx, helper, reference = Later("onnx"), Later("onnx.helper"), Later("onnx.reference")
 checker, numpy_helper = Later("onnx.checker"), Later("onnx.numpy_helper")
-onnxruntime = Later("onnxruntime")
+protobuf, onnxruntime = Later("google.protobuf.message"), Later("onnxruntime")
 
 OPSETS = {"": 17, "ai.onnx.ml": 3}  # of 2022: runtimes of all kinds have them
 IR_VERSION = 8

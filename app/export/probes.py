@@ -7,13 +7,13 @@ values meet in other company.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
 
 from app.engine.arrays import Array, Cells, Outputs, Scores
 from app.engine.model import Model
+from app.engine.preprocessing import Encoder
 from app.engine.table import Label, Source
 from app.errors import ExportRefused
 from app.tables.answered import MORE_LIKELY
@@ -81,13 +81,13 @@ def require_equal(model: Model, probes: Probes, ran: Ran) -> float:
     if greatest > probes.tolerance:
         reason = f"its answers would differ from this server's by {greatest:.2g}, more than {probes.tolerance:g}"
         raise ExportRefused(reason)
-    if model.recipe.task != "regression" and not _says_the_same(model, probes, ran.predictions):
+    if model.recipe.task != "regression" and not says_the_same(model, probes, ran.predictions):
         reason = "its labels would differ from this server's"
         raise ExportRefused(reason)
     return greatest
 
 
-def _says_the_same(model: Model, probes: Probes, predictions: Sequence[object]) -> bool:
+def says_the_same(model: Model, probes: Probes, predictions: Sequence[object]) -> bool:
     """Tell whether each label is as likely as the likeliest, and each yes above a half, as far as rounding goes."""
     if not model.labels:
         told = np.array(predictions, dtype=bool)
@@ -117,7 +117,7 @@ def _values(source: Source, model: Model) -> list[Value]:
     elif source.kind == "category":
         values += [*_thinned(levels), *(NO_LEVEL + "!" * many for many in range(2))]
     else:
-        values += _thinned(levels) or _numbers(float(model.encoder.lowest[place]), float(model.encoder.highest[place]))
+        values += _thinned(levels) or _numbers(model.encoder, place)
     there = list(dict.fromkeys((type(value), value) for value in values if value is not None))
     missing: list[Value] = [None] if source.columns[0] in model.missing else []
     return [value for _, value in there] + missing or [0.0]
@@ -128,9 +128,11 @@ def _thinned(levels: Sequence[Label]) -> list[Value]:
     return [levels[place] for place in chosen]
 
 
-def _numbers(lowest: float, highest: float) -> list[Value]:
-    """Take a range's ends, its quarters, and as much again below and above it."""
+def _numbers(encoder: Encoder, place: int) -> list[Value]:
+    """Take a range's ends, its quarters, as much again below and above it, and what is scaled to -2 ... 2."""
+    lowest, highest = float(encoder.lowest[place]), float(encoder.highest[place])
     span = max(highest - lowest, abs(highest), 1.0)
-    inside = np.linspace(lowest, highest, 5).tolist()
     beyond = (lowest - span, highest + span, lowest - 1e-3 * span, highest + 1e-3 * span)
-    return [*chain(inside, (min(max(value, -LARGEST_NUMBER), LARGEST_NUMBER) for value in beyond))]
+    usual = (encoder.scaler.center[place] + encoder.scaler.scale[place] * np.arange(-2.0, 3.0)).tolist()
+    values = [*np.linspace(lowest, highest, 5).tolist(), *beyond, *usual]
+    return [min(max(value, -LARGEST_NUMBER), LARGEST_NUMBER) for value in values]

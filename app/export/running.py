@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import ExportRefused
-from app.export.probes import Probes, Ran
+from app.export.probes import Probes, Ran, Value
 
 SECONDS = 120.0
 KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
@@ -37,27 +37,58 @@ process.stdout.write(JSON.stringify({ by: `Node ${process.version}`, predictions
 """
 
 
+IN_ONNXRUNTIME = """
+import json, sys
+import numpy as np
+from importlib.metadata import version
+folder, kind, *outputs = sys.argv[1:]
+rows = np.array(json.load(sys.stdin)).astype(kind)
+data = open(folder + "/model.onnx", "rb").read()
+try:
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    runner = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    name, by = runner.get_inputs()[0].name, "onnxruntime " + version("onnxruntime")
+except ImportError:
+    import onnx.reference
+    runner = onnx.reference.ReferenceEvaluator(onnx.load_model_from_string(data))
+    name, by = runner.input_names[0], "onnx.reference " + version("onnx")
+told = [output.tolist() for output in runner.run(outputs, {name: rows})]
+print(json.dumps({"by": by, "predictions": told[1] if len(told) > 1 else None, "shares": told[0]}))
+"""
+
+
+def in_onnxruntime(data: bytes, kind: str, outputs: Sequence[str], rows: list[list[Value]]) -> Ran:
+    """Run somebody's graph on rows of one kind of numbers, in a process that it may bring down.
+
+    Raises ExportRefused if it fails.
+    """
+    command = [sys.executable, "-I", "-c", IN_ONNXRUNTIME]
+    return _ran(command, "model.onnx", data, rows, kind, *outputs)
+
+
 def in_python(data: bytes, probes: Probes) -> Ran:
     """Run a Python program, in this interpreter's twin that looks at no folder or variable of the service."""
-    return _ran([sys.executable, "-I", "-c", IN_PYTHON], "program.py", data, probes)
+    return _ran([sys.executable, "-I", "-c", IN_PYTHON], "program.py", data, probes.rows)
 
 
 def in_javascript(data: bytes, probes: Probes) -> Ran | None:
     """Run a JavaScript module in Node; None where there is no Node on the service's path."""
     node = which("node")
     command = [str(node), "--input-type=module", "-e", IN_JAVASCRIPT]
-    return None if node is None else _ran(command, "program.mjs", data, probes)
+    return None if node is None else _ran(command, "program.mjs", data, probes.rows)
 
 
-def _ran(command: Sequence[str], name: str, data: bytes, probes: Probes) -> Ran:
-    """Run a program on the probe rows; raise ExportRefused if it fails."""
+def _ran(command: Sequence[str], name: str, data: bytes, rows: list[list[Value]], *more: str) -> Ran:
+    """Run a program on rows; raise ExportRefused if it fails."""
     with TemporaryDirectory() as folder:
         Path(folder, name).write_bytes(data)
         environment = {name: os.environ[name] for name in KEPT if name in os.environ} | {"OPENBLAS_NUM_THREADS": "1"}
         try:
             done = subprocess.run(  # noqa: S603 - the interpreter is ours or the path's, and names no part of the program
-                [*command, folder],
-                input=json.dumps(probes.rows).encode(),
+                [*command, folder, *more],
+                input=json.dumps(rows).encode(),
                 capture_output=True,
                 cwd=folder,
                 env=environment,

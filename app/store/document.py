@@ -74,7 +74,7 @@ class Document(BaseModel):
                 yield f"its {what} are of several kinds, or one is there twice"
         if self.labels and (self.recipe.task != "classification" or len(self.targets) > 1):
             yield "its labels contradict its task or targets"
-        if self.report.rows < 1:
+        if self.report.rows < (0 if self.report.imported else 1):
             yield "it has learnt from no rows"
         else:
             yield from self._faults_of_the_recipe()
@@ -94,7 +94,7 @@ class Document(BaseModel):
     def _faults_of_the_recipe(self) -> Iterator[str]:
         """Complete the recipe, which must change nothing."""
         problem = Problem(
-            rows=self.report.rows,
+            rows=max(1, self.report.rows),
             inputs=len(self.columns),
             targets=len(self.targets),
             labels=len(self.labels),

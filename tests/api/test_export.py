@@ -8,11 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+from sklearn.preprocessing import StandardScaler
 
 from app.export.formats import FORMATS
 from app.settings import Settings
 from tests.api.problem import problem
 from tests.conftest import TUTORIAL, client_of
+from tests.export.graphs import WORDS, X, Y, classifier, dense, graph, regressor
 from tests.export.tables import people
 
 ENDINGS = {"onnx": "onnx", "python": "py", "javascript": "mjs", "json": "json"}
@@ -99,3 +101,76 @@ async def test_nobody_waits_longer_than_they_said(client: httpx.AsyncClient) -> 
     )
 
     assert (late.status_code, late.json()["type"]) == (504, "/problems/deadline")
+
+
+async def test_a_network_of_another_program_comes_in(client: httpx.AsyncClient) -> None:
+    """201 with the model, which answers at once, and how far it is off; again it is 200 and the same version."""
+    data = classifier(WORDS, StandardScaler())
+    names = {"columns": ["a", "b", "c"], "target": "level"}
+
+    first = await client.put("/models/other/onnx", params=names, content=data)
+    again = await client.put("/models/other/onnx", params=names, content=data)
+    answer = await client.post("/models/other/predict", json={"rows": [{"a": 5, "b": 4, "c": 3}], "proba": True})
+
+    assert (first.status_code, first.headers["location"]) == (201, "/models/other/versions/1")
+    assert float(first.headers["x-max-difference"]) <= 1e-5
+    assert (int(first.headers["x-checked-rows"]), first.headers["x-checked-by"].split()[0]) == (256, "onnxruntime")
+    assert [column["name"] for column in first.json()["columns"]] == ["a", "b", "c"]
+    assert first.json()["labels"] == ["high", "low", "middle"]
+    assert first.json()["report"]["choice"].startswith("Brought in from ONNX")
+    assert (again.status_code, again.json()["version"]) == (200, 1)
+    assert sum(answer.json()["probabilities"][0].values()) == pytest.approx(1)
+    assert answer.json()["in_range"] == [True]
+
+
+async def test_what_came_in_is_a_model_like_others(client: httpx.AsyncClient) -> None:
+    """All that looks into it works; it leaves again, and learns on."""
+    (await client.put("/models/other/onnx", content=regressor(Y[:, 0], StandardScaler()))).raise_for_status()
+
+    for path in ("", "/history", "/weights", "/schema", "/openapi.json", "/snapshot", "/export?format=onnx"):
+        assert (await client.get(f"/models/other{path}")).status_code == 200, path
+    rows = {"X": X[:20].tolist(), "y": Y[:20, 0].tolist(), "training": {"epochs": 2}}
+    learnt = await client.post("/models/other/train", json=rows)
+    assert (learnt.status_code, learnt.json()["report"]["rows"]) == (201, 20)
+    assert learnt.json()["report"]["imported"] is None
+
+
+async def test_what_is_no_network_is_refused(client: httpx.AsyncClient) -> None:
+    """422 names the operator, or says that it is no ONNX at all; no name is left."""
+    sine = graph(*dense("in", "z", 3, 2), ("Sin", ["z"], "out"))
+
+    no_onnx = await problem(client, "/models/other/onnx", b"{}", "PUT")
+    unknown = await problem(client, "/models/other/onnx", sine, "PUT")
+    unnamed = await problem(client, "/models/other/onnx?columns=a", regressor(), "PUT")
+    misspelt = await problem(client, "/models/other/onnx?column=a", regressor(), "PUT")
+
+    assert (no_onnx["status"], no_onnx["type"]) == (422, "/problems/onnx")
+    assert (unknown["status"], unknown["type"]) == (422, "/problems/onnx-unsupported")
+    assert "operator Sin." in unknown["detail"]
+    assert (unnamed["status"], misspelt["status"]) == (422, 422)
+    assert (await client.get("/models/other")).status_code == 404
+
+
+async def test_without_onnx_all_else_works(tmp_path: Path) -> None:
+    """501 says how to install it; Python leaves all the same."""
+    program = f"""
+import asyncio, sys
+sys.modules["onnx"] = None
+from pathlib import Path
+from app.settings import Settings
+from tests.conftest import TUTORIAL, client_of
+
+async def main():
+    async with client_of(Settings(models=Path({str(tmp_path / "models")!r}), executor="thread")) as client:
+        await client.post("/train", json=TUTORIAL)
+        answers = [await client.get("/models/exam/export?format=" + form) for form in ("onnx", "python")]
+        answers.append(await client.put("/models/other/onnx", content=b"x"))
+        print([answer.status_code for answer in answers], answers[0].json()["detail"])
+
+asyncio.run(main())
+"""
+    run = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    told = (await run.communicate())[0].decode()
+
+    assert "[501, 200, 501]" in told
+    assert "pip install 'netlet[onnx]'" in told

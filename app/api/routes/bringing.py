@@ -1,6 +1,9 @@
-"""A model comes in: as the file that another netlet gave away."""
+"""A model comes in: as the file that another netlet gave away, or as a network of another program in ONNX."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.alias_answers import with_aliases
 from app.api.alias_schemas import OneVersion
@@ -11,12 +14,24 @@ from app.api.parts import Parts, PartsOf
 from app.api.patience import Patience, seconds_of
 from app.api.problems import documented
 from app.export.arriving import take_in
+from app.export.onnx_import import Naming, import_onnx
 from app.store.arriving import Arrived
 from app.store.references import require_name
 
 TAKEN_IN = documented(400, 403, 404, 409, 413, 415, 422, 501, 503, 504, 507) | {
     200: {"model": OneVersion, "description": "It is that version already"}
 }
+
+
+class Names(BaseModel):
+    """What the columns, targets and classes of a network are called."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    columns: list[str] = Field(default_factory=list, description="One a column, in order; x1, x2, … if not given.")
+    target: list[str] = Field(default_factory=list, description="One an output; y, or y1, y2, … if not given.")
+    labels: list[str] = Field(default_factory=list, description="One a class; as the file has them, else 0, 1, ….")
+
 
 router = APIRouter(prefix="/models", tags=["export"])
 
@@ -36,6 +51,34 @@ async def bring_snapshot(parts: PartsOf, name: NameInPath, body: ModelBody) -> R
     require_name(name)
     arrived = await parts.export_patiently(_patience(body), take_in, parts.store, name, body.data)
     return await _answer(parts, name, arrived)
+
+
+@router.put(
+    "/{name}/onnx",
+    status_code=201,
+    response_model=OneVersion,
+    responses=TAKEN_IN,
+    openapi_extra=octets_body("application/onnx"),
+)
+async def bring_onnx(parts: PartsOf, name: NameInPath, body: ModelBody, naming: Annotated[Names, Query()]) -> Response:
+    """Make a dense network in ONNX the model's next version, as scikit-learn or Keras leave them.
+
+    Answers 201 once it is safe on disk, or 200 with the version that the same file, with the same names, is already.
+    """
+    require_name(name)
+    imported = await parts.export_patiently(
+        _patience(body),
+        import_onnx,
+        parts.store,
+        name,
+        body.data,
+        naming=Naming(tuple(naming.columns), tuple(naming.target), tuple(naming.labels)),
+        most_parameters=parts.limits.training.parameters,
+    )
+    response = await _answer(parts, name, imported.arrived)
+    response.headers["x-max-difference"] = repr(imported.difference)
+    response.headers["x-checked-rows"], response.headers["x-checked-by"] = str(imported.rows), imported.by
+    return response
 
 
 def _patience(body: Body) -> Patience:
