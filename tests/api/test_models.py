@@ -17,6 +17,9 @@ from app.settings import Settings
 from app.store import checking
 from tests.api.problem import problem
 from tests.conftest import ROWS, TUTORIAL, client_of
+from tests.export.graphs import regressor
+
+OCTETS, ONNX = "application/octet-stream", "application/onnx"
 
 QUICK: dict[str, Any] = {"X": [[1], [2]], "y": [1, 2], "training": {"epochs": 1}}
 
@@ -296,19 +299,25 @@ async def test_every_example_of_the_openapi_document_works(client: httpx.AsyncCl
     for path, method, operation in sorted(operations, key=lambda item: (item[0] != "/train", item[1] == "delete")):
         if "{job_id}" in path or "{dataset}" in path:
             continue
+        query = {}
         for parameter in operation.get("parameters", []):
             if parameter.get("in") == "path":
                 path = path.replace("{" + parameter["name"] + "}", parameter["schema"]["examples"][0])  # noqa: PLW2901
+            elif parameter.get("required"):
+                query[parameter["name"]] = parameter["schema"]["examples"][0]
         if (settings.models / "exam" / "1.safetensors").exists():
             snapshot = (settings.models / "exam" / "1.safetensors").read_bytes()
-        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        content = operation.get("requestBody", {}).get("content", {})
+        body = content.get("application/json", {}).get("example")
+        file = next((data for kind, data in {OCTETS: snapshot, ONNX: regressor()}.items() if kind in content), None)
         if method == "delete":
             settings.models.joinpath("exam", "1.deleted").unlink(missing_ok=True)
             settings.models.joinpath("exam", "1.safetensors").write_bytes(snapshot)
             with closing(store_of(settings)) as store:
                 store.open()
                 checking.take_in(store)
-        response = await client.request(method, path, content=None if body is None else json.dumps(body))
+        sent = file if body is None else json.dumps(body)
+        response = await client.request(method, path, params=query, content=sent)
         assert str(response.status_code) in operation["responses"], (method, path, response.text)
         assert response.status_code < 300, (method, path, response.text)
         tried += 1

@@ -43,7 +43,7 @@ FILE: dict[int | str, dict[str, Any]] = {
 
 router = APIRouter(prefix="/models", tags=["export"])
 
-FormatOf = Annotated[str, OneOf(FORMATS), Query(alias="format", description="What the file is.")]
+FormatOf = Annotated[str, OneOf(FORMATS), Query(alias="format", description="What the file is.", examples=["python"])]
 
 
 @router.get("/{name}/export", response_class=Response, responses=TAKEN_AWAY | WRITTEN)
