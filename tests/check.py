@@ -11,7 +11,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = ["pytest", "--numprocesses", "auto", "--dist", "worksteal"]
 ON_POSTGRESQL = [  # what a catalogue is about; `pytest --database postgresql` runs all there
     *("tests/store", "tests/jobs", "tests/serving", "tests/service/test_postgresql.py"),
-    *(f"tests/api/test_{part}.py" for part in ("models", "aliases", "jobs", "pausing", "continuing", "datasets")),
+    *(
+        f"tests/api/test_{part}.py"
+        for part in ("models", "aliases", "jobs", "pausing", "continuing", "datasets", "snapshots")
+    ),
 ]
 
 CHECKS = {

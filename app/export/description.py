@@ -153,8 +153,7 @@ def describe(stored: Stored) -> Description:
     """Take a model apart."""
     model, encoder = stored.model, stored.model.encoder
     sources = sources_of(model)
-    layers = model.network.layers(model.parameters)  # those that answers are computed with
-    activations = (*[model.network.hidden] * (len(layers) - 1), model.network.output)
+    activations = (*[model.network.hidden] * (len(model.layers) - 1), model.network.output)
     return Description(
         netlet=__version__,
         model=f"{stored.name}/{stored.version}",
@@ -175,7 +174,7 @@ def describe(stored: Stored) -> Description:
         members=len(model.parameters),
         layers=tuple(
             DescribedLayer(name, layer.W, None if layer.b is None else layer.b[:, 0])
-            for name, layer in zip(activations, layers, strict=True)
+            for name, layer in zip(activations, model.layers, strict=True)
         ),
         embeddings=tuple(model.network.tables(model.parameters)),
         target=None if model.target is None else DescribedTarget(model.target.center, model.target.scale),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from app.engine.applicability import FARTHEST, Neighbours
 from app.engine.arrays import Cells, Parameters
 from app.engine.config import PRECISIONS, TrainingConfig
 from app.engine.control import GoOn
@@ -17,6 +18,7 @@ from app.engine.preprocessing import Encoder, Scaler, Scaling
 from app.engine.recipe import Recipe
 from app.engine.table import Column, Label, Source
 from app.engine.training import History
+from app.engine.uncertainty import Misses
 from app.errors import BadTable, ExportRefused, MalformedOnnx, UnsupportedOnnx
 from app.export.arriving import take_in
 from app.export.onnx_layers import Dense, Network, layered
@@ -110,6 +112,8 @@ def _model(graph: Graph, network: Network, naming: Naming, sha256: str) -> Model
         parameters=parameters,
         encoder=encoder,
         target=network.target if task == "regression" else None,
+        neighbours=_neighbours(network.features, is_of_classes=bool(labels)),
+        misses=Misses.none(1 if labels else len(targets)),
         history=History(np.empty(0), np.empty(0)),
         report=replace(UNKNOWN, stopped="imported", parameters=parameters.size, imported=sha256),
         sources=tuple(
@@ -184,6 +188,11 @@ def _encoder(names: tuple[str, ...], features: Scaler) -> Encoder:
         clip=None,
         one_hot=Scaling().one_hot,
     )
+
+
+def _neighbours(features: Scaler, *, is_of_classes: bool) -> Neighbours:
+    """Find every row near, and of one of the classes: nobody knows which rows were learnt from."""
+    return Neighbours(features.center[np.newaxis], features.scale, FARTHEST, 1.0 if is_of_classes else 0.0)
 
 
 def _parameters(shape: Shape, layers: tuple[Dense, ...], precision: str) -> Parameters:

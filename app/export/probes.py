@@ -1,8 +1,8 @@
 """Probe rows: what an export is tried on before it is given away, made of what the model itself knows of its columns.
 
-All columns' first values together make the first row (the example of the training), their second values the second,
-and so on; then the same again with each column one value, and then two, further than the column before it, so that
-values meet in other company.
+Some rows are those of the training that the model keeps, to know what is near. For others, all columns' first values
+together make a row (the example of the training), their second values the next, and so on; then the same again with
+each column one value, and then two, further than the column before it, so that values meet in other company.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import numpy as np
 from app.engine.arrays import Array, Cells, Outputs, Scores
 from app.engine.model import Model
 from app.engine.preprocessing import Encoder
-from app.engine.table import Label, Source
+from app.engine.table import Column, Label, Source
 from app.errors import ExportRefused
 from app.tables.answered import MORE_LIKELY
 from app.tables.answering import cells_to_answer
@@ -26,6 +26,7 @@ Value: TypeAlias = Label | float | None
 MOST_VALUES = 60  # of a column with many levels
 ROUNDS = 3
 MOST_CELLS = 200_000
+MOST_KEPT = 64
 LEAST_ROWS = 8
 NO_LEVEL = "none of the levels"
 DATES = ("1969-12-31", "2024-02-29")
@@ -57,7 +58,7 @@ class Ran:
 
 def probes_of(model: Model) -> Probes:
     """Choose probe rows, the same for the same model; raise ExportRefused if the model answers none of them."""
-    rows = _rows([_values(source, model) for source in sources_of(model)])
+    rows = _rows([_values(source, model) for source in sources_of(model)]) + _kept(model)
     X = cells_to_answer(Sent(rows=rows), model)
     finite = np.flatnonzero(np.isfinite(model.member_scores(X)).all(axis=(0, 2)))
     if not finite.size:
@@ -106,6 +107,22 @@ def _rows(values: list[list[Value]]) -> list[list[Value]]:
     most = max(LEAST_ROWS, MOST_CELLS // len(values))
     turns = [(number, step) for step in range(ROUNDS) for number in range(longest)][:most]
     return [[own[(number + step * place) % len(own)] for place, own in enumerate(values)] for number, step in turns]
+
+
+def _kept(model: Model) -> list[list[Value]]:
+    """Give rows of the training that are kept, as they were sent but for dates, of which the example stands."""
+    kept = model.neighbours.rows[: max(LEAST_ROWS, min(MOST_KEPT, MOST_CELLS // len(model.columns)))]
+    names = [column.name for column in model.columns]
+    places = [(source, names.index(source.columns[0])) for source in sources_of(model)]
+    return [[_cell(source, model.columns[place], float(row[place])) for source, place in places] for row in kept]
+
+
+def _cell(source: Source, column: Column, cell: float) -> Value:
+    if source.kind == "date":
+        return source.example
+    if not column.levels:
+        return NO_LEVEL if source.kind == "category" else cell
+    return column.levels[int(cell)] if cell >= 0 else NO_LEVEL
 
 
 def _values(source: Source, model: Model) -> list[Value]:

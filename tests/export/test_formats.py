@@ -1,6 +1,7 @@
 """Exports: what leaves answers what the server answers."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from app.tables.answered import in_words
 from app.tables.answering import cells_to_answer
 from app.tables.sent import Sent
 from tests.export.programs import NODE, RUN, python_alone
-from tests.export.tables import EXPORTED, made, random_rows
+from tests.export.tables import EXPORTED, made, random_rows, stored
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
 
@@ -58,6 +59,17 @@ def test_an_export_is_tried_before_it_is_given_away(kind: str, form: str) -> Non
     assert found.by.split()[0] in {"onnxruntime", "Python", "Node", "netlet"}
     assert f"Tried on {found.rows} rows in {found.by}" in found.data.decode(errors="replace")
     assert found.name == f"exam_1.{FORMATS[form].ending}"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("kind", ["three texts", "true and false", "yes or no"])
+def test_probabilities_leave_at_their_temperature(kind: str, form: str) -> None:
+    """As the server tells them, and not as the network alone would."""
+    exported = made(kind)
+    warm = stored(replace(exported.model, temperature=3.0))
+
+    assert export(warm, form, 100_000).difference <= 1e-5
+    assert export(warm, form, 100_000).data != export(exported, form, 100_000).data
 
 
 def test_the_tutorials_program_is_as_short_as_the_tutorials() -> None:
