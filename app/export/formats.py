@@ -8,7 +8,7 @@ from typing import Any
 
 from app import __version__
 from app.engine.control import GoOn, go_on_for_ever
-from app.errors import ExportTooLarge
+from app.errors import ExportRefused, ExportTooLarge
 from app.export import javascript_module, json_document, onnx_graph, python_program, running
 from app.export.description import Description, describe
 from app.export.evaluating import evaluate
@@ -83,9 +83,13 @@ def export(stored: Stored, name: str, most_numbers: int, go_on: GoOn = go_on_for
         raise ExportTooLarge(description.size, most_numbers)
     go_on()
     probes = probes_of(stored.model)
-    tried = form.write(description, UNCHECKED)
-    go_on()
-    ran = form.run(tried, probes, description)
+    try:
+        tried = form.write(description, UNCHECKED)
+        go_on()
+        ran = form.run(tried, probes, description)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"it holds what {name} has no words for ({type(error).__name__})"
+        raise ExportRefused(reason) from error
     difference = require_equal(stored.model, probes, ran)
     note = f"Tried on {len(probes.rows)} rows in {ran.by}: off the server's answers by {difference:.2g} at most."
     data = form.write(description, note)

@@ -13,6 +13,7 @@ from app.later import Later
 onnx, helper, reference = Later("onnx"), Later("onnx.helper"), Later("onnx.reference")
 checker, numpy_helper = Later("onnx.checker"), Later("onnx.numpy_helper")
 protobuf, onnxruntime = Later("google.protobuf.message"), Later("onnxruntime")
+states = Later("onnxruntime.capi.onnxruntime_pybind11_state")
 
 OPSETS = {"": 17, "ai.onnx.ml": 3}  # of 2022: runtimes of all kinds have them
 IR_VERSION = 8
@@ -58,13 +59,16 @@ class Graph:
     def model(
         self, *, inputs: Sequence[Declared], outputs: Sequence[Declared], producer: str, told: Mapping[str, str]
     ) -> bytes:
-        """Give the graph as a file, with words about it."""
+        """Give the graph as a file, with words about it; raise ValueError if ONNX finds that it contradicts itself."""
         graph = helper.make_graph(self.nodes, "netlet", list(inputs), list(outputs), self.constants)
         opsets = [helper.make_opsetid(domain, number) for domain, number in OPSETS.items()]
         whole = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         whole.producer_name, whole.producer_version = "netlet", producer
         helper.set_model_props(whole, dict(told))
-        checker.check_model(whole)
+        try:
+            checker.check_model(whole)
+        except checker.ValidationError as error:
+            raise ValueError(str(error)) from error
         data: bytes = whole.SerializeToString()
         return data
 
@@ -80,15 +84,23 @@ def elements(kind: str) -> int:
     return number
 
 
-def run(data: bytes, feeds: Feeds) -> tuple[dict[str, Any], str]:
-    """Run a file in onnxruntime, or in ONNX's own reference where that is not installed; give outputs, and which."""
-    if find_spec("onnxruntime") is None:
+def run(data: bytes, feeds: Feeds, runtime: str = "onnxruntime") -> tuple[dict[str, Any], str]:
+    """Run a file in onnxruntime, or in ONNX's own reference where that is not installed; give outputs, and which.
+
+    Raises ValueError where onnxruntime refuses it.
+    """
+    if find_spec(runtime) is None:
         runner = reference.ReferenceEvaluator(onnx.load_model_from_string(data))
         outputs = runner.run(None, dict(feeds))
         return dict(zip(runner.output_names, outputs, strict=True)), f"onnx.reference {version('onnx')}"
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ALONE
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, dict(feeds)), strict=True)), f"onnxruntime {version('onnxruntime')}"
+    refused = (states.Fail, states.InvalidArgument, states.InvalidGraph, states.NotImplemented, states.RuntimeException)
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        names = [output.name for output in session.get_outputs()]
+        outputs = session.run(names, dict(feeds))
+    except refused as error:  # which have no base of their own
+        raise ValueError(str(error)) from error
+    return dict(zip(names, outputs, strict=True)), f"onnxruntime {version('onnxruntime')}"

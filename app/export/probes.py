@@ -122,7 +122,7 @@ def _cell(source: Source, column: Column, cell: float) -> Value:
         return source.example
     if not column.levels:
         return NO_LEVEL if source.kind == "category" else cell
-    return column.levels[int(cell)] if cell >= 0 else NO_LEVEL
+    return column.levels[int(cell)] if 0 <= cell < len(column.levels) else NO_LEVEL
 
 
 def _values(source: Source, model: Model) -> list[Value]:
@@ -147,9 +147,13 @@ def _thinned(levels: Sequence[Label]) -> list[Value]:
 
 def _numbers(encoder: Encoder, place: int) -> list[Value]:
     """Take a range's ends, its quarters, as much again below and above it, and what is scaled to -2 ... 2."""
-    lowest, highest = float(encoder.lowest[place]), float(encoder.highest[place])
+    lowest, highest = (_bounded(float(end[place])) for end in (encoder.lowest, encoder.highest))
+    center, scale = (float(part[place]) for part in (encoder.scaler.center, encoder.scaler.scale))
     span = max(highest - lowest, abs(highest), 1.0)
     beyond = (lowest - span, highest + span, lowest - 1e-3 * span, highest + 1e-3 * span)
-    usual = (encoder.scaler.center[place] + encoder.scaler.scale[place] * np.arange(-2.0, 3.0)).tolist()
-    values = [*np.linspace(lowest, highest, 5).tolist(), *beyond, *usual]
-    return [min(max(value, -LARGEST_NUMBER), LARGEST_NUMBER) for value in values]
+    usual = (center + scale * deviations for deviations in (-2.0, -1.0, 0.0, 1.0, 2.0))
+    return [*np.linspace(lowest, highest, 5).tolist(), *map(_bounded, beyond), *map(_bounded, usual)]
+
+
+def _bounded(value: float) -> float:
+    return min(max(value, -LARGEST_NUMBER), LARGEST_NUMBER)

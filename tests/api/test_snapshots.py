@@ -215,6 +215,45 @@ async def test_weights_that_only_overflow_are_refused(client: httpx.AsyncClient)
     assert (answer["status"], "cannot answer" in answer["detail"]) == (422, True)
 
 
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"range.lowest": [-1.7e308] * 2, "range.highest": [1.7e308] * 2},
+        {"features.scale": [1e-300] * 2, "features.center": [1.7e308] * 2},
+        {"neighbours.scale": [5e-324] * 2},
+        {"history.loss": [-1e300] * 1000},
+    ],
+    ids=lambda arrays: next(iter(arrays)),
+)
+async def test_numbers_of_any_size_never_harm(client: httpx.AsyncClient, arrays: dict[str, list[float]]) -> None:
+    """Refused, or a model of which all that can be asked for is answered, or refused with a reason."""
+    await trained(client, **TUTORIAL)
+    data = await taken(client)
+    document = json.loads(json.loads(data[8 : snapshot.header_end(data)])["__metadata__"]["netlet"])
+    forged_arrays = load(data) | {name: np.array(values) for name, values in arrays.items()}
+    blank = save(forged_arrays, metadata={"netlet": json.dumps(document | {"sha256": "0" * 64})})
+    hostile = blank.replace(b"0" * 64, hashlib.sha256(blank).hexdigest().encode(), 1)
+
+    answer = await client.put("/models/other/snapshot", content=hostile)
+
+    assert answer.status_code in {201, 422}
+    for form in ("onnx", "python", "javascript", "json"):
+        answer = await client.get("/models/other/export", params={"format": form})
+        assert answer.status_code in {200, 404, 409, 422}, answer.text
+
+
+async def test_labels_of_any_length_never_harm(client: httpx.AsyncClient) -> None:
+    """ONNX has no whole numbers beyond 64 bits, and says so; the others do."""
+    await trained(client, name="exam", X=[[1], [2], [3]], y=[1, 2, 1], task="classification")
+    hostile = forged(await taken(client), labels=[1, 10**40])
+
+    (await client.put("/models/other/snapshot", content=hostile)).raise_for_status()
+    refused = await problem(client, "/models/other/export?format=onnx", b"", "GET")
+
+    assert (refused["status"], refused["type"]) == (409, "/problems/export-refused")
+    assert (await client.get("/models/other/export", params={"format": "python"})).status_code == 200
+
+
 async def test_names_sizes_and_sites_are_checked(settings: Settings) -> None:
     """422 for a name that no model has, 413 beyond the bound, 403 for a page of another site."""
     async with client_of(settings.model_copy(update={"snapshot_bytes": 1000})) as client:

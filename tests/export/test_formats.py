@@ -13,7 +13,9 @@ from app.errors import ExportRefused, ExportTooLarge, OnnxUnavailable
 from app.export import javascript_module, onnx_graph, python_program
 from app.export.description import describe
 from app.export.formats import FORMATS, export
-from app.export.onnx_package import require_onnx
+from app.export.onnx_inputs import feeds_of
+from app.export.onnx_package import Graph, declare, require_onnx, run
+from app.export.probes import probes_of
 from app.tables.answered import in_words
 from app.tables.answering import cells_to_answer
 from app.tables.sent import Sent
@@ -158,3 +160,27 @@ def test_without_onnx_it_is_said_how_to_get_it() -> None:
     """Only what needs it fails."""
     with pytest.raises(OnnxUnavailable, match=r"pip install 'netlet\[onnx\]'"):
         require_onnx("a_package_that_is_not_there")
+
+
+def test_onnxruntime_and_onnxs_own_reference_say_the_same() -> None:
+    """Where the first is not installed, the other tries what leaves."""
+    exported = made("people in float64")
+    description, probes = describe(exported), probes_of(exported.model)
+    data = FORMATS["onnx"].write(description, "")
+
+    outputs, by = run(data, feeds_of(description, probes), runtime="a_package_that_is_not_there")
+
+    assert by.startswith("onnx.reference")
+    np.testing.assert_allclose(outputs["prediction"], probes.scores[:, 0], rtol=1e-12)
+
+
+def test_what_onnx_refuses_is_no_fault_of_the_service() -> None:
+    """A graph that contradicts itself, or that the runtime cannot load."""
+    graph = Graph()
+    graph.add("Relu", "nowhere", name="out")
+    declared = declare("out", "DOUBLE", ["rows"])
+
+    with pytest.raises(ValueError, match="nowhere"):
+        graph.model(inputs=[], outputs=[declared], producer="0", told={})
+    with pytest.raises(ValueError, match="No graph"):
+        run(b"\x08\x01", {})
