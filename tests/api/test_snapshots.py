@@ -191,6 +191,24 @@ async def test_forged_columns_never_harm(client: httpx.AsyncClient, changes: dic
         assert (await client.post("/models/other/predict", json={"X": [4, 8]})).status_code in {200, 422}
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"kind": "number"}, {"kind": "boolean"}, {"kind": "date", "parts": ["year"]}, {"lowest": 1.0, "kind": "date"}],
+    ids=str,
+)
+async def test_columns_are_of_the_kind_that_they_hold(client: httpx.AsyncClient, changes: dict[str, Any]) -> None:
+    """A category of texts is nothing else; the reason names the column by its number."""
+    rows = [{"course": ("art", "law", "maths")[number % 3], "y": number} for number in range(9)]
+    await trained(client, name="exam", rows=rows, target="y", training={"epochs": 1})
+    data = await taken(client)
+
+    hostile = forged(data, sources=sources_of(data, **changes))
+    answer = await problem(client, "/models/other/snapshot", hostile, "PUT")
+
+    assert answer["status"] == 422
+    assert "column" in answer["detail"]
+
+
 @pytest.mark.parametrize("dataset", ["x" * 40, "\0", "../secret"])
 async def test_a_dataset_of_no_id_is_refused(client: httpx.AsyncClient, dataset: str) -> None:
     """It would reach the catalogue."""

@@ -48,7 +48,7 @@ KERAS: dict[str, Callable[[], bytes]] = {
         ("Mul", ["p", np.float32(100)], "m"),
         ("Add", ["m", np.float32(7)], "out"),
     ),
-    "turned round": lambda: graph(("Mul", ["in", np.float32(-2)], "c"), *dense("c", "z", 3, 2), ("Tanh", ["z"], "out")),
+    "turned round": lambda: graph(("Sub", [np.float32(3), "in"], "c"), *dense("c", "z", 3, 2), ("Tanh", ["z"], "out")),
     "from one": lambda: graph(*dense("in", "z", 3, 1), ("Sigmoid", ["z"], "p"), ("Sub", [np.float32(1), "p"], "out")),
     "swish": lambda: graph(
         *dense("in", "z", 3, 4), ("Sigmoid", ["z"], "s"), ("Mul", ["z", "s"], "a"), *dense("a", "out", 4, 1)
