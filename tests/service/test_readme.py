@@ -41,7 +41,7 @@ def test_every_curl_command_of_the_readme_works(start_server: StartServer, tmp_p
     assert table in run.stdout
     answers = [json.loads(answer) for answer in run.stdout.replace(table, "").splitlines() if answer]
     told = "\n".join(commands)
-    assert len(answers) == told.count("curl ") - 1 - told.count(" -o ") + told.count("python3 ")
+    assert len(answers) == told.count("curl ") - 1 - told.count(" -o ") + told.count("python3 exam")
 
 
 def test_the_answer_that_the_readme_prints_is_the_answer(start_server: StartServer) -> None:
