@@ -297,7 +297,7 @@ async def test_every_example_of_the_openapi_document_works(client: httpx.AsyncCl
     tried, snapshot = 0, b""
     operations = [(path, method, op) for path, ops in document["paths"].items() for method, op in ops.items()]
     for path, method, operation in sorted(operations, key=lambda item: (item[0] != "/train", item[1] == "delete")):
-        if "{job_id}" in path or "{dataset}" in path:
+        if "{job_id}" in path or "{dataset}" in path or path.endswith("/verify"):  # which needs a dataset
             continue
         query = {}
         for parameter in operation.get("parameters", []):
