@@ -21,6 +21,8 @@ from app.engine.table import TrainingRows
 from app.engine.training import Trained
 from app.engine.uncertainty import Misses, at_temperature, temperature_of
 
+KEPT = 0.5  # of what members gain together, where each chose its weights by rows of its own; measured
+
 
 class Judged(NamedTuple):
     """A model that has been measured, and how well rows seem to be answered that chose its members' weights."""
@@ -65,7 +67,7 @@ def judged(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, cho
             if fair is not None:
                 fair = at_temperature(fair, model.temperature, one_of=bool(model.labels))
             answered = own.at(fair)
-        model = replace(model, misses=_misses(model, answered))
+        model = replace(model, misses=_misses(model, answered, is_fair=fair is not None))
     return Judged(replace(model, report=_report(model, own.scores.mean(axis=0), answered, trained, choice)), apparent)
 
 
@@ -84,21 +86,24 @@ def _temperature(model: Model, answers: Scores, truth: Scores) -> float:
     return temperature_of(z, truth)
 
 
-def _misses(model: Model, answered: _Answered) -> Misses:
+def _misses(model: Model, answered: _Answered, *, is_fair: bool) -> Misses:
     """Measure what members missed of rows that they had not learnt from.
 
-    All members together are better than one by what they differ, unless each kept the weights with which it answered
-    its own rows best: that loses about as much.
+    All members together are better than one by what they differ. Where each has kept the weights with which it answered
+    its own few rows best, about half of that is lost again; and all of it in the eyes of rows that chose, which are
+    answered better than others (`is_fair` where they are not).
     """
     answers, truth = answered.unseen
     if model.labels:
         return Misses.of_classes((answers * truth).sum(axis=1, keepdims=True), np.ones((len(truth), 1)))
     if model.recipe.task != "regression":
         return Misses.of_classes(answers, truth)
-    judges, members = answered.folds.judged, len(answered.scores)
-    alone = members > 1 and judges.size == len(answers) and not model.recipe.training.keep_best
-    spread = answered.scores[:, np.sort(judges, axis=None)].var(axis=0) if alone else None
-    return Misses.of_numbers(answers, truth, spread)
+    judges = answered.folds.judged
+    chose = bool(model.recipe.training.keep_best)
+    if len(answered.scores) == 1 or judges.size > len(answers) or (chose and not is_fair):
+        return Misses.of_numbers(answers, truth)
+    spread = answered.scores[:, np.sort(judges, axis=None)].var(axis=0)
+    return Misses.of_numbers(answers, truth, spread * (KEPT if chose else 1.0))
 
 
 def _measured(model: Model, answers: Scores, truth: Scores) -> Metrics:
