@@ -15,6 +15,7 @@ from app.engine.metrics import (
     regression_metrics,
 )
 from app.engine.model import Model, Report
+from app.engine.pairs import Pairs
 from app.engine.preprocessing import encode_labels
 from app.engine.table import TrainingRows
 from app.engine.training import Trained
@@ -34,6 +35,11 @@ class _Answered(NamedTuple):
         answers, held_out = unseen(self.scores, self.folds.judged)
         return answers, self.truth[held_out]
 
+    @property
+    def judged(self) -> tuple[Scores, Scores]:
+        """Give the same where any rows were held out, else all answers to all rows."""
+        return self.unseen if self.folds.judged.size else (self.scores.mean(axis=0), self.truth)
+
 
 def judged(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, choice: str) -> Model:
     """Measure a model that has learnt, and how far its answers may be off; `choice` says why it is what it is."""
@@ -45,7 +51,9 @@ def judged(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, cho
         if model.temperature != 1.0:
             answered = answered._replace(scores=model.member_scores(rows.X))
         model = replace(model, misses=_misses(model, answered))
-    return replace(model, report=_report(model, answered, trained, choice))
+    model = replace(model, pairs=_pairs(model, answered))
+    report = _report(model, answered, trained, choice)
+    return replace(model, report=replace(report, fingerprint=rows.fingerprint))
 
 
 def _ways(model: Model) -> int:
@@ -80,15 +88,21 @@ def _misses(model: Model, answered: _Answered) -> Misses:
     return Misses.of_numbers(answers, truth, spread)
 
 
+def _pairs(model: Model, answered: _Answered) -> Pairs:
+    answers, truth = answered.judged
+    if not np.isfinite(answers).all():
+        return Pairs.none(answers.shape[1], len(model.targets))
+    return Pairs.sample(answers, truth.argmax(axis=1, keepdims=True).astype(np.float64) if model.labels else truth)
+
+
 def _report(model: Model, answered: _Answered, trained: Trained, choice: str) -> Report:
     """Measure a model on all rows, and on those that members have not seen."""
     several = multilabel_metrics if model.recipe.task == "multilabel" else regression_metrics
     measure = classification_metrics if model.labels else several
     truth, held_out = answered.truth, answered.folds.judged.size > 0
-    answers, judged = answered.scores.mean(axis=0), truth
-    metrics = {"training": measure(answers, truth)}
+    metrics = {"training": measure(answered.scores.mean(axis=0), truth)}
+    answers, judged = answered.judged
     if held_out:
-        answers, judged = answered.unseen
         metrics["validation"] = measure(answers, judged)
     return Report(
         choice=choice,
