@@ -22,6 +22,8 @@ NetletError
 │   ├── VersionNotFound
 │   ├── AliasNotFound
 │   ├── JobNotFound
+│   ├── PictureNotFound         none is called this
+│   ├── NoPicture               the model has nothing that it would show
 │   └── DatasetNotFound
 ├── SnapshotError             a file of the store cannot be served
 │   ├── SnapshotDamaged
@@ -48,6 +50,7 @@ NetletError
 ├── OutOfMemory               a training needed more memory than there is
 ├── TrainingTooLong           a training was stopped at its time limit
 ├── WorkerLost                the process of a training died
+├── PicturesNotInstalled      the library that draws is not there
 ├── ShuttingDown              the service is about to end
 └── Unforeseen                a fault of netlet itself
 """
@@ -83,8 +86,10 @@ from app.errors.stored import (
     DatasetNotFound,
     JobNotFound,
     ModelNotFound,
+    NoPicture,
     NotFound,
     NothingToRestore,
+    PictureNotFound,
     SnapshotDamaged,
     SnapshotError,
     SnapshotFormatNewer,
@@ -103,6 +108,7 @@ from app.errors.working import (
     NotPaused,
     OrderDamaged,
     OutOfMemory,
+    PicturesNotInstalled,
     ShuttingDown,
     TrainingTooLong,
     Unforeseen,
@@ -137,6 +143,7 @@ __all__ = [
     "MalformedTable",
     "ModelNotFound",
     "NetletError",
+    "NoPicture",
     "NonFiniteNumber",
     "NotAcceptable",
     "NotFound",
@@ -144,6 +151,8 @@ __all__ = [
     "NothingToRestore",
     "OrderDamaged",
     "OutOfMemory",
+    "PictureNotFound",
+    "PicturesNotInstalled",
     "ShuttingDown",
     "SnapshotDamaged",
     "SnapshotError",
