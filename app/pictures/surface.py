@@ -16,7 +16,7 @@ from app.pictures.picture import Asked, Picture, number
 from app.pictures.response import held, positions
 from app.tables.answered import class_names
 
-FINEST, COARSEST = 61, 9  # points along each column
+FINEST, COARSEST = 81, 9  # points along each column
 MOST_CELLS, MOST_PRODUCTS = 2**21, 2**33
 
 

@@ -1,14 +1,13 @@
 """The canvas: how every picture looks, and how it becomes an SVG or a PNG that says in words what is on it."""
 
 import io
+import re
 import unicodedata
 import warnings
-from collections.abc import Sequence
 from html import escape
 from typing import Any, TypeAlias
 
 from matplotlib import rc_context
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -24,6 +23,7 @@ COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)  # after Okabe, Ito: also told
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (8, 2, 1.5, 2)), (0, (3, 3)), (0, (10, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LONGEST = 34  # characters of a name
+ACROSS, BESIDE = 112, 8  # characters that fit a line of a legend, and those whose room a mark takes
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": FONTS,
@@ -39,7 +39,7 @@ STYLE: Any = {
     "axes.axisbelow": True,
     "axes.titlesize": 9.5,
     "axes.formatter.use_mathtext": False,
-    "axes.formatter.useoffset": False,
+    "axes.formatter.offset_threshold": 6,  # digits that all ticks share before they are written once
     "axes.formatter.limits": (-4, 6),
     "grid.color": FAINT,
     "grid.linewidth": 0.6,
@@ -70,16 +70,17 @@ def figure(height: float) -> Figure:
 
 def headed(canvas: Figure, picture: Picture) -> None:
     """Write the title above, and below what the picture rests on."""
-    canvas.suptitle(words(picture.title, 72), fontsize=12, fontweight="bold", x=0.012, ha="left")
+    canvas.suptitle(words(picture.title, 58), fontsize=12, fontweight="bold", x=0.012, ha="left")
     if picture.note:
         canvas.supxlabel(_broken(picture.note), fontsize=8, color=QUIET, x=0.012, ha="left")
 
 
-def explained(axes: Axes, columns: int = 4, handles: Sequence[Artist] | None = None) -> None:
-    """Say above a plot, where nothing is hidden by it, what its lines and marks mean."""
-    own, _ = axes.get_legend_handles_labels()
+def explained(axes: Axes) -> None:
+    """Say above a plot, where nothing is hidden by it, what its lines and marks mean; in as many columns as fit."""
+    handles, labels = axes.get_legend_handles_labels()
+    columns = min(4, max(1, ACROSS // (max(map(len, labels)) + BESIDE)))
     above: Look = {"loc": "lower left", "bbox_to_anchor": (-0.012, 1.0), "borderaxespad": 0.3, "columnspacing": 1.6}
-    axes.legend(handles=handles or own, ncols=columns, fontsize=8.5, handlelength=2.8, **above)
+    axes.legend(handles=handles, ncols=columns, fontsize=8.5, handlelength=2.8, **above)
 
 
 def ruled(axes: Axes, axis: Any = "both") -> None:  # noqa: ANN401 - one of three words that matplotlib names
@@ -109,11 +110,10 @@ def _told(svg: str, picture: Picture, width: int, canvas: Figure) -> str:
     """Give an SVG its size in pixels, its title and its description."""
     _, start, rest = svg.partition("<svg ")  # before it is a reference to a document type, which nobody needs
     tag, _, body = rest.partition(">")
-    _, _, box = tag.partition("viewBox=")
-    height = round(width * canvas.get_figheight() / INCHES)
-    attributes = f'width="{width}" height="{height}" viewBox={box} aria-label="{_safe(picture.alt)}" role="img"'
+    size = f'width="{width}" height="{round(width * canvas.get_figheight() / INCHES)}"'
+    tag = re.sub(r'width="[^"]*" height="[^"]*"', size, tag, count=1)
     about = f"<title>{_safe(picture.title)}</title><desc>{_safe(picture.alt)}</desc>"
-    return f"{start}{attributes}>\n {about}{body}"
+    return f'{start}{tag} role="img" aria-label="{_safe(picture.alt)}">\n {about}{body}'
 
 
 def _safe(text: str) -> str:

@@ -146,7 +146,7 @@ def coverage(picture: Coverage) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     ruled(axes)
-    explained(axes, columns=3)
+    explained(axes)
     headed(canvas, picture)
     return canvas
 

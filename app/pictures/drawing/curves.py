@@ -100,7 +100,7 @@ def _lines(axes: Axes, picture: Response, trained: tuple[float, float]) -> None:
         several: Look = {"marker": marker, "markevery": 0.08, "markersize": 5} if len(picture.answers) > 1 else {}
         axes.plot(x, values, color=colour, linestyle=dash, label=words(name, 22), **several)
     axes.set_xlim(x[0], x[-1])
-    beyond: Look = {"facecolor": "#f2f2f2", "edgecolor": "#c9c9c9", "hatch": "///", "linewidth": 0, "zorder": 0.5}
+    beyond: Look = {"facecolor": "#f2f2f2", "edgecolor": "#bdbdbd", "hatch": "///", "linewidth": 0.4, "zorder": 0.5}
     axes.axvspan(x[0], trained[0], label="not trained there", **beyond)
     axes.axvspan(trained[1], x[-1], **beyond)
     for end in trained:

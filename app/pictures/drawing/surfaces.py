@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from app.engine.arrays import Array
-from app.pictures.drawing.canvas import INK, Look, explained, figure, headed, words
+from app.pictures.drawing.canvas import DASHES, INK, Look, explained, figure, headed, words
 from app.pictures.surface import Axis, Surface
 
 LIGHT = ("#bcd7ef", "#f6cfae", "#bfe3d3", "#f1e3a4", "#dcc6e0", "#d3d3d3", "#f4c2c9", "#c9e4ee")
 HATCHES = ("", "///", "...", "\\\\\\", "xx", "--", "++", "oo")
 MOST_REGIONS = len(LIGHT)
 MOST_WRITTEN = 100  # cells whose values are written
-DARK = 0.6  # of the shades, from where on what is written on them is white
+DARKER = 0.5  # of the range, that shades go on beyond it
 HALF = 0.5
 
 
@@ -33,8 +33,7 @@ def surface(picture: Surface) -> Figure:
     else:
         _contours(canvas, axes, picture, z)
     _ticks(axes, picture)
-    if not over_levels:
-        _frame(axes, picture)
+    _frame(axes, picture)
     _rows(axes, picture)
     axes.spines[:].set_visible(True)
     axes.set(xlabel=words(picture.x.column), ylabel=words(picture.y.column))
@@ -43,8 +42,10 @@ def surface(picture: Surface) -> Figure:
     return canvas
 
 
-def _scale(picture: Surface) -> Look:
-    return {"vmin": 0.0, "vmax": 1.25} if picture.probability else {}
+def _shades(picture: Surface, z: Array) -> Look:
+    """Choose shades that are all light enough to be written on."""
+    low, high = (0.0, 1.0) if picture.probability else (float(z.min()), float(z.max()))
+    return {"cmap": "Blues", "vmin": low, "vmax": high + DARKER * ((high - low) or 1.0)}
 
 
 def _at(axis: Axis) -> Array:
@@ -55,25 +56,23 @@ def _at(axis: Axis) -> Array:
 def _contours(canvas: Figure, axes: Axes, picture: Surface, z: Array) -> None:
     x, y = _at(picture.x), _at(picture.y)
     if np.ptp(z) == 0:
-        mesh: Any = axes.pcolormesh(x, y, z, cmap="Blues", shading="nearest")
-    else:
-        levels: Any = np.linspace(0.0, 1.0, 11) if picture.probability else 12
-        mesh = axes.contourf(x, y, z, levels, cmap="Blues", **_scale(picture))
-        widths = [2.4 if picture.probability and abs(level - HALF) < 1e-9 else 0.7 for level in mesh.levels]  # noqa: PLR2004 - rounding
-        lines = axes.contour(x, y, z, mesh.levels, colors=INK, linewidths=widths)
-        axes.clabel(lines, fontsize=7.5, inline=True, inline_spacing=3)
+        _cells(canvas, axes, picture, z)
+        return
+    levels: Any = np.linspace(0.0, 1.0, 11) if picture.probability else 12
+    mesh = axes.contourf(x, y, z, levels, **_shades(picture, z))
+    widths = [2.2 if picture.probability and round(level, 6) == HALF else 0.7 for level in mesh.levels]
+    lines = axes.contour(x, y, z, mesh.levels, colors=INK, linewidths=widths)
+    axes.clabel(lines, fontsize=8, inline=True, inline_spacing=4)
     canvas.colorbar(mesh, ax=axes, label=_what(picture), pad=0.02)
 
 
 def _cells(canvas: Figure, axes: Axes, picture: Surface, z: Array) -> None:
-    mesh = axes.pcolormesh(_at(picture.x), _at(picture.y), z, cmap="Blues", shading="nearest", **_scale(picture))
-    canvas.colorbar(mesh, ax=axes, label=_what(picture), pad=0.02)
-    if z.size > MOST_WRITTEN or (picture.x.trained is not None) or (picture.y.trained is not None):
-        return
-    shades = z / 1.25 if picture.probability else (z - z.min()) / (np.ptp(z) or 1.0)
-    for row, column in np.ndindex(*z.shape):
-        colour = "white" if shades[row, column] > DARK else INK
-        axes.text(column, row, f"{z[row, column]:.3g}", ha="center", va="center", fontsize=8.5, color=colour)
+    mesh = axes.pcolormesh(_at(picture.x), _at(picture.y), z, shading="nearest", **_shades(picture, z))
+    bar = canvas.colorbar(mesh, ax=axes, label=_what(picture), pad=0.02)
+    bar.ax.set_ylim(float(z.min()), float(z.max()) or None)
+    if z.size <= MOST_WRITTEN and picture.x.trained is None and picture.y.trained is None:
+        for row, column in np.ndindex(*z.shape):
+            axes.text(column, row, f"{z[row, column]:.3g}", ha="center", va="center", fontsize=8.5)
 
 
 def _regions(axes: Axes, picture: Surface, z: Array, *, over_levels: bool) -> None:
@@ -89,8 +88,6 @@ def _regions(axes: Axes, picture: Surface, z: Array, *, over_levels: bool) -> No
             axes.contourf(x, y, own, [HALF, 1.5], colors="none", hatches=[HATCHES[place]])
             axes.contour(x, y, own, [HALF], colors=INK, linewidths=0.9)
         name = "other labels" if others else words(label, 18)
-        hatch = HATCHES[place] if not over_levels else ""
-        axes.bar([], [], color=LIGHT[place], edgecolor="#8a8a8a", hatch=hatch, label=name)
         if own.any():
             _name_region(axes, x, y, own, name)
 
@@ -100,14 +97,22 @@ def _name_region(axes: Axes, x: Array, y: Array, own: Array, name: str) -> None:
     inside, depth = own > 0, np.zeros(own.shape)
     while inside.any():
         depth += inside
-        around = np.pad(inside, 1, constant_values=True)
+        around = np.pad(inside, 1, constant_values=False)
         inside = around[1:-1, 1:-1] & around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
-        if inside.all():
-            break
     rows, columns = np.nonzero(depth == depth.max())
     middle = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
-    axes.text(x[columns[middle]], y[rows[middle]], name, ha="center", va="center", fontsize=9, weight="bold", bbox=box)
+    axes.text(
+        x[columns[middle]],
+        y[rows[middle]],
+        name,
+        ha="center",
+        va="center",
+        fontsize=9,
+        weight="bold",
+        bbox=box,
+        zorder=4,
+    )
 
 
 def _ticks(axes: Axes, picture: Surface) -> None:
@@ -125,22 +130,18 @@ def _ticks(axes: Axes, picture: Surface) -> None:
 
 
 def _frame(axes: Axes, picture: Surface) -> None:
-    """Mark between what the model was trained."""
-    assert picture.x.trained is not None and picture.y.trained is not None  # noqa: S101, PT018 - both are of numbers
-    (left, right), (bottom, top) = picture.x.trained, picture.y.trained
-    axes.add_patch(Rectangle((left, bottom), right - left, top - bottom, fill=False, edgecolor="white", linewidth=3.0))
-    axes.add_patch(
-        Rectangle(
-            (left, bottom),
-            right - left,
-            top - bottom,
-            fill=False,
-            edgecolor=INK,
-            linewidth=1.3,
-            linestyle=(0, (5, 2)),
-            label="trained within",
-        )
-    )
+    """Mark between what the model was trained: a frame, or two lines where the other column is a category."""
+    x, y = picture.x.trained, picture.y.trained
+    for colour, width, dash, label in (("white", 3.0, "-", ""), (INK, 1.3, DASHES[1], "trained within")):
+        look: Look = {"linewidth": width, "linestyle": dash, "label": label}
+        if x and y:
+            axes.add_patch(
+                Rectangle((x[0], y[0]), x[1] - x[0], y[1] - y[0], fill=False, edgecolor=colour, zorder=2.5, **look)
+            )
+        elif x:
+            axes.vlines(x, *axes.get_ylim(), color=colour, **look)
+        elif y:
+            axes.hlines(y, *axes.get_xlim(), color=colour, **look)
 
 
 def _rows(axes: Axes, picture: Surface) -> None:
@@ -154,9 +155,8 @@ def _rows(axes: Axes, picture: Surface) -> None:
     ]
     if shown:
         x, y = zip(*shown, strict=True)
-        axes.scatter(
-            x, y, s=13, facecolor=INK, edgecolor="white", linewidth=0.5, alpha=0.75, label="rows learnt from", zorder=3
-        )
+        dots: Look = {"s": 15, "facecolor": INK, "edgecolor": "white", "linewidth": 0.5, "zorder": 3, "clip_on": False}
+        axes.scatter(x, y, label="rows learnt from", **dots)
 
 
 def _is_there(axis: Axis, value: float) -> bool:
