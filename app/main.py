@@ -12,7 +12,7 @@ from app import __version__
 from app.api import openapi, problems
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
-from app.api.routes import aliases, health, models, pictures, predict, train
+from app.api.routes import aliases, cards, health, models, pictures, predict, train
 from app.api.routes import datasets as datasets_routes
 from app.api.routes import jobs as jobs_routes
 from app.engine.device import one_blas_thread
@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(require_own_site)],
     )
-    own = (train, jobs_routes, predict, aliases, models, pictures, datasets_routes, health)
+    own = (train, jobs_routes, predict, aliases, models, cards, pictures, datasets_routes, health)
     for routes in (*own, repository, v2, v1, mlflow):
         app.include_router(routes.router)
     problems.install(app)

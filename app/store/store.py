@@ -65,6 +65,8 @@ class Stored:
     created: datetime
     bytes: int
     model: Model
+    libraries: dict[str, str]
+    """The versions that wrote it."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class ModelStore:
         for row in self.catalogue.read(_SAVED, {"name": name, "version": version}):
             if row.sha256 not in {document.sha256, UNKNOWN}:
                 raise self._damaged(name, version, "it is not the file that was saved as this version")
-        return Stored(name, version, document.sha256, _time(written), len(data), model)
+        return Stored(name, version, document.sha256, _time(written), len(data), model, document.libraries)
 
     def listed(self, name: str) -> Listed:
         """Describe a model from the header alone of the version that its name means."""

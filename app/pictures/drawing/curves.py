@@ -105,18 +105,9 @@ def _lines(axes: Axes, picture: Response, trained: tuple[float, float]) -> None:
     axes.axvspan(trained[1], x[-1], **beyond)
     for end in trained:
         axes.axvline(end, color=QUIET, linewidth=0.9)
-    axes.plot(
-        *(picture.rows, [0.0] * len(picture.rows)),
-        color=INK,
-        marker="|",
-        linestyle="",
-        markersize=7,
-        markeredgewidth=0.8,
-        alpha=0.55,
-        transform=axes.get_xaxis_transform(),
-        clip_on=False,
-        label="rows learnt from",
-    )
+    tick: Look = {"color": INK, "marker": "|", "linestyle": "", "markersize": 7, "markeredgewidth": 0.8, "alpha": 0.55}
+    bottom = [0.012] * len(picture.rows)
+    axes.plot(picture.rows, bottom, label="rows learnt from", transform=axes.get_xaxis_transform(), **tick)
 
 
 def _points(axes: Axes, picture: Response) -> None:

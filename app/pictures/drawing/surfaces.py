@@ -69,7 +69,8 @@ def _contours(canvas: Figure, axes: Axes, picture: Surface, z: Array) -> None:
 def _cells(canvas: Figure, axes: Axes, picture: Surface, z: Array) -> None:
     mesh = axes.pcolormesh(_at(picture.x), _at(picture.y), z, shading="nearest", **_shades(picture, z))
     bar = canvas.colorbar(mesh, ax=axes, label=_what(picture), pad=0.02)
-    bar.ax.set_ylim(float(z.min()), float(z.max()) or None)
+    if np.ptp(z) > 0:
+        bar.ax.set_ylim(float(z.min()), float(z.max()))
     if z.size <= MOST_WRITTEN and picture.x.trained is None and picture.y.trained is None:
         for row, column in np.ndindex(*z.shape):
             axes.text(column, row, f"{z[row, column]:.3g}", ha="center", va="center", fontsize=8.5)
@@ -155,7 +156,7 @@ def _rows(axes: Axes, picture: Surface) -> None:
     ]
     if shown:
         x, y = zip(*shown, strict=True)
-        dots: Look = {"s": 15, "facecolor": INK, "edgecolor": "white", "linewidth": 0.5, "zorder": 3, "clip_on": False}
+        dots: Look = {"s": 15, "facecolor": INK, "edgecolor": "white", "linewidth": 0.5, "zorder": 3}
         axes.scatter(x, y, label="rows learnt from", **dots)
 
 
