@@ -6,10 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.engine.ensemble import Folds
+from app.engine.judgement import judged
 from app.engine.learning import learn
 from app.engine.metrics import classification_metrics, regression_metrics
 from app.engine.pairs import MOST_NUMBERS, MOST_PAIRS, Pairs
 from app.engine.table import TrainingRows
+from app.engine.training import Trained
 from tests.engine.tables import EXAM, blobs, ensemble, mixed, recipe, wave
 
 
@@ -89,3 +92,16 @@ def test_a_fingerprint_can_be_computed_as_its_documentation_says() -> None:
     numbers = np.array([2, 9, 1, 5, 3, 6, 92, 86, 89], dtype="<f8").tobytes()
 
     assert hashlib.sha256(words.encode() + numbers).hexdigest() == EXAM.fingerprint
+
+
+def test_answers_that_are_no_numbers_are_not_kept() -> None:
+    """As those are whose scale is beyond what a float64 holds."""
+    model = learn(EXAM, recipe(epochs=1))
+    assert model.target is not None
+    endless = replace(model, target=replace(model.target, scale=np.array([np.inf])))
+    trained = Trained(model.parameters, model.history, 0.0, (1,), "epochs")
+
+    with np.errstate(all="ignore"):
+        measured = judged(endless, EXAM, Folds(np.arange(3)[np.newaxis], np.empty((1, 0), dtype=np.intp)), trained, "")
+
+    assert len(measured.pairs) == 0
