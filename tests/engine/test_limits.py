@@ -18,7 +18,7 @@ def sound() -> Model:
     return replace(model, report=replace(model.report, parameters_per_row=0.1))
 
 
-def metric(model: Model, **values: float) -> Model:
+def metric(model: Model, **values: float | None) -> Model:
     """The same model, judged otherwise."""
     metrics = model.report.metrics | {"validation": model.report.metrics["validation"] | values}
     return replace(model, report=replace(model.report, metrics=metrics))
