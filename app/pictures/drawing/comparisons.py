@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from app.pictures.calibration import Coverage, Reliability
 from app.pictures.drawing.canvas import (
@@ -101,6 +101,7 @@ def residuals(picture: Residuals) -> Figure:
     beside.hist(picture.residuals, bins=bins, orientation="horizontal", color="#a9c4de", edgecolor=BLUE, linewidth=0.6)
     beside.axhline(0.0, color=INK, linewidth=1.0, linestyle=DASHES[1])
     beside.set(xlabel="rows")
+    beside.xaxis.set_major_locator(MaxNLocator(2, integer=True))
     beside.tick_params(length=3, labelleft=False)
     explained(axes)
     headed(canvas, picture)

@@ -14,7 +14,7 @@ from app.pictures.drawing.canvas import BLUE, DASHES, INCHES, INK, QUIET, RED, L
 from app.pictures.picture import number
 
 RADIUS, LAYERS_APART = 0.24, 2.7  # in units of what is between two units
-WIDER, FEW = 1.5, 2  # as far apart are so few units
+FAR, NEAR = 1.5, 1.0  # between units that values are written beside, and others
 WIDEST, NARROWEST = 4.5, 0.4
 MOST_WRITTEN, MOST_BESIDE = 24, 5  # weights, and units that they lead to, whose values have room
 LOWEST, HIGHEST = 2.4, 7.0  # inches
@@ -35,19 +35,20 @@ class Edge(NamedTuple):
 
 def diagram(picture: Diagram) -> Figure:
     """Draw units, weights and biases, with names of inputs and outputs."""
-    tallest = max(_slots(layer) for layer in picture.layers)
+    is_small = _is_small(picture.layers)
+    apart = FAR if is_small else NEAR
+    height = apart * max(_slots(layer) for layer in picture.layers)
     left, right = (_room(picture.layers[place]) for place in (0, -1))
     width = left + right + LAYERS_APART * (len(picture.layers) - 1)
-    canvas = figure(min(HIGHEST, max(LOWEST, 1.1 + INCHES * (tallest + 1.6) / width)))
+    canvas = figure(min(HIGHEST, max(LOWEST, 0.8 + INCHES * (height + 1.6) / width)))
     axes = canvas.subplots()
-    is_small = _is_small(picture.layers)
     for place, (before, after) in enumerate(pairwise(picture.layers)):
-        _draw_weights(axes, [*_edges(before, after, place)], written=is_small)
+        _draw_weights(axes, [*_edges(before, after, place, apart)], written=is_small)
         _say_between(axes, after.number - before.number - 1, place)
     for place, layer in enumerate(picture.layers):
-        _draw_units(axes, layer, place, written=is_small)
-        _say_around(axes, layer, place, tallest)
-    axes.set(xlim=(-left, width - left), ylim=(-0.5 * tallest - 0.2, 0.5 * tallest + 1.4), aspect="equal")
+        _draw_units(axes, layer, place, apart, written=is_small)
+        _say_around(axes, layer, place, apart, height)
+    axes.set(xlim=(-left, width - left), ylim=(-0.5 * height - 0.2, 0.5 * height + 1.4), aspect="equal")
     axes.set_axis_off()
     _explain(axes, picture, written=is_small)
     headed(canvas, picture)
@@ -68,16 +69,16 @@ def _slots(layer: UnitLayer) -> int:
     return len(layer.shown) + (len(layer.shown) < layer.units)
 
 
-def _places(layer: UnitLayer, place: int) -> list[tuple[float, float]]:
+def _places(layer: UnitLayer, place: int, apart: float) -> list[tuple[float, float]]:
     """Put units below each other around the middle; the last slot is left for those that are not shown."""
-    top, apart = 0.5 * (_slots(layer) - 1), WIDER if len(layer.shown) == layer.units <= FEW else 1.0
+    top = 0.5 * (_slots(layer) - 1)
     return [(LAYERS_APART * place, apart * (top - row)) for row in range(len(layer.shown))]
 
 
-def _edges(before: UnitLayer, after: UnitLayer, place: int) -> Iterator[Edge]:
+def _edges(before: UnitLayer, after: UnitLayer, place: int, apart: float) -> Iterator[Edge]:
     largest = max((abs(weight) for row in after.weights or () for weight in row), default=0.0) or 1.0
-    for begin, weights in zip(_places(before, place), after.weights or (), strict=False):
-        for end, weight in zip(_places(after, place + 1), weights, strict=True):
+    for begin, weights in zip(_places(before, place, apart), after.weights or (), strict=False):
+        for end, weight in zip(_places(after, place + 1, apart), weights, strict=True):
             yield Edge(begin, end, weight, abs(weight) / largest)
 
 
@@ -102,8 +103,8 @@ def _write_weight(axes: Axes, edge: Edge, along: float) -> None:
     axes.text(*at, _short(edge.weight), fontsize=8, color=SIGNS[edge.weight >= 0][0], bbox=box, **MIDDLE)
 
 
-def _draw_units(axes: Axes, layer: UnitLayer, place: int, *, written: bool) -> None:
-    for row, (x, y) in enumerate(_places(layer, place)):
+def _draw_units(axes: Axes, layer: UnitLayer, place: int, apart: float, *, written: bool) -> None:
+    for row, (x, y) in enumerate(_places(layer, place, apart)):
         face = "white" if layer.number else "#e9e9e9"
         axes.add_patch(Circle((x, y), RADIUS, facecolor=face, edgecolor=INK, linewidth=1.1, zorder=3))
         if layer.names:
@@ -117,14 +118,14 @@ def _draw_units(axes: Axes, layer: UnitLayer, place: int, *, written: bool) -> N
             axes.text(x, y - RADIUS - 0.15, bias, fontsize=7.5, color=QUIET, **MIDDLE)
 
 
-def _say_around(axes: Axes, layer: UnitLayer, place: int, tallest: int) -> None:
+def _say_around(axes: Axes, layer: UnitLayer, place: int, apart: float, height: float) -> None:
     """Say above a layer what it is, and below how many of its units are not shown."""
     name = layer.activation or ("input" if layer.units == 1 else "inputs")
     x = LAYERS_APART * place
-    axes.text(x, 0.5 * tallest + 0.3, f"{layer.units:,} {name}", fontsize=9, color=QUIET, **MIDDLE)
+    axes.text(x, 0.5 * height + 0.3, f"{layer.units:,} {name}", fontsize=9, color=QUIET, **MIDDLE)
     hidden = layer.units - len(layer.shown)
     if hidden:
-        lowest = _places(layer, place)[-1][1]
+        lowest = _places(layer, place, apart)[-1][1]
         axes.text(x, lowest - 0.85, f"⋮\n{hidden:,} more", fontsize=8, color=QUIET, **MIDDLE)
 
 
