@@ -39,7 +39,7 @@ def wide() -> TrainingRows:
 
 
 KINDS = {
-    "exam": (EXAM, recipe(epochs=20)),
+    "exam": (EXAM, recipe(hidden=(3,), epochs=20)),
     "wave": (wave(noise=0.1), recipe(epochs=60, validation=0.4, members=3)),
     "two": (wave(outputs=2), HELD_OUT),
     "classes": (blobs(4, 120), HELD_OUT),

@@ -22,7 +22,7 @@ def test_a_small_network_is_all_there(models: Models) -> None:
 
     picture = diagram(model, Asked())
 
-    assert [layer.units for layer in picture.layers] == [2, 8, 1]
+    assert [layer.units for layer in picture.layers] == [2, 3, 1]
     assert picture.layers[0].names == ["hours_studied", "hours_slept"]
     assert picture.layers[1].weights == first.W[0].tolist()
     assert picture.layers[2].weights == last.W[0].tolist()
@@ -83,6 +83,6 @@ def test_outputs_are_named_as_what_they_are(models: Models) -> None:
     """The second of two labels; each of several; means, then variances."""
     assert diagram(models["pair"], Asked()).layers[-1].names == ["b"]
     assert diagram(models["classes"], Asked()).layers[-1].names == list("abcd")
-    network = replace(models["exam"].network, sizes=(2, 8, 2))
+    network = replace(models["exam"].network, sizes=(2, 3, 2))
     of_variances = replace(models["exam"], network=network, parameters=np.ones((1, network.size)))
     assert diagram(of_variances, Asked()).layers[-1].names == ["score", "log variance of score"]

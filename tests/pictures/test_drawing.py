@@ -13,6 +13,7 @@ from app.engine.model import Model
 from app.errors import NoPicture
 from app.pictures.kinds import PICTURES, AnyPicture, drawn
 from app.pictures.picture import Asked
+from app.pictures.surface import surface
 from tests.pictures.conftest import HOSTILE, KINDS, go_on
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -42,6 +43,43 @@ def test_every_picture_of_every_kind_of_model_can_be_drawn(name: str, models: Mo
         assert description is not None
         assert title.text
         assert description.text
+
+
+@pytest.mark.parametrize(
+    ("name", "picture", "asked"),
+    [
+        ("mixed", "response", Asked(column="three")),
+        ("shops", "response", Asked(column="shop")),
+        ("classes", "response", Asked(answer="c")),
+        ("mixed", "surface", Asked(x="three", y="pair")),
+        ("mixed", "surface", Asked(x="nine", y="number")),
+        ("mixed", "surface", Asked(x="number", y="nine")),
+        ("shops", "surface", Asked(x="shop", y="price")),
+        ("flags", "calibration", Asked(answer="down")),
+    ],
+)
+def test_what_is_asked_for_is_drawn(name: str, picture: str, asked: Asked, models: Models) -> None:
+    """Levels by their names, which stand in the picture as text."""
+    made = PICTURES[picture].make(models[name], asked, go_on)
+
+    root = ET.fromstring(drawn(made, "svg", 640))  # noqa: S314 - it is our own
+    texts = {element.text for element in root.iter(f"{SVG}text")}
+    levels = {"three": "x", "shop": "shop 4", "nine": "l4", "down": "probability of down"}
+    assert {level for key, level in levels.items() if key in vars(asked).values()} <= texts
+
+
+def test_labels_and_layers_beyond_what_can_be_told_apart_are_drawn_together(models: Models) -> None:
+    """And what hardly differs is drawn, too."""
+    made, other = (surface(models[name], Asked(), go_on) for name in ("classes", "two"))
+    shape = len(made.y.values), len(made.x.values)
+    stripes = np.resize(np.repeat(np.arange(12.0), 6), shape).T.tolist()
+    many = replace(made, labels=[f"l{place}" for place in range(12)], z=stripes)
+    flat = replace(other, z=np.ones((len(other.y.values), len(other.x.values))).tolist())
+    long = replace(models["exam"], history=replace(models["exam"].history, loss=np.geomspace(1, 1e-8, 30)))
+
+    assert "other labels" in drawn(many, "svg", 640).decode()
+    assert drawn(flat, "svg", 640)
+    assert "1e-06" in drawn(PICTURES["learning-curve"].make(long, Asked(), go_on), "svg", 640).decode()
 
 
 def test_a_png_is_as_wide_as_asked_and_says_what_it_shows(models: Models) -> None:
@@ -108,6 +146,7 @@ from app.engine.learning import learn
 from app.errors import PicturesNotInstalled
 from app.pictures.kinds import PICTURES, drawn
 from app.pictures.picture import Asked
+from app.pictures.surface import surface
 from tests.engine.tables import EXAM, recipe
 picture = PICTURES["diagram"].make(learn(EXAM, recipe(epochs=1)), Asked(), lambda: None)
 try:

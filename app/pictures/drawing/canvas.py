@@ -78,6 +78,8 @@ def headed(canvas: Figure, picture: Picture) -> None:
 def explained(axes: Axes) -> None:
     """Say above a plot, where nothing is hidden by it, what its lines and marks mean; in as many columns as fit."""
     handles, labels = axes.get_legend_handles_labels()
+    if not handles:
+        return
     columns = min(4, max(1, ACROSS // (max(map(len, labels)) + BESIDE)))
     above: Look = {"loc": "lower left", "bbox_to_anchor": (-0.012, 1.0), "borderaxespad": 0.3, "columnspacing": 1.6}
     axes.legend(handles=handles, ncols=columns, fontsize=8.5, handlelength=2.8, **above)
