@@ -28,7 +28,7 @@ bench: .venv/run.done # with the peers: .venv/bin/python -m pip install '.[bench
 	touch $@
 
 lock: # needs uv; writes no index addresses
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --group build -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --group build --extra pictures -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group clients -o requirements-clients.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group clients-mlserver -o requirements-clients-mlserver.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group test -c requirements.lock -o requirements-test.lock

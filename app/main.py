@@ -12,7 +12,7 @@ from app import __version__
 from app.api import openapi, problems
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
-from app.api.routes import aliases, bringing, export, health, inside, models, predict, train
+from app.api.routes import aliases, bringing, cards, export, health, inside, models, pictures, predict, train
 from app.api.routes import datasets as datasets_routes
 from app.api.routes import jobs as jobs_routes
 from app.engine.device import one_blas_thread
@@ -37,6 +37,8 @@ ROUTES = (
     aliases,
     models,
     inside,
+    cards,
+    pictures,
     export,
     bringing,
     datasets_routes,

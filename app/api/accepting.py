@@ -14,7 +14,7 @@ def form_of_answer(headers: Headers) -> str | None:
     Raises NotAcceptable if there is none that the client takes.
     """
     same = format_of(headers.get("content-type", ""))
-    for media_type in _by_preference(", ".join(filter(None, headers.getlist("accept"))) or "*/*"):
+    for media_type in by_preference(", ".join(filter(None, headers.getlist("accept"))) or "*/*"):
         if media_type in {"*/*", "application/*"}:
             return same
         if media_type in JSON:
@@ -26,7 +26,7 @@ def form_of_answer(headers: Headers) -> str | None:
     raise NotAcceptable([JSON[0], *(format_.media_types[0] for format_ in FORMATS.values())])
 
 
-def _by_preference(accept: str) -> list[str]:
+def by_preference(accept: str) -> list[str]:
     """Sort media types by their quality, those that are refused left out."""
     weighed = []
     for entry in accept.split(","):

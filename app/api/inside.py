@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.api.answers import inputs_of
 from app.api.inside_schemas import (
     ChangedColumn,
     ComparedAnswer,
@@ -24,7 +23,6 @@ from app.engine.counterfactual import Wish, nearest
 from app.engine.explain import importance
 from app.engine.learning import going_on
 from app.engine.model import Model
-from app.engine.preprocessing import EMBEDDING_WIDTH
 from app.engine.table import TrainingRows
 from app.engine.trace import check_gradient, name_of, trace
 from app.errors import BudgetExceeded, InvalidRequest, TooManyAnswers, Unreachable
@@ -34,6 +32,7 @@ from app.tables.answered import in_words
 from app.tables.answering import cells_to_answer
 from app.tables.cells import LARGEST_NUMBER, closest, describe
 from app.tables.columns import groups_of, sources_of
+from app.tables.inputs import input_names
 from app.tables.reading import sent_to, training_rows
 from app.tables.sent import Sent
 
@@ -73,7 +72,7 @@ def traced(stored: Stored, request: TraceRequest, most: int) -> TraceAnswer:
     return TraceAnswer(
         model=stored.name,
         version=stored.version,
-        inputs=_input_names(model),
+        inputs=[*input_names(model.encoder)],
         members=members,
         y=None if found.y is None else found.y[0].tolist(),
         temperature=model.temperature,
@@ -83,21 +82,6 @@ def traced(stored: Stored, request: TraceRequest, most: int) -> TraceAnswer:
 
 def _listed(array: Array | None, *place: int) -> list[Any] | None:
     return None if array is None else array[place].tolist()
-
-
-def _input_names(model: Model) -> list[str]:
-    """Name what each input is made from; bins by their number, embeddings by each of their numbers."""
-    names: list[str] = []
-    for made in inputs_of(model):
-        name = made.column
-        if made.made == "bin":
-            name = f"{name} bin {sum(other.startswith(f'{name} bin ') for other in names) + 1}"
-        elif made.made == "missing":
-            name = f"{name} is missing"
-        elif made.made == "level":
-            name = f"{name} = {made.level}"
-        names += [f"{name} [{place}]" for place in range(EMBEDDING_WIDTH)] if made.made == "embedded" else [name]
-    return names
 
 
 def _answer(model: Model, X: Cells) -> Any:  # noqa: ANN401 - of whatever kind the answers are

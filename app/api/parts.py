@@ -71,6 +71,8 @@ class Parts:
     answers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     explanations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    pictures: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """The library that draws them does so one at a time."""
     bulk: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     waiting: "set[asyncio.Task[Any] | None]" = field(default_factory=set)
     """For what clients have yet to send."""
@@ -138,6 +140,12 @@ class Parts:
     ) -> T:
         """Do what an export or an import takes, which is much too; one after the other."""
         return await _patiently(self.exports, patience, FELT, work, *args, **kwargs)
+
+    async def draw_patiently(
+        self, patience: Patience, work: Callable[Concatenate[GoOn, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Do what a picture takes; nothing but other pictures waits for it."""
+        return await _patiently(self.pictures, patience, FELT, work, *args, **kwargs)
 
     async def steps(self, work: Generator[T]) -> AsyncGenerator[T]:
         """Do work of any length a step at a time, in threads; it waits for others of its kind, no other for it.

@@ -84,7 +84,7 @@ def _scale(filled: Cells) -> Row:
     return scale
 
 
-def _squares(encoder: Encoder, scale: Row, X: Cells, rows: Cells) -> Iterator[Array]:
+def _squares(encoder: Encoder, scale: Row, X: Cells, rows: Array) -> Iterator[Array]:
     """Give the squared distances of some rows after others, shape (samples, neighbours)."""
     at_once = max(1, SQUARES_AT_ONCE // len(rows))
     for start in range(0, len(X), at_once):

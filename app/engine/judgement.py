@@ -16,6 +16,7 @@ from app.engine.metrics import (
     regression_metrics,
 )
 from app.engine.model import Model, Report
+from app.engine.pairs import Pairs
 from app.engine.preprocessing import encode_labels
 from app.engine.table import TrainingRows
 from app.engine.training import Trained
@@ -52,6 +53,11 @@ class _Answered(NamedTuple):
         others[np.arange(len(scores))[:, np.newaxis], self.folds.judged] = scores
         return self._replace(scores=others)
 
+    @property
+    def judged(self) -> tuple[Scores, Scores]:
+        """Give the same where any rows were held out, else all answers to all rows."""
+        return self.unseen if self.folds.judged.size else (self.scores.mean(axis=0), self.truth)
+
 
 def judged(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, choice: str) -> Judged:
     """Measure a model that has learnt, and how far its answers may be off; `choice` says why it is what it is."""
@@ -68,7 +74,9 @@ def judged(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, cho
                 fair = at_temperature(fair, model.temperature, one_of=bool(model.labels))
             answered = own.at(fair)
         model = replace(model, misses=_misses(model, answered, is_fair=fair is not None))
-    return Judged(replace(model, report=_report(model, own.scores.mean(axis=0), answered, trained, choice)), apparent)
+    model = replace(model, pairs=_pairs(model, answered))
+    report = _report(model, own.scores.mean(axis=0), answered, trained, choice)
+    return Judged(replace(model, report=replace(report, fingerprint=rows.fingerprint)), apparent)
 
 
 def _ways(model: Model) -> int:
@@ -106,6 +114,13 @@ def _misses(model: Model, answered: _Answered, *, is_fair: bool) -> Misses:
     return Misses.of_numbers(answers, truth, spread * (KEPT if chose else 1.0))
 
 
+def _pairs(model: Model, answered: _Answered) -> Pairs:
+    answers, truth = answered.judged
+    if not np.isfinite(answers).all():
+        return Pairs.none(answers.shape[1], len(model.targets))
+    return Pairs.sample(answers, truth.argmax(axis=1, keepdims=True).astype(np.float64) if model.labels else truth)
+
+
 def _measured(model: Model, answers: Scores, truth: Scores) -> Metrics:
     several = multilabel_metrics if model.recipe.task == "multilabel" else regression_metrics
     return classification_metrics(answers, truth) if model.labels else several(answers, truth)
@@ -114,10 +129,9 @@ def _measured(model: Model, answers: Scores, truth: Scores) -> Metrics:
 def _report(model: Model, own: Scores, answered: _Answered, trained: Trained, choice: str) -> Report:
     """Measure a model's own answers to all rows, and those to rows that members have not seen."""
     truth, held_out = answered.truth, answered.folds.judged.size > 0
-    answers, judged = own, truth
-    metrics = {"training": _measured(model, answers, truth)}
+    metrics = {"training": _measured(model, own, truth)}
+    answers, judged = answered.judged
     if held_out:
-        answers, judged = answered.unseen
         metrics["validation"] = _measured(model, answers, judged)
     return Report(
         choice=choice,

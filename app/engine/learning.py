@@ -230,4 +230,5 @@ def _of_all(model: Model, more: MoreRows) -> Model:
     training = replace(model.recipe.training, validation=report.rows / rows)
     judgement = {"validation": report.metrics["validation"]}
     report = replace(report, rows=rows, parameters_per_row=model.network.size / rows, metrics=judgement)
+    report = replace(report, fingerprint=None)  # which would be that of the rows at hand alone
     return replace(model, recipe=replace(model.recipe, training=training), report=report)

@@ -12,6 +12,7 @@ from app.engine.choices import DESCRIBED
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.metrics import Metrics
 from app.engine.network import Encode, Layer, Network
+from app.engine.pairs import Pairs
 from app.engine.preprocessing import Encoder, Scaler
 from app.engine.recipe import Recipe
 from app.engine.sweep import Swept
@@ -68,9 +69,11 @@ class Report:
     """How the training went with each value of a setting, where several were tried."""
     imported: str | None = None
     """SHA-256 of the file that the weights were taken from, where nothing was learnt here: rows and loss are 0 then."""
+    fingerprint: str | None = None
+    """SHA-256 of the rows as they were learnt, whatever they were sent in; null where they came from a long dataset."""
 
 
-NOTHING_MISSED = Misses.none(0)
+NOTHING_MISSED, NO_PAIRS = Misses.none(0), Pairs.none(0, 0)
 UNKNOWN = Report("", 0, 0, 0, 0.0, 0, (), "", 0.0, {})  # of a model that has not been measured yet
 
 
@@ -94,6 +97,8 @@ class Model:
     temperature: float = 1.0
     """What the last layer's weighted sums are divided by where answers are probabilities."""
     misses: Misses = NOTHING_MISSED
+    pairs: Pairs = NO_PAIRS
+    """Some of the rows that the metrics rest on: held out ones, where there were any, else those that were learnt."""
     report: Report = UNKNOWN
     sources: tuple[Source, ...] = ()
     """The columns as they were sent."""

@@ -1,9 +1,13 @@
 """A table as the engine takes it: columns of numbers or of categories, in one matrix."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
 
 from app.engine.arrays import Cells, Index, Randomness, SampleWeights, Targets
 
@@ -73,6 +77,20 @@ class TrainingRows:
     multilabel: bool = False
     sources: tuple[Source, ...] = ()
     """The columns as they were sent, where they were sent by somebody."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that is learnt: names and levels of the columns, targets, answers, cells and weights."""
+        labels = self.y if isinstance(self.y, tuple) else None
+        columns = [(column.name, column.levels) for column in self.columns]
+        words = json.dumps([columns, self.targets, self.multilabel, labels, self.X.shape], separators=(",", ":"))
+        digest = hashlib.sha256(words.encode())
+        for numbers in (self.X, None if isinstance(self.y, tuple) else self.y, self.weights):
+            if numbers is not None:
+                whole = np.ascontiguousarray(numbers, dtype="<f8") + 0.0  # which makes -0 what it is equal to
+                whole[np.isnan(whole)] = np.nan  # of which there are many
+                digest.update(whole.data)
+        return digest.hexdigest()
 
     def part(self, rows: Index) -> "TrainingRows":
         """Take some of the rows."""

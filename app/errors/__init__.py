@@ -27,6 +27,8 @@ NetletError
 │   ├── VersionNotFound
 │   ├── AliasNotFound
 │   ├── JobNotFound
+│   ├── PictureNotFound         none is called this
+│   ├── NoPicture               the model has nothing that it would show
 │   └── DatasetNotFound
 ├── SnapshotError             a file of the store cannot be served
 │   ├── SnapshotDamaged
@@ -57,6 +59,7 @@ NetletError
 ├── OutOfMemory               a training needed more memory than there is
 ├── TrainingTooLong           a training was stopped at its time limit
 ├── WorkerLost                the process of a training died
+├── PicturesNotInstalled      the library that draws is not there
 ├── ShuttingDown              the service is about to end
 └── Unforeseen                a fault of netlet itself
 """
@@ -99,9 +102,11 @@ from app.errors.stored import (
     ExportTooLarge,
     JobNotFound,
     ModelNotFound,
+    NoPicture,
     NotFound,
     NothingToRestore,
     OnnxUnavailable,
+    PictureNotFound,
     SnapshotDamaged,
     SnapshotError,
     SnapshotFormatNewer,
@@ -121,6 +126,7 @@ from app.errors.working import (
     NotVerifiable,
     OrderDamaged,
     OutOfMemory,
+    PicturesNotInstalled,
     ShuttingDown,
     TrainingTooLong,
     Unforeseen,
@@ -160,6 +166,7 @@ __all__ = [
     "ModelNotFound",
     "NetletError",
     "NewerSnapshot",
+    "NoPicture",
     "NonFiniteNumber",
     "NotAcceptable",
     "NotFound",
@@ -169,6 +176,8 @@ __all__ = [
     "OnnxUnavailable",
     "OrderDamaged",
     "OutOfMemory",
+    "PictureNotFound",
+    "PicturesNotInstalled",
     "ShuttingDown",
     "SnapshotDamaged",
     "SnapshotError",

@@ -1,5 +1,7 @@
 """Errors of what is kept: it is not there, it is damaged, it is in use, or the disk refuses."""
 
+from collections.abc import Iterable
+
 from app.errors.base import NetletError
 
 
@@ -44,6 +46,18 @@ class DatasetNotFound(NotFound):
     """No dataset has this id."""
 
     usual = "There is no dataset of that id. GET /datasets lists those there are; POST /datasets makes one."
+
+
+class PictureNotFound(NotFound):
+    """No picture is called this, or drawn in this form."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        remedy = f"As .svg, .png or .json there are: {', '.join(known)}."
+        super().__init__(f"There is no picture of that name and form. {remedy}")
+
+
+class NoPicture(NotFound):
+    """The model has nothing that this picture would show."""
 
 
 class SnapshotError(NetletError):

@@ -80,6 +80,12 @@ class ShuttingDown(NetletError):
     usual = "The service is shutting down, and nothing was changed. Try again in a while."
 
 
+class PicturesNotInstalled(NetletError):
+    """The library that draws is not there."""
+
+    usual = "This service draws no pictures: pip install 'netlet[pictures]' lets it. As .json each has its data."
+
+
 class Unforeseen(NetletError):
     """Something went wrong that netlet does not know of: a fault of its own."""
 

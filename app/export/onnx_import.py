@@ -14,6 +14,7 @@ from app.engine.learning import network_for, outputs_for
 from app.engine.model import UNKNOWN, Model
 from app.engine.network import Architecture
 from app.engine.network import Network as Shape
+from app.engine.pairs import Pairs
 from app.engine.preprocessing import Encoder, Scaler, Scaling
 from app.engine.recipe import Recipe
 from app.engine.table import Column, Label, Source
@@ -114,6 +115,7 @@ def _model(graph: Graph, network: Network, naming: Naming, sha256: str) -> Model
         target=network.target if task == "regression" else None,
         neighbours=_neighbours(network.features, is_of_classes=bool(labels)),
         misses=Misses.none(1 if labels else len(targets)),
+        pairs=Pairs.none(len(labels) or len(targets), len(targets)),
         history=History(np.empty(0), np.empty(0)),
         report=replace(UNKNOWN, stopped="imported", parameters=parameters.size, imported=sha256),
         sources=tuple(

@@ -9,6 +9,7 @@ from app.engine.config import PRECISIONS
 from app.engine.learning import network_for, outputs_for
 from app.engine.model import Model
 from app.engine.network import Network
+from app.engine.pairs import MOST_PAIRS, Pairs
 from app.engine.preprocessing import Encoder, Scaler
 from app.engine.recipe import Recipe
 from app.engine.training import History
@@ -34,6 +35,8 @@ def arrays_of(model: Model) -> Arrays:
         "misses.sizes": model.misses.sizes,
         "misses.knots": model.misses.knots,
         "misses.usual": model.misses.usual,
+        "pairs.answers": model.pairs.answers,
+        "pairs.truth": model.pairs.truth,
         "history.loss": model.history.loss,
         "history.validation_loss": model.history.validation_loss,
     } | _views(model.network, model.parameters)
@@ -59,6 +62,7 @@ def model_from(document: Document, arrays: Arrays) -> Model:
         target=_scaler("target", len(document.targets), left) if recipe.task == "regression" else None,
         neighbours=_neighbours(document, encoder, left),
         misses=_misses(document, left),
+        pairs=_pairs(document, left),
         temperature=document.temperature,
         history=_history(document.report.epochs, left),
         parameters=_parameters(network, recipe, left),  # last: all that is left
@@ -103,8 +107,8 @@ def _encoder(document: Document, left: Arrays) -> Encoder:
 
 
 def _neighbours(document: Document, encoder: Encoder, left: Arrays) -> Neighbours:
-    rows = left.get("neighbours.rows", np.empty(0))
-    neighbours = _taken("neighbours.rows", (min(max(1, rows.shape[0]), MOST_NEIGHBOURS), len(document.columns)), left)
+    rows = max(1, _rows("neighbours.rows", MOST_NEIGHBOURS, left))
+    neighbours = _taken("neighbours.rows", (rows, len(document.columns)), left)
     _require((encoder.lowest <= neighbours) & (encoder.highest >= neighbours), "neighbours.rows")
     scale = _taken("neighbours.scale", (len(document.columns),), left)
     _require(scale > 0, "neighbours.scale")
@@ -114,7 +118,7 @@ def _neighbours(document: Document, encoder: Encoder, left: Arrays) -> Neighbour
 def _misses(document: Document, left: Arrays) -> Misses:
     """Take what was missed: as many rows as there are, at most so many; knots only where they are of numbers."""
     targets, regression = len(document.targets), document.recipe.task == "regression"
-    known = min(left.get("misses.sizes", np.empty(0)).shape[0], MOST_MISSES)
+    known = _rows("misses.sizes", MOST_MISSES, left)
     sizes = _taken("misses.sizes", (known, 1 if document.labels else targets), left)
     knots, usual = (
         _taken(f"misses.{name}", (KNOTS if known and regression else 0, targets), left) for name in ("knots", "usual")
@@ -123,6 +127,17 @@ def _misses(document: Document, left: Arrays) -> Misses:
     _require(knots[1:] >= knots[:-1], "misses.knots")
     _require(usual > 0, "misses.usual")
     return Misses(sizes, knots, usual)
+
+
+def _pairs(document: Document, left: Arrays) -> Pairs:
+    """Take answers and truths, of as many rows as there are, at most so many; a truth is one that there can be."""
+    kept, targets, labels = _rows("pairs.answers", MOST_PAIRS, left), len(document.targets), len(document.labels)
+    pairs = Pairs(
+        _taken("pairs.answers", (kept, labels or targets), left), _taken("pairs.truth", (kept, targets), left)
+    )
+    if document.recipe.task != "regression":
+        _require(np.isin(pairs.truth, np.arange(labels or 2)), "pairs.truth")
+    return pairs
 
 
 def _scaler(prefix: str, columns: int, left: Arrays) -> Scaler:
@@ -150,6 +165,12 @@ def _parameters(network: Network, recipe: Recipe, left: Arrays) -> Array:
         message = "it holds arrays that belong to nothing"  # empty ones, to have the number right
         raise Damage(message)
     return parameters
+
+
+def _rows(name: str, most: int, left: Arrays) -> int:
+    """Tell how many rows an array that may have any number of them has, up to the most that it may have."""
+    shape = left[name].shape if name in left else ()
+    return min(shape[0], most) if shape else 0
 
 
 def _taken(name: str, shape: tuple[int, ...], left: Arrays, kind: type = np.float64) -> Array:

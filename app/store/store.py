@@ -65,6 +65,8 @@ class Stored:
     created: datetime
     bytes: int
     model: Model
+    libraries: dict[str, str]
+    """The versions that wrote it."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class ModelStore:
         Raises VersionNotFound, SnapshotDamaged or SnapshotFormatNewer.
         """
         data, written, model, document = self._checked(name, version)
-        return Stored(name, version, document.sha256, _time(written), len(data), model)
+        return Stored(name, version, document.sha256, _time(written), len(data), model, document.libraries)
 
     def file(self, name: str, version: int) -> bytes:
         """Read a version's file, every bit of which is checked; raise as `load` does."""

@@ -33,8 +33,9 @@ def in_columns(model: Model, scores: Scores) -> list[Any]:
 
 def class_names(model: Model) -> list[str]:
     """Name what has a probability: the labels, as JSON has them, or the targets that are true or false."""
-    return [_name(label) for label in model.labels] or list(model.targets)
+    return [label_name(label) for label in model.labels] or list(model.targets)
 
 
-def _name(label: Label) -> str:
+def label_name(label: Label) -> str:
+    """Name a label, or a level, as JSON has it."""
     return str(label).lower() if isinstance(label, bool) else str(label)

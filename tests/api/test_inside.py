@@ -63,7 +63,7 @@ async def test_inputs_have_names(exam: httpx.AsyncClient) -> None:
 
     assert len(there["inputs"]) == len(there["members"][0]["inputs"])
     assert there["inputs"][0] == "hours"
-    assert "course" in there["inputs"]
+    assert "course = law" in there["inputs"]
 
 
 async def test_the_derivative_is_right_on_the_users_own_rows(exam: httpx.AsyncClient) -> None:

@@ -90,7 +90,7 @@ EXPORTED: dict[str, tuple[TrainingRows, Recipe]] = {
 
 def stored(model: Model, name: str = "exam") -> Stored:
     """Take a model for a stored one."""
-    return Stored(name, 1, "0" * 64, datetime(2026, 1, 1, tzinfo=UTC), 1, model)
+    return Stored(name, 1, "0" * 64, datetime(2026, 1, 1, tzinfo=UTC), 1, model, {})
 
 
 def made(kind: str) -> Stored:

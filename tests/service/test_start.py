@@ -12,7 +12,17 @@ import numpy as np
 from app.docstrings import docstrings_of
 from app.engine.arrays import Cells
 
-FOR_LATER = {"alembic", "cattrs", "jaxtyping", "numpy.random", "onnx", "onnxruntime", "pyarrow", "simdjson"}
+FOR_LATER = {
+    "alembic",
+    "cattrs",
+    "jaxtyping",
+    "matplotlib",
+    "numpy.random",
+    "onnx",
+    "onnxruntime",
+    "pyarrow",
+    "simdjson",
+}
 
 
 def test_a_service_begins_without_what_only_trainings_tables_and_checks_need() -> None:

@@ -77,6 +77,9 @@ def test_every_kind_of_model_comes_back_to_the_last_bit(kind: str, store: ModelS
     assert [array.tobytes() for array in vars(after.misses).values()] == [
         array.tobytes() for array in vars(before.misses).values()
     ]
+    assert [array.tobytes() for array in vars(after.pairs).values()] == [
+        array.tobytes() for array in vars(before.pairs).values()
+    ]
     assert after.encoder.in_range(rows.X).tolist() == before.encoder.in_range(rows.X).tolist()
     assert (after.parameters.dtype, after.parameters.tobytes()) == (
         before.parameters.dtype,
@@ -122,6 +125,7 @@ def test_safetensors_alone_can_read_a_snapshot(store: ModelStore) -> None:
         "neighbours.rows": (len(MIXED.X), 4),
         "misses.sizes": (document["report"]["rows_held_out"], 1),
         **dict.fromkeys(("misses.knots", "misses.usual"), (8, 1)),
+        **dict.fromkeys(("pairs.answers", "pairs.truth"), (document["report"]["rows_held_out"], 1)),
         **dict.fromkeys(("target.center", "target.scale"), (1,)),
         **dict.fromkeys(("history.loss", "history.validation_loss"), (document["report"]["epochs"],)),
         "layers.1.W": (3, inputs, 6),

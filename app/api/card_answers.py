@@ -1,0 +1,35 @@
+"""Model cards: what is known of a version, put together."""
+
+from app.api.answers import detail
+from app.api.card_schemas import Card, Certainty
+from app.engine.limits import SURE, limits_of
+from app.engine.model import Model
+from app.engine.trust import why_no_interval
+from app.store.store import Stored
+
+
+def card_of(stored: Stored) -> Card:
+    """Put together what is known of a version."""
+    model = stored.model
+    return Card(
+        **dict(detail(stored)),
+        seed=model.recipe.training.seed,
+        parameters=model.parameters.size,
+        rests_on=_rests_on(model),
+        certainty=_certainty(model),
+        limits=limits_of(model),
+        libraries=stored.libraries,
+    )
+
+
+def _certainty(model: Model) -> Certainty:
+    rows = len(model.misses.sizes)
+    reason = why_no_interval(model, SURE) if model.misses.bound(SURE) is None else None
+    return Certainty(rows=rows, highest_level=rows / (rows + 1) if rows else None, reason=reason)
+
+
+def _rests_on(model: Model) -> str:
+    report = model.report
+    if not report.rows_held_out:
+        return f"the {report.rows:,} rows that were learnt from: none was held out"
+    return f"{report.rows_held_out:,} rows, each answered by networks that had not learnt from it"

@@ -1,0 +1,1 @@
+"""Pictures of a model: what each shows is computed first, as plain numbers and words, then drawn."""
