@@ -12,6 +12,7 @@ from app.errors import InvalidRequest
 from app.faults import Fault
 from app.pictures.picture import Asked, Picture
 from app.tables.answered import class_names
+from app.tables.inputs import input_names
 
 MOST_UNITS = 8
 MOST_LAYERS = 5  # of units; of deeper networks the first and the last
