@@ -19,7 +19,7 @@ from app.api.inside_schemas import (
 )
 from app.engine.arrays import Array, Cells
 from app.engine.control import GoOn
-from app.engine.counterfactual import Wish, nearest
+from app.engine.counterfactual import Wish, nearest, work
 from app.engine.explain import importance
 from app.engine.learning import going_on
 from app.engine.model import Model
@@ -36,6 +36,7 @@ from app.tables.inputs import input_names
 from app.tables.reading import sent_to, training_rows
 from app.tables.sent import Sent
 
+MOST_SEARCHED = 1e12  # multiplications, half a minute or more
 MOST_CHECKED = 2 * 10**7  # rows times parameters that a derivative is compared on
 
 
@@ -96,8 +97,14 @@ def _labelled(row: OneRow, y: Any, model: Model) -> Sent | None:  # noqa: ANN401
     """Put a row together with its true answer; None where that is not known."""
     if isinstance(row, list):
         return None if y is None else Sent(X=[row], y=[y])
-    answers = [] if y is None else y if isinstance(y, list) else [y]
-    given = row | dict(zip(model.targets, answers, strict=False))
+    answers = [None] * len(model.targets) if y is None else y if isinstance(y, list) else [y]
+    if len(answers) != len(model.targets):
+        expected = "the true answer" if len(model.targets) == 1 else f"{len(model.targets)} true answers"
+        message = "The true answer is one for each target."
+        raise InvalidRequest(message, [Fault(expected, got=describe(y), field="y")])
+    given = {name: value for name, value in row.items() if name != model.weight}
+    if y is not None:
+        given |= dict(zip(model.targets, answers, strict=True))
     return Sent(rows=[given]) if any(target in given for target in model.targets) else None
 
 
@@ -153,9 +160,12 @@ def important(go_on: GoOn, stored: Stored) -> ImportanceAnswer:
 def counterfactual(go_on: GoOn, stored: Stored, request: CounterfactualRequest) -> CounterfactualAnswer:
     """Find the nearest row that is answered as is wanted; raise Unreachable where none is found."""
     model = stored.model
+    if work(model) > MOST_SEARCHED:
+        message = "This model is too large to look for another row: it has too many columns, levels or weights."
+        raise BudgetExceeded(message)
     wish, X = _wish(model, request.wanted), cells_to_answer(_alone(request.row), model)
     found = nearest(model, X[0], wish, _fixed(model, request.fixed), go_on)
-    if found is None:
+    if found is None or not model.encoder.in_range(found.row[None])[0]:
         raise _unreachable(model, request.wanted)
     given = request.row
     before = given if isinstance(given, dict) else dict(zip(_names(model), given, strict=True))
@@ -211,7 +221,10 @@ def _fixed(model: Model, names: Sequence[str]) -> list[int]:
 
 
 def _unreachable(model: Model, wanted: Any) -> Unreachable:  # noqa: ANN401 - a number or a label
-    message = f"No row within what the model was trained on was found that is answered with {describe(wanted)}."
+    message = (
+        f"No row within what the model was trained on was found that is answered with {describe(wanted)}, with fixed "
+        "columns and dates as they are."
+    )
     if not model.labels:
         scores = model.scores(model.neighbours.rows)[:, 0]
         message += f" Answers to rows it was trained on run from {scores.min():.6g} to {scores.max():.6g}."

@@ -69,7 +69,7 @@ class TraceAnswer(BaseModel):
 
 
 class GradientCheckRequest(LabelledRows):
-    """Rows with their true answers, to compare the two ways to a derivative on; up to 1,000."""
+    """Rows with their true answers, to compare the two ways to a derivative on; the fewer the larger the networks."""
 
     model_config = strict({"rows": TUTORIAL_ROWS})
 

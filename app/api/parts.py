@@ -175,7 +175,8 @@ async def _patiently(
         return work(patience.go_on, *args, **kwargs)
     watching = asyncio.create_task(patience.watch())
     try:
-        return await _off_the_loop(places, size, work, patience.go_on, *args, **kwargs)
+        async with patience.place_in(places):
+            return await asyncio.to_thread(work, patience.go_on, *args, **kwargs)
     finally:
         watching.cancel()
 

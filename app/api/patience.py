@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from time import monotonic
 
 from starlette.requests import ClientDisconnect
@@ -30,6 +31,20 @@ class Patience:
         if monotonic() >= self.until:
             message = f"The answer took longer than the {self.seconds:g} seconds it may. Allow more, or send less."
             raise DeadlineExceeded(message)
+
+    @asynccontextmanager
+    async def place_in(self, places: asyncio.Semaphore) -> AsyncIterator[None]:
+        """Wait for a place, no longer than the answer may take; raise DeadlineExceeded if there is none by then."""
+        try:
+            async with asyncio.timeout(None if self.seconds is None else max(0.0, self.until - monotonic())):
+                await places.acquire()
+        except TimeoutError:
+            self.go_on()
+            raise
+        try:
+            yield
+        finally:
+            places.release()
 
     async def watch(self) -> None:
         """Notice that the client goes away."""

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from annotated_types import Gt, Le, Lt
+from annotated_types import Gt, Le
 from pydantic import BaseModel
 
 from app.api.schemas import LOOSE, strict
 from app.tables.answered import Answer
 
 PREDICT_EXAMPLE = {"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}
+HIGHEST_LEVEL = 0.999  # of so many misses at most are kept that nothing tells of more
 
 Interval: TypeAlias = list[float]
 Named: TypeAlias = float | dict[str, float]
@@ -21,11 +22,11 @@ class OutsideAnswer(BaseModel):
     model_config = LOOSE
 
     column: str
-    value: float | None
-    """Null for a category that was not there in training."""
-    lowest: float | None
+    value: float | None = None
+    """Left out for a category that was not there in training."""
+    lowest: float | None = None
     """What numbers ran from and to in training."""
-    highest: float | None
+    highest: float | None = None
 
 
 class Applicability(BaseModel):
@@ -68,7 +69,7 @@ class PredictRequest(BaseModel):
     """Whether columns that the model does not know are left out, instead of refused."""
     proba: bool = False
     """For classes: also give the probability of each (with several targets, of each being true)."""
-    interval: Annotated[float, Gt(0), Lt(1)] | None = None
+    interval: Annotated[float, Gt(0), Le(HIGHEST_LEVEL)] | None = None
     """A probability, 0.9 say: for numbers, also give an interval that truth is in as often; for classes, the set of
     labels that it is among."""
     applicability: bool = False

@@ -4,6 +4,7 @@ import hashlib
 
 from app.api.dataset_rows import choose
 from app.api.inside_schemas import VerificationAnswer
+from app.api.orders import require_affordable
 from app.api.parts import Limits
 from app.engine.arrays import Parameters
 from app.engine.control import CANCELLED
@@ -19,6 +20,8 @@ from app.tables.sent import Sent
 
 NO_ROWS = "Its rows were not kept. Upload them with POST /datasets, and train from there."
 CANCELLED_AT = "Its training was cancelled, and nobody knows at which moment."
+IN_PARTS = "Its dataset was learnt piece by piece, in a way that depends on what the service allows."
+OTHER_ROWS = "Its dataset gives other rows today: what the service allows has changed, or how tables are read."
 NO_DATASET = "Its dataset was deleted. Upload it again with POST /datasets."
 NO_BEGINNING = "The version whose weights it began with was deleted."
 
@@ -38,7 +41,12 @@ def order_again(stored: Stored, limits: Limits, datasets: DatasetStore, store: M
         )
     except DatasetNotFound:
         raise NotVerifiable(NO_DATASET) from None
+    if chosen.plan is not None or model.report.fingerprint is None:
+        raise NotVerifiable(IN_PARTS)
+    if chosen.rows.fingerprint != model.report.fingerprint:
+        raise NotVerifiable(OTHER_ROWS)
     recipe = model.recipe if start is None else going_on(start.model, chosen.rows, model.recipe)
+    require_affordable(chosen.rows, [recipe], limits)
     return Order(
         name=stored.name,
         rows=chosen.rows,

@@ -35,11 +35,11 @@ class Neighbours:
     near: float
     """Below what distance 95 of 100 rows have a neighbour; 1 where all rows are the same."""
     reach: float
-    """How many times as far a row may be, and still be of one of the classes; 0 where there are none.
+    """How many times as far a row may be and still be like those that were learnt from.
 
-    Of rows that were learnt from, 99 in 100 are nearer to another of their class. And where two classes differ in so
-    many places, a row that differs from one of them in fewer than half is of that one (Hamming 1950); so it is in terms
-    of squares, where places are numbers.
+    Where these are of classes, 99 in 100 are nearer to another of their own. And where two classes differ in so many
+    places, a row that differs from one of them in fewer than half is of that one (Hamming 1950); so it is in terms of
+    squares, where places are numbers. Where they are of no classes, none is farther from all others.
     """
 
     @classmethod
@@ -56,7 +56,8 @@ class Neighbours:
         squares[measured[:, np.newaxis] == chosen] = np.inf  # a row is no neighbour of itself
         nearest = np.sqrt(squares.min(axis=1))
         near = _first_above_nothing(np.quantile(nearest, USUALLY), nearest.max()) if len(X) > 1 else 1.0
-        reach = 0.0 if classes is None else _reach(squares, classes[measured][:, np.newaxis] == classes[chosen])
+        farthest = _first_above_nothing(nearest.max(), near)
+        reach = farthest if classes is None else _reach(squares, classes[measured][:, np.newaxis] == classes[chosen])
         return cls(filled[chosen], scale, near, reach / near)
 
     def distances(self, encoder: Encoder, X: Cells, go_on: GoOn = go_on_for_ever) -> PerRow:

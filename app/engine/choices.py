@@ -7,6 +7,8 @@ from app.docstrings import Described
 
 DESCRIBED = {"json_schema_extra": Described()}
 """What Pydantic reads from `__pydantic_config__`: the texts below the fields belong into the OpenAPI document."""
+FINITE = {"allow_inf_nan": False, **DESCRIBED}
+"""The same, and numbers are finite."""
 STRICT = {"extra": "forbid", "strict": True, "allow_inf_nan": False, **DESCRIBED}
 """The same, and unknown settings and near types are errors."""
 

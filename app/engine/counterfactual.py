@@ -14,6 +14,7 @@ from app.engine.model import Model
 
 GRID = 33  # places along a column
 MOST_OTHERS = 32  # levels of categories that are tried
+CELLS_AT_ONCE = 2**20
 STEPS, HALVINGS = 40, 60
 SLOPE = 1e-4  # of a column's range: the length of a finite difference
 CLOSE = 1e-6  # of the target's scale: how near to the number that is wanted is there
@@ -58,6 +59,13 @@ def nearest(
     distances = _distances(model, row, rows)
     best = int(distances.argmin())
     return Found(rows[best], float(distances[best]))
+
+
+def work(model: Model) -> float:
+    """Tell how many multiplications a search may take."""
+    columns, levels = len(model.columns), sum(len(column.levels) for column in model.columns)
+    answers = (columns + HALVINGS) * (GRID + STEPS)
+    return float(answers) * (1 + min(levels, MOST_OTHERS)) * (model.parameters.size + columns)
 
 
 def _with_other_levels(model: Model, start: Row, stays: Free) -> Iterator[Row]:
@@ -112,7 +120,8 @@ class _Search:
         if self.is_there(self.gap(start))[0]:
             return start
         neighbours: Cells = np.where(self.numbers, self.model.neighbours.rows, self.start)
-        return self.crossings(self.beyond(np.concatenate((self.along_columns(), neighbours, self.down_the_slope()))))
+        ends = [self.beyond(block) for block in (neighbours, self.down_the_slope(), *self.along_columns())]
+        return self.crossings(self.beyond(np.concatenate(ends)))
 
     def gap(self, rows: Cells) -> PerRow:
         """Tell what answers lack to what is wanted: 0 or more where they have it, or have passed it."""
@@ -130,14 +139,16 @@ class _Search:
         scale = 1.0 if self.model.target is None else float(self.model.target.scale[self.wish.place])
         return np.abs(gaps) <= CLOSE * scale
 
-    def along_columns(self) -> Cells:
-        """Change one number at a time, to places between its ends."""
-        (lowest, highest), ends = self.ends, [self.start[np.newaxis]]
-        for column in np.flatnonzero(self.numbers).tolist():
-            changed = np.tile(self.start, (GRID, 1))
-            changed[:, column] = np.linspace(lowest[column], highest[column], GRID)
-            ends.append(changed)
-        return np.concatenate(ends)
+    def along_columns(self) -> Iterator[Cells]:
+        """Change one number at a time, to places between its ends; some columns after others."""
+        (lowest, highest), columns = self.ends, np.flatnonzero(self.numbers)
+        at_once = max(1, CELLS_AT_ONCE // (GRID * len(self.start)))
+        for first in range(0, len(columns), at_once):
+            some = columns[first : first + at_once]
+            changed = np.tile(self.start, (GRID * len(some), 1))
+            places = np.linspace(lowest[some], highest[some], GRID)
+            changed[np.arange(len(changed)), np.tile(some, GRID)] = places.reshape(-1)
+            yield changed
 
     def down_the_slope(self) -> Cells:
         """Go to the nearest point of the plane that touches the answers, again and again (Hasofer, Lind 1974)."""
@@ -147,9 +158,8 @@ class _Search:
             here = visited[-1]
             self.go_on()
             slope = self._slope(here) * unit
-            free = slope != 0.0
             size = float(slope @ slope)
-            if not free.any() or not np.isfinite(size):
+            if not 0.0 < size < np.inf:
                 break
             gap = float(self.gap(here[np.newaxis])[0])
             moved = np.divide(here - self.start, unit, out=np.zeros_like(here), where=unit > 0)
@@ -162,21 +172,22 @@ class _Search:
 
     def _slope(self, here: Row) -> Row:
         """Compute finite differences by each column of numbers, to the inside where it is at an end."""
-        columns = np.flatnonzero(self.numbers)
         slope: Row = np.zeros_like(here)
-        if not len(columns):
-            return slope
         lowest, highest = self.ends
         step = SLOPE * (highest - lowest)
         step = np.where(here + step > highest, -step, step)
-        moved = np.tile(here, (len(columns), 1))
-        moved[np.arange(len(columns)), columns] += step[columns]
-        rise = self.gap(moved) - self.gap(here[np.newaxis])
-        slope[columns] = np.divide(rise, step[columns], out=np.zeros(len(columns)), where=step[columns] != 0)
+        numbers, at_once = np.flatnonzero(self.numbers), max(1, CELLS_AT_ONCE // len(here))
+        for columns in (numbers[first : first + at_once] for first in range(0, len(numbers), at_once)):
+            moved = np.tile(here, (len(columns), 1))
+            moved[np.arange(len(columns)), columns] += step[columns]
+            rise = self.gap(moved) - self.gap(here[np.newaxis])
+            slope[columns] = np.divide(rise, step[columns], out=np.zeros(len(columns)), where=step[columns] != 0)
         return slope
 
     def beyond(self, ends: Cells) -> Cells:
         """Keep the nearest of the rows that have what is wanted, or lie on the other side of it than the start."""
+        if not len(ends):
+            return ends
         gaps, first = self.gap(ends), float(self.gap(self.start[np.newaxis])[0])
         there = self.is_there(gaps)
         reached = there | (gaps >= 0) if first < 0 else there | (gaps <= 0)

@@ -1,6 +1,6 @@
 """Defaults: what is chosen for a table where the user leaves it open, and why."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -13,8 +13,9 @@ from app.engine.levenberg_marquardt import FEW_ROWS
 from app.engine.losses import LOSSES
 from app.engine.network import Architecture
 from app.engine.optimizers import OPTIMIZERS
-from app.engine.preprocessing import PAIR, Scaling
+from app.engine.preprocessing import EMBEDDING_WIDTH, PAIR, Scaling
 from app.engine.recipe import Recipe
+from app.engine.table import Label, TrainingRows
 from app.errors import UnsuitableTarget
 
 C = TypeVar("C", Architecture, TrainingConfig, Scaling)
@@ -55,6 +56,19 @@ class Problem(NamedTuple):
     def task(self) -> str:
         """Name it, as recipe.TASKS does."""
         return "multilabel" if self.multilabel else "classification" if self.labels else "regression"
+
+
+def labels_of(rows: TrainingRows) -> tuple[Label, ...]:
+    """List the classes of a target, in order; none for numbers."""
+    return tuple(sorted(set(rows.y))) if isinstance(rows.y, tuple) else ()
+
+
+def problem_of(rows: TrainingRows, labels: Collection[Label], one_hot: int) -> Problem:
+    """Tell what is to be learnt from a table, categories of more than `one_hot` levels being embedded."""
+    levels = [len(column.levels) for column in rows.columns]
+    inputs = sum(1 if many <= PAIR else many if many <= one_hot else EMBEDDING_WIDTH for many in levels)
+    embedded = max(levels) > max(PAIR, one_hot)
+    return Problem(len(rows.X), inputs, len(rows.targets), len(labels), rows.multilabel, levels.count(0), embedded)
 
 
 @dataclass(frozen=True)

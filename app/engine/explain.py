@@ -16,6 +16,7 @@ MOST_EXACT = 12  # columns of which all combinations are tried
 MOST_ORDERS = 64  # in which more are replaced, every second one the reverse of the one before
 MOST_CELLS = 2**23  # of all rows that are answered for one, where that leaves two orders at least
 CELLS_AT_ONCE = 2**18
+MOST_WORK = 2e10  # multiplications to know what is important
 MOST_IMPORTANT, MOST_ANSWERS = 64, 2**18  # rows that tell what is important, and answers that this takes
 
 
@@ -67,7 +68,8 @@ def importance(model: Model, groups: Sequence[Sequence[int]], go_on: GoOn = go_o
     units.
     """
     rows = model.neighbours.rows
-    count = max(1, min(len(rows), MOST_IMPORTANT, MOST_ANSWERS // evaluations(len(groups))))
+    most = int(MOST_WORK / (evaluations(len(groups)) * model.parameters.size))
+    count = max(1, min(len(rows), MOST_IMPORTANT, most, MOST_ANSWERS // evaluations(len(groups))))
     chosen = rows[np.linspace(0, len(rows) - 1, count).astype(np.intp)]
     sizes = [np.abs(contributions(model, row, groups, go_on)).mean(axis=1) for row in chosen]
     mean: Vector = np.mean(sizes, axis=0)

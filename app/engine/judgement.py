@@ -22,8 +22,6 @@ from app.engine.table import TrainingRows
 from app.engine.training import Trained
 from app.engine.uncertainty import Misses, at_temperature, temperature_of
 
-KEPT = 0.5  # of what members gain together, where each chose its weights by rows of its own; measured
-
 
 class Judged(NamedTuple):
     """A model that has been measured, and how well rows seem to be answered that chose its members' weights."""
@@ -67,13 +65,14 @@ def judged(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, cho
     own = _Answered(model.member_scores(rows.X), truth, folds)
     answered, apparent = own.at(fair), _measured(model, *own.unseen) if folds.judged.size else {}
     if folds.judged.size and np.isfinite(answered.scores).all():
-        model = replace(model, temperature=_temperature(model, *answered.unseen))
+        if len(own.scores) == 1 or folds.judged.shape[1] == len(truth):  # averages of networks are not as sure as one
+            model = replace(model, temperature=_temperature(model, *answered.unseen))
         if model.temperature != 1.0:
             own = own._replace(scores=model.member_scores(rows.X))
             if fair is not None:
                 fair = at_temperature(fair, model.temperature, one_of=bool(model.labels))
             answered = own.at(fair)
-        model = replace(model, misses=_misses(model, answered, is_fair=fair is not None))
+        model = replace(model, misses=_misses(model, answered))
     model = replace(model, pairs=_pairs(model, answered))
     report = _report(model, own.scores.mean(axis=0), answered, trained, choice)
     return Judged(replace(model, report=replace(report, fingerprint=rows.fingerprint)), apparent)
@@ -94,12 +93,11 @@ def _temperature(model: Model, answers: Scores, truth: Scores) -> float:
     return temperature_of(z, truth)
 
 
-def _misses(model: Model, answered: _Answered, *, is_fair: bool) -> Misses:
+def _misses(model: Model, answered: _Answered) -> Misses:
     """Measure what members missed of rows that they had not learnt from.
 
-    All members together are better than one by what they differ. Where each has kept the weights with which it answered
-    its own few rows best, about half of that is lost again; and all of it in the eyes of rows that chose, which are
-    answered better than others (`is_fair` where they are not).
+    All members together are better than one by what they differ, unless each has kept weights that it chose by rows of
+    its own: what is gained is in their choices then, over which a member's answers to these rows are averaged.
     """
     answers, truth = answered.unseen
     if model.labels:
@@ -107,11 +105,10 @@ def _misses(model: Model, answered: _Answered, *, is_fair: bool) -> Misses:
     if model.recipe.task != "regression":
         return Misses.of_classes(answers, truth)
     judges = answered.folds.judged
-    chose = bool(model.recipe.training.keep_best)
-    if len(answered.scores) == 1 or judges.size > len(answers) or (chose and not is_fair):
+    is_alone = len(answered.scores) > 1 and judges.size == len(answers)
+    if not is_alone or model.recipe.training.keep_best:
         return Misses.of_numbers(answers, truth)
-    spread = answered.scores[:, np.sort(judges, axis=None)].var(axis=0)
-    return Misses.of_numbers(answers, truth, spread * (KEPT if chose else 1.0))
+    return Misses.of_numbers(answers, truth, answered.scores[:, np.sort(judges, axis=None)].var(axis=0))
 
 
 def _pairs(model: Model, answered: _Answered) -> Pairs:

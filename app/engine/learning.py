@@ -1,6 +1,5 @@
 """Learning: from rows and a recipe to a model."""
 
-from collections.abc import Collection
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +12,7 @@ from app.engine.applicability import Neighbours
 from app.engine.arrays import Array, Index, Randomness, Vector
 from app.engine.config import GENERATORS, PRECISIONS
 from app.engine.control import CANCELLED, Checkpoint, Control
-from app.engine.defaults import Candidate, Problem, candidates, rows_held_out
+from app.engine.defaults import Candidate, candidates, labels_of, problem_of, rows_held_out
 from app.engine.device import DEVICES, Device, one_blas_thread
 from app.engine.encoding import Encoding, Weighing, fit_target
 from app.engine.ensemble import Folds, all_judge, deal
@@ -22,10 +21,10 @@ from app.engine.judgement import Judged, judged
 from app.engine.losses import LOSSES
 from app.engine.model import Model
 from app.engine.network import Network
-from app.engine.preprocessing import EMBEDDING_WIDTH, PAIR, Encoder, places
+from app.engine.preprocessing import Encoder, places
 from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS, GaveUp, solve
-from app.engine.table import Label, MoreRows, TrainingRows
+from app.engine.table import MoreRows, TrainingRows
 from app.engine.training import Course, History, Means, descend
 from app.errors import Cancelled, Diverged, UnsuitableTarget
 from app.faults import MOST_FAULTS, Fault
@@ -135,6 +134,8 @@ def _trained(
     model = replace(model, recipe=recipe, parameters=parameters, history=trained.history)
     model, apparent = judged(model, rows, Folds(*(each[:members] for each in folds)), trained, candidate.sentence)
     model = replace(model, report=replace(model.report, loss_before=before))
+    if start is not None:  # which may have learnt the rows that are held out now
+        model = replace(model, temperature=1.0, misses=model.misses.forgotten)
     return Judged(model if more is None else _of_all(model, more), apparent)
 
 
@@ -186,19 +187,6 @@ def _drawn(rows: TrainingRows, recipe: Recipe, known: Index, rng: Randomness) ->
 
 def _sent(device: Device, precision: str, array: Array) -> Array:
     return device.send(np.ascontiguousarray(array, dtype=PRECISIONS[precision]))
-
-
-def labels_of(rows: TrainingRows) -> tuple[Label, ...]:
-    """List the classes of a target, in order; none for numbers."""
-    return tuple(sorted(set(rows.y))) if isinstance(rows.y, tuple) else ()
-
-
-def problem_of(rows: TrainingRows, labels: Collection[Label], one_hot: int) -> Problem:
-    """Tell what is to be learnt from a table, categories of more than `one_hot` levels being embedded."""
-    levels = [len(column.levels) for column in rows.columns]
-    inputs = sum(1 if many <= PAIR else many if many <= one_hot else EMBEDDING_WIDTH for many in levels)
-    embedded = max(levels) > max(PAIR, one_hot)
-    return Problem(len(rows.X), inputs, len(rows.targets), len(labels), rows.multilabel, levels.count(0), embedded)
 
 
 def network_for(recipe: Recipe, encoder: Encoder, outputs: int) -> Network:

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.engine.applicability import Neighbours
 from app.engine.arrays import Cells, Outputs, Parameters, PerRow, Scores
-from app.engine.choices import DESCRIBED
+from app.engine.choices import FINITE
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.metrics import Metrics
 from app.engine.network import Encode, Layer, Network
@@ -44,7 +44,7 @@ class Report:
     choosing. `parameters` are those of all members.
     """
 
-    __pydantic_config__ = DESCRIBED
+    __pydantic_config__ = FINITE
 
     choice: str
     """What was chosen for these rows, and why."""

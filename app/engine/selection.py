@@ -1,5 +1,6 @@
 """Selection: what members answer to rows that judged them, at epochs that these rows had no part in choosing."""
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +22,8 @@ class Recording:
     """What members answered to the rows held out from them, epoch by epoch, as long as that is not too much.
 
     A member keeps the weights with which it answered these rows best, so that they look better answered than they are.
-    What it answered at the epoch that the others' rows would have chosen does not; where there are no others, one half
-    of the rows chooses for the other.
+    What it answered at the epochs that the others have chosen, on average, does not; where there are no others, one
+    half of the rows chooses for the other half.
     """
 
     def __init__(self) -> None:
@@ -61,12 +62,10 @@ class Recording:
         parts = _parts(members, judged)
         if len(parts) * members == 1:
             return None
-        others = losses.sum(axis=(1, 2))[:, np.newaxis, np.newaxis] - losses
-        chosen = others.argmin(axis=0)
+        best = losses.argmin(axis=0).reshape(-1)
         fair: Array = np.empty_like(outputs[0])
-        for part, epochs in zip(parts, chosen, strict=True):
-            for member, epoch in enumerate(epochs):
-                fair[member, part] = outputs[epoch, member, part]
+        for number, (part, member) in enumerate(product(parts, range(members))):
+            fair[member, part] = outputs[np.delete(best, number), member, part].mean(axis=0)
         return fair
 
     def checkpoint(self) -> dict[str, Recorded]:

@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from app.engine.choices import DESCRIBED
+from app.engine.choices import FINITE
+from app.engine.defaults import candidates, labels_of, problem_of
 from app.engine.recipe import Recipe
+from app.engine.table import TrainingRows
 from app.engine.training import History
 
 SETTINGS = (
@@ -23,11 +25,9 @@ SETTINGS = (
     "clip_norm",
     "epochs",
     "patience",
-    "optimizer",
     "schedule",
-    "loss",
 )
-"""What may be swept: all that leaves first weights and held-out rows as they are."""
+"""What may be swept: all that leaves network, first weights, held-out rows and the meaning of a loss as they are."""
 MOST_RUNS = 12
 MOST_POINTS = 200  # of each curve
 
@@ -41,6 +41,16 @@ class Sweep:
     setting: str
     values: tuple[Value, ...]
 
+    def epochs(self, of_one: int) -> int:
+        """Count the epochs of all runs, of which one has so many."""
+        return sum(map(int, self.values)) if self.setting == "epochs" else of_one * len(self.values)
+
+    def completed(self, recipe: Recipe, rows: TrainingRows) -> Recipe:
+        """Leave nothing open that the value of the setting would have a say in, so that it alone differs."""
+        numbers = [value if isinstance(value, float | int) else 0 for value in self.values]
+        most = self.recipes(recipe)[int(np.argmax(numbers))]
+        return candidates(most, problem_of(rows, labels_of(rows), recipe.scaling.one_hot))[-1].recipe
+
     def recipes(self, recipe: Recipe) -> list[Recipe]:
         """Give a recipe for each value."""
         settings: list[dict[str, Any]] = [{self.setting: value} for value in self.values]
@@ -51,7 +61,7 @@ class Sweep:
 class SweptRun:
     """How one of them went: some of its epochs, and the losses in scaled units after them."""
 
-    __pydantic_config__ = DESCRIBED
+    __pydantic_config__ = FINITE
 
     value: Value
     epochs: tuple[int, ...]

@@ -27,19 +27,19 @@ class Outside(NamedTuple):
 def intervals(model: Model, X: Cells, level: float, go_on: GoOn = go_on_for_ever) -> Bounds | None:
     """Give the lower and the upper end, shape (samples, targets, 2), that truth is between with this probability.
 
-    That holds for rows such as were learnt from. The farther a row is from all of them the wider its interval is, and
-    beyond where rows usually are it also holds what each member answers. No end is what the network cannot answer.
+    That holds for rows such as were learnt from. Beyond where any of these was, an interval is the wider the farther
+    its row is from all of them, and also holds what each member answers. No end is what the network cannot answer.
     None where nothing tells: `why_no_interval` says why.
     """
     bound = model.misses.bound(level)
     if bound is None:
         return None
     answers, members = model.scores(X, go_on), model.member_scores(X, go_on)
-    distances = model.distances(X, go_on)[:, np.newaxis]
+    beyond = model.distances(X, go_on)[:, np.newaxis] / model.neighbours.reach
     with np.errstate(over="ignore"):
-        margins = model.misses.margins(answers, bound) * np.maximum(distances, 1.0)
+        margins = model.misses.margins(answers, bound) * np.maximum(beyond, 1.0)
         lower, upper = answers - margins, answers + margins
-    far = distances > 1.0
+    far = beyond > 1.0
     lower = np.where(far, np.minimum(lower, members.min(axis=0)), lower)
     upper = np.where(far, np.maximum(upper, members.max(axis=0)), upper)
     low, high = _reachable(model)
@@ -72,6 +72,8 @@ def sets(model: Model, scores: Scores, level: float) -> Sets | None:
 
 def why_no_interval(model: Model, level: float) -> str:
     """Say what it takes to be sure with this probability."""
+    if model.continued_from is not None:
+        return f"It went on from {model.continued_from}, which may have learnt the rows that were held out since."
     needed, known = rows_needed(level), len(model.misses.sizes)
     return (
         f"To be right in {level:.4g} of all cases takes {needed} rows that a network had not learnt from; there are "

@@ -43,6 +43,11 @@ class Misses:
         """Know of no rows."""
         return cls(*(np.empty((0, answers)) for _ in range(3)))
 
+    @property
+    def forgotten(self) -> "Misses":
+        """Know nothing of the same answers."""
+        return Misses(self.sizes[:0], self.knots[:0], self.usual[:0])
+
     @classmethod
     def of_numbers(cls, answers: Scores, truth: Targets, spread: Scores | None = None) -> "Misses":
         """Measure answers to rows against the truth, both (samples, targets), in the user's units.
@@ -72,8 +77,8 @@ class Misses:
 
     def bound(self, level: float) -> Vector | None:
         """Give the miss that a new row's is below with this probability, for each answer; None if nothing tells."""
-        rank = ceil((len(self.sizes) + 1) * level - ROUNDING)
-        return self.sizes[rank - 1] if 0 < rank <= len(self.sizes) else None
+        rank = max(1, ceil((len(self.sizes) + 1) * level - ROUNDING))
+        return self.sizes[rank - 1] if rank <= len(self.sizes) else None
 
     def margins(self, answers: Scores, bound: Vector) -> Scores:
         """Give what to add and to take off to have intervals around answers, shape (samples, targets)."""
@@ -87,7 +92,7 @@ class Misses:
 
 def rows_needed(level: float) -> int:
     """Tell how many rows that members had not learnt from an interval takes at least."""
-    return ceil(level / (1.0 - level) - ROUNDING)
+    return max(1, ceil(level / (1.0 - level) - ROUNDING))
 
 
 def label_sets(probabilities: Scores, bound: Vector) -> Sets:

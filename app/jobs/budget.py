@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from app.engine.config import WHOLE_TABLE
-from app.engine.defaults import Candidate, candidates
+from app.engine.defaults import Candidate, candidates, labels_of, problem_of
 from app.engine.lbfgs import PAIRS
-from app.engine.learning import labels_of, outputs_for, problem_of
+from app.engine.learning import outputs_for
 from app.engine.preprocessing import EMBEDDING_WIDTH
 from app.engine.recipe import Recipe
 from app.engine.selection import MOST_RECORDED

@@ -127,7 +127,8 @@ class _Course:
             all_states.append(states)
             return model
 
-        model, number = swept(sweep, order.recipe, learn_one, lambda: WISHES[self.writer.wish] is Wish.KEEP)
+        complete = sweep.completed(order.recipe, order.rows)
+        model, number = swept(sweep, complete, learn_one, lambda: WISHES[self.writer.wish] is Wish.KEEP)
         return _Trained(model, all_states[number].memory_of(model))
 
     def _learn(self, recipe: Recipe, start: Start, before: int = 0) -> tuple[Model, "_States"]:
@@ -139,7 +140,8 @@ class _Course:
         )
 
         def tell(progress: Progress) -> None:
-            self.writer(progress._replace(epoch=before + progress.epoch, epochs=runs * progress.epochs))
+            epochs = runs * progress.epochs if self.order.sweep is None else self.order.sweep.epochs(progress.epochs)
+            self.writer(progress._replace(epoch=before + progress.epoch, epochs=epochs))
 
         control = Control(
             on_epoch=tell,

@@ -17,6 +17,7 @@ from app.tables.columns import PARTS
 from app.tables.kinds import KINDS
 
 FORMAT = 3
+LEAST_DISTANCE = 1e-200  # between rows that differ
 DATASET = re.compile(r"[0-9a-f]{32}", re.ASCII)
 LEVELS: dict[str, set[type]] = {"category": {str}, "boolean": {bool}}
 """Types of the levels that kinds of columns have; others have none."""
@@ -41,7 +42,7 @@ class Document(BaseModel):
     recipe: Recipe
     report: Report
     temperature: Annotated[float, Ge(COOLEST), Le(HOTTEST)]
-    near: Annotated[float, Gt(0)]
+    near: Annotated[float, Gt(LEAST_DISTANCE)]
     reach: Annotated[float, Ge(0)]
     tags: dict[str, str] = Field(default_factory=dict)
     description: str = ""
@@ -80,7 +81,9 @@ class Document(BaseModel):
             yield from self._faults_of_the_recipe()
 
     def _faults_of_the_sources(self) -> Iterator[str]:
-        """Compare each column as it is sent with those that it becomes; what was sent is asked before."""
+        """Compare each column as it is sent with those that it becomes, and the temperature with what is answered."""
+        if self.temperature != 1.0 and self.recipe.task == "regression":
+            yield "its temperature contradicts its task"
         levels = {column.name: column.levels for column in self.columns}
         for number, source in enumerate(self.sources, start=1):
             types = {type(level) for name in source.columns for level in levels.get(name, ())}

@@ -61,7 +61,8 @@ async def test_a_preset_is_swept_too_and_in_the_address(client: httpx.AsyncClien
         ({"seed": [1, 2]}, "sweep"),
         ({"lerning_rate": [1, 2]}, "sweep"),
         ({"epochs": [1.5, 2]}, "sweep.epochs[0]"),
-        ({"optimizer": ["adam", "magic"]}, "sweep.optimizer[1]"),
+        ({"schedule": ["cosine", "magic"]}, "sweep.schedule[1]"),
+        ({"optimizer": ["adam", "lbfgs"]}, "sweep"),
     ],
 )
 async def test_what_cannot_be_swept_is_named(sweep: Any, field: str, client: httpx.AsyncClient) -> None:

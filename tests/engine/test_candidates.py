@@ -8,8 +8,8 @@ import pytest
 
 from app.engine.config import TrainingConfig
 from app.engine.control import Control
-from app.engine.defaults import MOST_BINS, Problem, candidates, rows_held_out
-from app.engine.learning import labels_of, learn, problem_of
+from app.engine.defaults import MOST_BINS, Problem, candidates, labels_of, problem_of, rows_held_out
+from app.engine.learning import learn
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
 from app.engine.recipe import Recipe

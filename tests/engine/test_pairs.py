@@ -19,7 +19,7 @@ from tests.engine.tables import EXAM, blobs, ensemble, mixed, recipe, wave
 def test_pairs_are_those_that_the_metrics_rest_on() -> None:
     """Of rows held out, in the order of the table: as many, with the same error."""
     rows = wave()
-    model = learn(rows, recipe(epochs=20, validation=0.2))
+    model = learn(rows, recipe(epochs=20, validation=0.2, keep_best=False))
 
     assert len(model.pairs) == model.report.rows_held_out == 30
     assert regression_metrics(model.pairs.answers, model.pairs.truth) == model.report.metrics["validation"]

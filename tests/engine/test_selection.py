@@ -13,7 +13,7 @@ from app.engine.model import Model
 from app.engine.recipe import Recipe
 from app.engine.selection import Recording
 from app.engine.table import TrainingRows
-from app.engine.trust import intervals
+from app.engine.trust import intervals, sets
 from tests.engine.controls import noting, resuming
 from tests.engine.tables import blobs, columns, ensemble, recipe, wave
 
@@ -25,15 +25,15 @@ def recorded(outputs: Any, losses: Any) -> Recording:
     return recording
 
 
-def test_a_members_rows_are_answered_as_at_the_epoch_that_the_others_would_choose() -> None:
-    """Of three members, each at the epoch where the other two are best together."""
+def test_a_members_rows_are_answered_as_at_the_epochs_that_the_others_have_chosen() -> None:
+    """Of three members, each on average over the epochs at which the other two are best."""
     outputs = [[[[10 * epoch + member]] for member in range(3)] for epoch in range(3)]
     losses = [[[0.0, 5.0, 5.0]], [[4.0, 0.0, 1.0]], [[4.0, 4.0, 0.0]]]  # of each epoch, for each member
 
     fair = recorded(outputs, losses).fair()
 
     assert fair is not None
-    assert fair[:, 0, 0].tolist() == [10, 21, 12]
+    assert fair[:, 0, 0].tolist() == [15, 11, 7]
 
 
 def test_of_one_member_each_half_of_the_rows_chooses_for_the_other() -> None:
@@ -107,6 +107,27 @@ def test_intervals_from_few_rows_hold_as_often_as_they_say(rows: int) -> None:
 
     assert np.mean(held) > 0.85
     assert 0.7 < np.mean(ratios) < 1.3
+
+
+def test_sets_of_labels_from_few_rows_hold_as_often_as_they_say() -> None:
+    """Of classes that overlap, with nothing set; and probabilities are about as likely as they are said to be."""
+    held, losses = [], []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((560, 3))
+        y = tuple("yes" if truth else "no" for truth in X[:, 0] + 0.8 * rng.logistic(size=560) > 0)
+        table = TrainingRows(columns("a", "b", "c"), ("y",), X[:60], y[:60])
+        model = learn(table, replace(Recipe(), training=replace(Recipe().training, seed=seed)))
+        scores = model.scores(X[60:])
+        kept = sets(model, scores, 0.9)
+        truth = np.array([model.labels.index(label) for label in y[60:]])
+        assert kept is not None
+        held.append(kept[np.arange(500), truth].mean())
+        likelihood = np.clip(scores[np.arange(500), truth], 1e-9, 1.0)
+        losses.append(-np.log(likelihood).mean() - float(model.report.metrics["validation"]["log_loss"] or 0))
+
+    assert np.mean(held) > 0.87
+    assert np.mean(losses) < 0.1
 
 
 def test_weights_that_nobody_chose_are_judged_as_they_are() -> None:

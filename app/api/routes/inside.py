@@ -100,7 +100,11 @@ async def version_counterfactual(
 @router.get("/{name}/importance", response_model=ImportanceAnswer, responses=LOOKED)
 async def model_importance(parts: PartsOf, stored: Annotated[Stored, Depends(meant)], request: Request) -> Response:
     """Tell how much each column moves answers, on rows that the model was trained on, the most important first."""
-    return as_json(await parts.explain_patiently(Patience(None, request.is_disconnected), important, stored))
+    return as_json(
+        await parts.explain_patiently(
+            Patience(seconds_of(request.headers.get(HEADER)), request.is_disconnected), important, stored
+        )
+    )
 
 
 @router.get(VERSION + "/importance", response_model=ImportanceAnswer, responses=LOOKED)
@@ -108,7 +112,11 @@ async def version_importance(
     parts: PartsOf, stored: Annotated[Stored, Depends(one_version)], request: Request
 ) -> Response:
     """Tell how much each column moves answers, on rows that the model was trained on, the most important first."""
-    return as_json(await parts.explain_patiently(Patience(None, request.is_disconnected), important, stored))
+    return as_json(
+        await parts.explain_patiently(
+            Patience(seconds_of(request.headers.get(HEADER)), request.is_disconnected), important, stored
+        )
+    )
 
 
 @router.post("/{name}/verify", response_model=VerificationAnswer, responses=VERIFIED)
@@ -126,8 +134,12 @@ async def verify_version(parts: PartsOf, stored: Annotated[Stored, Depends(one_v
 async def _verify(parts: Parts, stored: Stored, request: Request) -> Response:
     patience = Patience(seconds_of(request.headers.get(HEADER)), request.is_disconnected)
     order = await parts.read_table(FELT, order_again, stored, parts.limits, parts.datasets, parts.store)
-    weights = await retrained(parts.jobs, order, patience.watch())
     patience.go_on()
+    with parts.given_up():
+        try:
+            weights = await retrained(parts.jobs, order, patience.watch(), patience.seconds)
+        finally:
+            patience.go_on()
     return as_json(compared(stored, weights))
 
 

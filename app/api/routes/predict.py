@@ -15,7 +15,7 @@ from app.api.parsing import options_of, parse, parse_rows, parse_settings
 from app.api.parts import WORK_OF_A_TABLE, Limits, Parts, PartsOf, work_of
 from app.api.patience import Patience, seconds_of
 from app.api.predict_schemas import Explanation, Predictions, PredictRequest
-from app.api.predictions import numbers_in, require_answerable, require_form, told, wanted_by
+from app.api.predictions import require_answerable, require_form, told, wanted_by
 from app.api.problems import documented
 from app.engine.arrays import Cells
 from app.engine.control import GoOn
@@ -74,7 +74,8 @@ async def _answer_table(parts: Parts, body: Body, in_path: str | None) -> Respon
     options = options_of(body.media_type, body.query, settings, texts=texts_of(stored.model), bounds=bounds)
     table = None if body.file else await parts.answer(len(body.data) * WORK_OF_A_TABLE, _short, body, options)
     is_stream = body.form_of_answer is not None
-    if table is None or (is_stream and numbers_in(stored.model, table.rows) > parts.limits.answers):
+    numbers = wanted_by(request).numbers(stored.model)
+    if table is None or (is_stream and table.rows * numbers > parts.limits.answers):
         return await answer_in_bulk(parts, body, stored, request, options)
     return await _at_once(parts, body, stored, request, table=table)
 
