@@ -69,6 +69,8 @@ def _version(package: str) -> str | None:
 def draw(sections: Iterable[Section], path: Path) -> None:
     """Draw all panels, one under the other; needs Matplotlib."""
     panels = [bars for section in sections for bars in section.bars]
+    if not panels:
+        return
     figure = import_module("matplotlib.figure").Figure(figsize=(ACROSS, DOWN * len(panels)), layout="constrained")
     for axes, bars in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
         drawn = axes.barh(list(bars.values), list(bars.values.values()), log=bars.logarithmic)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -120,7 +121,8 @@ class _Search:
         if self.is_there(self.gap(start))[0]:
             return start
         neighbours: Cells = np.where(self.numbers, self.model.neighbours.rows, self.start)
-        ends = [self.beyond(block) for block in (neighbours, self.down_the_slope(), *self.along_columns())]
+        blocks = chain((neighbours, self.down_the_slope()), self.along_columns())
+        ends = [self.beyond(block) for block in blocks]
         return self.crossings(self.beyond(np.concatenate(ends)))
 
     def gap(self, rows: Cells) -> PerRow:

@@ -12,6 +12,7 @@ from app.engine.model import Model
 from app.engine.uncertainty import Sets, label_sets, rows_needed
 
 DISTANCE, DISAGREEMENT = "distance", "disagreement"
+LEAST_REACH = 1e-9
 Reasons: TypeAlias = list[str | None]
 
 
@@ -35,7 +36,7 @@ def intervals(model: Model, X: Cells, level: float, go_on: GoOn = go_on_for_ever
     if bound is None:
         return None
     answers, members = model.scores(X, go_on), model.member_scores(X, go_on)
-    beyond = model.distances(X, go_on)[:, np.newaxis] / model.neighbours.reach
+    beyond = model.distances(X, go_on)[:, np.newaxis] / max(model.neighbours.reach, LEAST_REACH)
     with np.errstate(over="ignore"):
         margins = model.misses.margins(answers, bound) * np.maximum(beyond, 1.0)
         lower, upper = answers - margins, answers + margins

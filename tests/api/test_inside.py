@@ -129,6 +129,8 @@ async def test_a_category_is_told_by_its_name(exam: httpx.AsyncClient) -> None:
         ("exam/trace", {"row": [1, 5, 7]}, "table", None),
         ("exam/trace", {"row": [1, 5], "y": "much"}, "table", None),
         ("exam/trace", {"row": [1, 5], "y": [1, 2]}, "table", None),
+        ("exam/trace", {"row": {"hours_studied": 1, "hours_slept": 5}, "y": [86, 87]}, "validation", "y"),
+        ("exam/trace", {"row": {"hours_studied": 1, "hours_slept": 5}, "y": []}, "validation", "y"),
         ("exam/trace", {}, "validation", "row"),
         ("pass/trace", {"row": [1, 5], "y": "perhaps"}, "target", None),
         ("exam/gradcheck", {"rows": []}, "table", None),

@@ -121,7 +121,7 @@ async def test_a_category_that_was_not_there_is_outside(client: httpx.AsyncClien
 
     answer = await asked(client, model="courses", rows=[{"course": "golf", "hours": 2}], applicability=True)
 
-    assert [each["column"] for each in answer["applicability"][0]["outside"]] == ["course"]
+    assert answer["applicability"][0]["outside"] == [{"column": "course"}]
 
 
 async def test_an_unknown_letter_is_none_of_those_that_were_learnt(client: httpx.AsyncClient) -> None:
@@ -216,6 +216,18 @@ async def test_a_target_may_be_called_like_a_column_of_the_answer(client: httpx.
 
     names = response.text.splitlines()[0].replace('"', "").split(",")
     assert names == ["y", "y_lower", "in_range", "y_lower_", "y_upper", "y_lower_lower", "y_lower_upper"]
+
+
+async def test_a_model_that_went_on_knows_nothing_of_new_rows(wave: httpx.AsyncClient) -> None:
+    """Rows that are held out now may have been learnt before: no interval, and the reason."""
+    (await wave.post("/models/wave/train", json=noisy() | {"training": "auto"})).raise_for_status()
+
+    answer = await asked(wave, model="wave", X=[[0.1, 0.2]], interval=0.9)
+
+    assert answer["intervals"] == [None]
+    assert "wave/1" in answer["interval_reason"]
+    first = await asked(wave, model="wave/1", X=[[0.1, 0.2]], interval=0.9)
+    assert first["intervals"] != [None]
 
 
 async def test_a_long_table_is_told_the_same_piece_by_piece(wave: httpx.AsyncClient) -> None:

@@ -91,6 +91,20 @@ async def test_without_its_rows_a_version_cannot_be_verified(client: httpx.Async
     assert "was deleted" in deleted["detail"]
 
 
+async def test_rows_that_are_others_today_are_told(client: httpx.AsyncClient) -> None:
+    """By their fingerprint; a version whose rows have none was learnt piece by piece, and cannot be verified."""
+    await trained(client, name="courses", dataset=await dataset(client), target="score", training={"epochs": 2})
+    parts = client._transport.app.state.parts  # type: ignore[attr-defined]  # noqa: SLF001
+    stored = await parts.loaded.find("courses")
+    for name, fingerprint, reason in (("others", "0" * 64, "other rows"), ("pieces", None, "piece by piece")):
+        report = replace(stored.model.report, fingerprint=fingerprint)
+        parts.store.publish(name, replace(stored.model, report=report))
+
+        answer = await problem(client, f"/models/{name}/verify", b"")
+
+        assert (answer["status"], reason in answer["detail"]) == (409, True)
+
+
 async def test_weights_that_are_others_are_told(client: httpx.AsyncClient) -> None:
     """A file whose record says another seed than it was trained with does not verify."""
     await trained(client, name="courses", dataset=await dataset(client), target="score", training={"epochs": 2})

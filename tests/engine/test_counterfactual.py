@@ -1,5 +1,7 @@
 """Counterfactuals: the nearest row that is answered as somebody wants, and what moves answers most."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -126,6 +128,23 @@ def test_what_no_row_is_answered_with_is_not_found() -> None:
 
     assert nearest(model, np.array([1.0, 5.0]), Wish(0, 1000.0)) is None
     assert nearest(model, np.array([1.0, 5.0]), Wish(0, 90.0), fixed=(0, 1)) is None
+
+
+def test_many_columns_take_no_more_memory_than_few_at_a_time() -> None:
+    """Rows to try are made some columns after others."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (12, 1500))
+    names = columns(*(f"x{n}" for n in range(1500)))
+    model = learn(TrainingRows(names, ("y",), X, X[:, :1]), recipe(hidden=(2,), epochs=2))
+    wanted = float(model.scores(X).mean())
+    tracemalloc.start()
+
+    found = nearest(model, X[0], Wish(0, wanted))
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found is not None
+    assert peak < 200 * 2**20
 
 
 def test_columns_that_move_answers_more_are_more_important() -> None:
