@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_every_curl_command_of_the_readme_works(start_server: StartServer, tmp_p
         "\n".join(commands)
         .replace("localhost:8000", server.url)
         .replace("curl ", "curl -sS --fail-with-body -w '\\n' ")
-        .replace("python3 ", f"{sys.executable} ")
+        .replace("python3 ", f"{quote(sys.executable)} ")
     )
 
     run = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=False, cwd=tmp_path)  # noqa: S607
