@@ -28,6 +28,7 @@ else:
     Randomness = object  # NumPy imports its random numbers when they are first asked for
 
 Cells: TypeAlias = Float64[Float64Array, "samples columns"]
+SomeCells: TypeAlias = Float64[Float64Array, "_ columns"]
 Row: TypeAlias = Float64[Float64Array, "columns"]  # noqa: F821 - a shape, not a name
 Targets: TypeAlias = Float64[Float64Array, "samples targets"]
 Scores: TypeAlias = Float64[Float64Array, "samples answers"]
@@ -40,6 +41,7 @@ Features: TypeAlias = Float[Array, "... samples features"]
 Inputs: TypeAlias = Float[Array, "... samples inputs"]
 Units: TypeAlias = Float[Array, "... samples units"]
 Outputs: TypeAlias = Float[Array, "... samples outputs"]
+Answers: TypeAlias = Float[Array, "... samples answers"]
 Truth: TypeAlias = Float[Array, "... samples truths"]
 RowWeights: TypeAlias = Float[Array, "... samples 1"]
 Weights: TypeAlias = Float[Array, "members inputs units"]

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from app.engine.arrays import Cells, PerRow, Row
+from app.engine.arrays import Cells, PerRow, Row, SomeCells
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.model import Model
 
@@ -186,7 +186,7 @@ class _Search:
             slope[columns] = np.divide(rise, step[columns], out=np.zeros(len(columns)), where=step[columns] != 0)
         return slope
 
-    def beyond(self, ends: Cells) -> Cells:
+    def beyond(self, ends: Cells) -> SomeCells:
         """Keep the nearest of the rows that have what is wanted, or lie on the other side of it than the start."""
         if not len(ends):
             return ends
@@ -198,7 +198,7 @@ class _Search:
         ends = ends[reached]
         return ends[np.argsort(_distances(self.model, self.asked, ends), kind="stable")[:GRID]]
 
-    def crossings(self, ends: Cells) -> Cells:
+    def crossings(self, ends: Cells) -> SomeCells:
         """Halve the ways from the start to rows until these are as wanted and no farther than they must be."""
         begins = np.tile(self.start, (len(ends), 1))
         sides = np.where(self.gap(ends) >= 0, 1.0, -1.0)

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from app.engine.applicability import Neighbours
-from app.engine.arrays import Cells, Outputs, Parameters, PerRow, Scores
+from app.engine.arrays import Answers, Cells, Outputs, Parameters, PerRow, Scores
 from app.engine.choices import FINITE
 from app.engine.control import GoOn, go_on_for_ever
 from app.engine.metrics import Metrics
@@ -146,7 +146,7 @@ class Model:
             a = tiled_outputs(self.network, self.parameters, X, self.encoder.encode, layers=self.layers, go_on=go_on)
             return self.scores_of(a)
 
-    def scores_of(self, outputs: Outputs) -> Outputs:
+    def scores_of(self, outputs: Outputs) -> Answers:
         """Put the networks' outputs, shape (..., outputs), as answers."""
         a = outputs.astype(np.float64, copy=False)
         if self.target is not None:

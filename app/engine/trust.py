@@ -52,7 +52,7 @@ def _reachable(model: Model) -> tuple[Array, Array]:
     """Give the least and the most that each target can be answered with."""
     assert model.target is not None  # noqa: S101 - only numbers have intervals
     low, high = ACTIVATIONS[model.network.output].range
-    whole = np.full_like(model.target.center, np.inf)
+    whole = np.full((1, len(model.target.center)), np.inf)
     least = -whole if low == -np.inf else model.target.scale_out(np.full_like(whole, low))
     return least, whole if high == np.inf else model.target.scale_out(np.full_like(whole, high))
 
@@ -67,7 +67,10 @@ def sets(model: Model, scores: Scores, level: float) -> Sets | None:
         return None
     if model.labels:
         return label_sets(scores, bound)
-    each = [label_sets(np.stack((1.0 - p, p), axis=1), limit) for p, limit in zip(scores.T, bound, strict=True)]
+    each = [
+        label_sets(np.stack((1.0 - p, p), axis=1), limit)
+        for p, limit in zip(scores.T, bound[:, np.newaxis], strict=True)
+    ]
     return np.stack(each, axis=1)
 
 
