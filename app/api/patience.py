@@ -5,7 +5,9 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
+from typing import Annotated
 
+from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
 
 from app.errors import DeadlineExceeded, InvalidRequest
@@ -68,3 +70,11 @@ def seconds_of(header: str | None, stated: float | None = None) -> float | None:
         message = "The header says how many seconds the answer may take, at most a day."
         raise InvalidRequest(message, [Fault("a number above 0", got=header[:20], field=HEADER)])
     return seconds
+
+
+async def patience_of(request: Request) -> Patience:
+    """Give what a request leaves for its answer by its header alone; raises InvalidRequest."""
+    return Patience(seconds_of(request.headers.get(HEADER)), request.is_disconnected)
+
+
+PatienceOf = Annotated[Patience, Depends(patience_of)]

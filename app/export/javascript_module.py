@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from app.engine.activations import LEAK
+from app.export.constants import Language, categories, weights
 from app.export.description import Description
 from app.export.literals import in_javascript as word
-from app.export.literals import listed, matrix, named, pairs
+from app.export.literals import listed, named, pairs
+
+LANGUAGE = Language("//", lambda name, literal: f"const {name} = {literal};", word, str, str)
 
 ACTIVATIONS = {
     "sigmoid": "z.map((v) => 1 / (1 + Math.exp(-v)))",
@@ -115,32 +118,8 @@ def _constants(description: Description) -> Iterator[str]:
     if description.bins:
         bins = [f"[{own.number}, {own.begins!r}, {own.width!r}]" for own in description.bins]
         yield f"\n// Bins, of which number and from where on, run from -1 to 1.\nconst BINS = {listed(bins)};"
-    if description.missing:
-        yield "\n// Columns of which the network is told whether they are missing."
-        yield f"const TOLD_MISSING = {listed(map(word, description.missing))};"
-    if description.plain:
-        yield "\n// Categories: -1 or 1 for the first or second of two levels; else an input for each level."
-        yield f"const CATEGORIES = {pairs([(own.column, own.levels) for own in description.plain], word)};"
-    yield from _weights(description)
-
-
-def _weights(description: Description) -> Iterator[str]:
-    single = description.members == 1
-    shape = "" if single else f", for each of {description.members} networks"
-    yield f"\n// Weights: a row for each input, a column for each unit{shape}."
-    for number, layer in enumerate(description.layers, start=1):
-        yield f"const W{number} = {matrix(layer.W[0] if single else layer.W)};"
-        if layer.b is not None:
-            yield f"const B{number} = {matrix(layer.b[0] if single else layer.b)};"
-    if description.embeddings:
-        yield "\n// Embedded categories: a vector for no level, then one for each level."
-        yield f"const EMBEDDED = {pairs([(own.column, own.levels) for own in description.embedded], word)};"
-        tables = [matrix(table[0] if single else table, "    ") for table in description.embeddings]
-        yield "const EMBEDDINGS = [\n" + "".join(f"    {table},\n" for table in tables) + "];"
-    if description.target is not None:
-        yield "\n// Un-scaling: an answer is a * TARGET_SCALE + TARGET_CENTER."
-        yield f"const TARGET_SCALE = {matrix(description.target.scale)};"
-        yield f"const TARGET_CENTER = {matrix(description.target.center)};"
+    yield from categories(description, LANGUAGE)
+    yield from weights(description, LANGUAGE)
     classes = listed(map(word, description.classes)) if description.classes else "null"
     yield f"\nexport const CLASSES = {classes};"
 

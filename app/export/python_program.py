@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from app.engine.activations import LEAK
+from app.export.constants import Language, categories, weights
 from app.export.description import Description
-from app.export.literals import listed, matrix, named, pairs
+from app.export.literals import listed, named, pairs
 
 ACTIVATIONS = {
     "sigmoid": "return 1 / (1 + np.exp(-z))",
@@ -122,35 +123,23 @@ def _constants(description: Description) -> Iterator[str]:
         yield f"BIN_OF = {listed(str(own.number) for own in description.bins)}"
         yield f"BIN_BEGINS = np.array({listed(repr(own.begins) for own in description.bins)})"
         yield f"BIN_WIDTH = np.array({listed(repr(own.width) for own in description.bins)})"
-    if description.missing:
-        yield "\n# Columns of which the network is told whether they are missing."
-        yield f"TOLD_MISSING = {listed(map(repr, description.missing))}"
-    if description.plain:
-        yield "\n# Categories: -1 or 1 for the first or second of two levels; else an input for each level."
-        yield f"CATEGORIES = {pairs([(own.column, own.levels) for own in description.plain], repr)}"
-    yield from _weights(description)
-
-
-def _weights(description: Description) -> Iterator[str]:
-    kind = ", dtype=np.float32" if description.precision == "float32" else ""
-    single = description.members == 1
-    shape = "" if single else f", for each of {description.members} networks"
-    yield f"\n# Weights: a row for each input, a column for each unit{shape}."
-    for number, layer in enumerate(description.layers, start=1):
-        yield f"W{number} = np.array({matrix(layer.W[0] if single else layer.W)}{kind})"
-        if layer.b is not None:
-            yield f"B{number} = np.array({matrix(layer.b[0] if single else layer.b[:, None])}{kind})"
-    if description.embeddings:
-        yield "\n# Embedded categories: a vector for no level, then one for each level."
-        yield f"EMBEDDED = {pairs([(own.column, own.levels) for own in description.embedded], repr)}"
-        tables = [matrix(table[0] if single else table, "    ") for table in description.embeddings]
-        yield "EMBEDDINGS = [\n" + "".join(f"    np.array({table}{kind}),\n" for table in tables) + "]"
-    if description.target is not None:
-        yield "\n# Un-scaling: an answer is a * TARGET_SCALE + TARGET_CENTER."
-        yield f"TARGET_SCALE = np.array({matrix(description.target.scale)})"
-        yield f"TARGET_CENTER = np.array({matrix(description.target.center)})"
+    language = _language(description)
+    yield from categories(description, language)
+    yield from weights(description, language)
     if description.classes:
         yield f"\nCLASSES = {listed(map(repr, description.classes))}"
+
+
+def _language(description: Description) -> Language:
+    kind = ", dtype=np.float32" if description.precision == "float32" else ""
+    return Language(
+        comment="#",
+        state=lambda name, literal: f"{name} = {literal}",
+        word=repr,
+        numbers=lambda lists: f"np.array({lists})",
+        weights=lambda lists: f"np.array({lists}{kind})",
+        bias=lambda b: b[:, None],
+    )
 
 
 def _functions(description: Description) -> Iterator[str]:

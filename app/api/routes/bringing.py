@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.alias_answers import with_aliases
 from app.api.alias_schemas import OneVersion
 from app.api.answers import as_json
-from app.api.bodies import Body, ModelBody
+from app.api.bodies import ModelBody
 from app.api.openapi import NameInPath, octets_body
 from app.api.parts import Parts, PartsOf
-from app.api.patience import Patience, seconds_of
+from app.api.patience import PatienceOf
 from app.api.problems import documented
 from app.export.arriving import take_in
 from app.export.onnx_import import Naming, import_onnx
@@ -43,13 +43,13 @@ router = APIRouter(prefix="/models", tags=["export"])
     responses=TAKEN_IN,
     openapi_extra=octets_body("application/octet-stream"),
 )
-async def bring_snapshot(parts: PartsOf, name: NameInPath, body: ModelBody) -> Response:
+async def bring_snapshot(parts: PartsOf, name: NameInPath, body: ModelBody, patience: PatienceOf) -> Response:
     """Take a snapshot in, byte for byte, as the model's next version.
 
     Answers 201 once it is safe on disk, or 200 with the version of the name that these bytes are already.
     """
     require_name(name)
-    arrived = await parts.export_patiently(_patience(body), take_in, parts.store, name, body.data)
+    arrived = await parts.export_patiently(patience, take_in, parts.store, name, body.data)
     return await _answer(parts, name, arrived)
 
 
@@ -60,14 +60,16 @@ async def bring_snapshot(parts: PartsOf, name: NameInPath, body: ModelBody) -> R
     responses=TAKEN_IN,
     openapi_extra=octets_body("application/onnx"),
 )
-async def bring_onnx(parts: PartsOf, name: NameInPath, body: ModelBody, naming: Annotated[Names, Query()]) -> Response:
+async def bring_onnx(
+    parts: PartsOf, name: NameInPath, body: ModelBody, naming: Annotated[Names, Query()], patience: PatienceOf
+) -> Response:
     """Make a dense network in ONNX the model's next version, as scikit-learn or Keras leave them.
 
     Answers 201 once it is safe on disk, or 200 with the version that the same file, with the same names, is already.
     """
     require_name(name)
     imported = await parts.export_patiently(
-        _patience(body),
+        patience,
         import_onnx,
         parts.store,
         name,
@@ -79,10 +81,6 @@ async def bring_onnx(parts: PartsOf, name: NameInPath, body: ModelBody, naming: 
     response.headers["x-max-difference"] = repr(imported.difference)
     response.headers["x-checked-rows"], response.headers["x-checked-by"] = str(imported.rows), imported.by
     return response
-
-
-def _patience(body: Body) -> Patience:
-    return Patience(seconds_of(body.timeout), body.is_left)
 
 
 async def _answer(parts: Parts, name: str, arrived: Arrived) -> Response:

@@ -3,12 +3,12 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.conditions import IfNoneMatch
 from app.api.named import meant, one_version
 from app.api.parts import Parts, PartsOf
-from app.api.patience import HEADER, Patience, seconds_of
+from app.api.patience import Patience, PatienceOf
 from app.api.problems import documented
 from app.engine.choices import OneOf
 from app.export.formats import FORMATS, export
@@ -48,18 +48,18 @@ FormatOf = Annotated[str, OneOf(FORMATS), Query(alias="format", description="Wha
 
 @router.get("/{name}/export", response_class=Response, responses=TAKEN_AWAY | WRITTEN)
 async def export_model(
-    parts: PartsOf, request: Request, stored: Annotated[Stored, Depends(meant)], form: FormatOf
+    parts: PartsOf, patience: PatienceOf, stored: Annotated[Stored, Depends(meant)], form: FormatOf
 ) -> Response:
     """Take the version that the name means away, as a file that answers by itself."""
-    return await _exported(parts, request, stored, form)
+    return await _exported(parts, patience, stored, form)
 
 
 @router.get("/{name}/versions/{version}/export", response_class=Response, responses=TAKEN_AWAY | WRITTEN)
 async def export_version(
-    parts: PartsOf, request: Request, stored: Annotated[Stored, Depends(one_version)], form: FormatOf
+    parts: PartsOf, patience: PatienceOf, stored: Annotated[Stored, Depends(one_version)], form: FormatOf
 ) -> Response:
     """Take one version away, as a file that answers by itself."""
-    return await _exported(parts, request, stored, form)
+    return await _exported(parts, patience, stored, form)
 
 
 @router.get("/{name}/snapshot", response_class=Response, responses=READ | FILE)
@@ -88,8 +88,7 @@ async def _file(parts: Parts, stored: Stored, unless: list[str] | None) -> Respo
     return Response(data, headers=headers, media_type=OCTETS)
 
 
-async def _exported(parts: Parts, request: Request, stored: Stored, form: str) -> Response:
-    patience = Patience(seconds_of(request.headers.get(HEADER)), request.is_disconnected)
+async def _exported(parts: Parts, patience: Patience, stored: Stored, form: str) -> Response:
     made = await parts.export_patiently(patience, lambda go_on: export(stored, form, parts.limits.answers, go_on))
     headers = {
         "content-disposition": f'attachment; filename="{made.name}"',

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from app.api.caching import answer_once
 from app.api.named import meant, one_version
 from app.api.parts import Parts, PartsOf
-from app.api.patience import HEADER, Patience, seconds_of
+from app.api.patience import Patience, PatienceOf
 from app.api.picture_schemas import PictureQuery
 from app.api.problems import documented
 from app.engine.control import GoOn
@@ -52,27 +52,30 @@ Choice = Annotated[Chosen, Depends(chosen)]
 
 @router.get("/{name}/{picture}.{form}", response_model=AnyPicture)
 async def model_picture(
-    request: Request, parts: PartsOf, stored: Annotated[Stored, Depends(meant)], choice: Choice
+    request: Request, parts: PartsOf, stored: Annotated[Stored, Depends(meant)], choice: Choice, patience: PatienceOf
 ) -> Response:
     """Draw a picture of the version that the name means."""
-    return await answer_once(request, stored, lambda: _picture(request, parts, stored, choice))
+    return await answer_once(request, stored, lambda: _picture(parts, stored, choice, patience))
 
 
 @router.get("/{name}/versions/{version}/{picture}.{form}", response_model=AnyPicture)
 async def version_picture(
-    request: Request, parts: PartsOf, stored: Annotated[Stored, Depends(one_version)], choice: Choice
+    request: Request,
+    parts: PartsOf,
+    stored: Annotated[Stored, Depends(one_version)],
+    choice: Choice,
+    patience: PatienceOf,
 ) -> Response:
     """Draw a picture of one version."""
-    return await answer_once(request, stored, lambda: _picture(request, parts, stored, choice))
+    return await answer_once(request, stored, lambda: _picture(parts, stored, choice, patience))
 
 
-async def _picture(request: Request, parts: Parts, stored: Stored, choice: Chosen) -> Response:
+async def _picture(parts: Parts, stored: Stored, choice: Chosen, patience: Patience) -> Response:
     def made(go_on: GoOn) -> bytes:
         picture = choice.kind.make(stored.model, choice.asking.asked(), go_on)
         if choice.form == "json":
             return to_json(picture, inf_nan_mode="null")
         return drawn(picture, choice.form, choice.asking.width)
 
-    patience = Patience(seconds_of(request.headers.get(HEADER)), request.is_disconnected)
     content = await parts.draw_patiently(patience, made)
     return Response(content, headers=INERT, media_type=MEDIA_TYPES[choice.form])
