@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from app.api.parts import Limits
+from app.engine.defaults import Problem, labels_of, problem_of
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
 from app.errors import InputError
@@ -29,6 +30,11 @@ class Chosen(NamedTuple):
     rows: TrainingRows
     notes: tuple[str, ...] = ()
     plan: Plan | None = None
+
+    def problem(self, one_hot: int) -> Problem:
+        """Tell what is to be learnt."""
+        more = None if self.plan is None else self.plan.more
+        return problem_of(self.rows, labels_of(self.rows), one_hot, more)
 
 
 def choose(sent: Sent, dataset: str, recipe: Recipe, limits: Limits, datasets: DatasetStore) -> Chosen:

@@ -43,9 +43,11 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
     request, given, table = parse(TrainRequest, body, limits.bounds)
     name = new_name() if request.name is None else request.name
     require_name(name)
-    recipe = _recipe(request, given)
-    chosen = chosen_rows(request, table, sent(request, table), recipe, limits=limits, datasets=datasets)
-    sweep = _sweep(request)
+    recipe, sweep = _recipe(request, given), _sweep(request)
+    planned = recipe if sweep is None else sweep.largest(recipe)
+    chosen = chosen_rows(request, table, sent(request, table), planned, limits=limits, datasets=datasets)
+    if sweep is not None:
+        recipe = sweep.completed(recipe, chosen.problem(recipe.scaling.one_hot))
     require_affordable(chosen.rows, [recipe] if sweep is None else sweep.recipes(recipe), limits)
     return Order(
         name=name,

@@ -63,12 +63,17 @@ def labels_of(rows: TrainingRows) -> tuple[Label, ...]:
     return tuple(sorted(set(rows.y))) if isinstance(rows.y, tuple) else ()
 
 
-def problem_of(rows: TrainingRows, labels: Collection[Label], one_hot: int) -> Problem:
-    """Tell what is to be learnt from a table, categories of more than `one_hot` levels being embedded."""
+def problem_of(rows: TrainingRows, labels: Collection[Label], one_hot: int, more: int | None = None) -> Problem:
+    """Tell what is to be learnt from a table, categories of more than `one_hot` levels being embedded.
+
+    Where so many `more` rows are learnt from, those at hand are to judge by.
+    """
     levels = [len(column.levels) for column in rows.columns]
     inputs = sum(1 if many <= PAIR else many if many <= one_hot else EMBEDDING_WIDTH for many in levels)
     embedded = max(levels) > max(PAIR, one_hot)
-    return Problem(len(rows.X), inputs, len(rows.targets), len(labels), rows.multilabel, levels.count(0), embedded)
+    many, judging = (len(rows.X), 0) if more is None else (more, len(rows.X))
+    targets, numbers = len(rows.targets), levels.count(0)
+    return Problem(many, inputs, targets, len(labels), rows.multilabel, numbers, embedded, judging)
 
 
 @dataclass(frozen=True)

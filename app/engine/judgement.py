@@ -57,14 +57,19 @@ class _Answered(NamedTuple):
         return self.unseen if self.folds.judged.size else (self.scores.mean(axis=0), self.truth)
 
 
-def judged(model: Model, rows: TrainingRows, folds: Folds, trained: Trained, choice: str) -> Judged:
-    """Measure a model that has learnt, and how far its answers may be off; `choice` says why it is what it is."""
+def judged(
+    model: Model, rows: TrainingRows, folds: Folds, trained: Trained, choice: str, *, is_new: bool = True
+) -> Judged:
+    """Measure a model that has learnt, and how far its answers may be off; `choice` says why it is what it is.
+
+    One that went on from another, which may have learnt rows that are held out now, does not know how far.
+    """
     truth = encode_labels(rows.y, model.labels, one_column=False) if isinstance(rows.y, tuple) else rows.y
     model = replace(model, temperature=1.0, misses=Misses.none(_ways(model)))
     fair = None if trained.unseen is None else model.scores_of(trained.unseen)
     own = _Answered(model.member_scores(rows.X), truth, folds)
     answered, apparent = own.at(fair), _measured(model, *own.unseen) if folds.judged.size else {}
-    if folds.judged.size and np.isfinite(answered.scores).all():
+    if is_new and folds.judged.size and np.isfinite(answered.scores).all():
         if len(own.scores) == 1 or folds.judged.shape[1] == len(truth):  # averages of networks are not as sure as one
             model = replace(model, temperature=_temperature(model, *answered.unseen))
         if model.temperature != 1.0:

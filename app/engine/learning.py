@@ -62,9 +62,7 @@ def learn(
     labels = labels_of(rows)
     if start.model is not None:
         recipe, labels = going_on(start.model, rows, recipe), start.model.labels
-    problem = problem_of(rows, labels, recipe.scaling.one_hot)
-    if more is not None:
-        problem = problem._replace(rows=more.count, judging=len(rows.X))
+    problem = problem_of(rows, labels, recipe.scaling.one_hot, None if more is None else more.count)
     options = candidates(recipe, problem)
     if start.model is not None:
         options = tuple(replace(option, reason="gone on with from where they were") for option in options)
@@ -132,10 +130,9 @@ def _trained(
     recipe = replace(recipe, training=replace(training, members=members))
     parameters = means.device.fetch(trained.parameters)
     model = replace(model, recipe=recipe, parameters=parameters, history=trained.history)
-    model, apparent = judged(model, rows, Folds(*(each[:members] for each in folds)), trained, candidate.sentence)
+    folds = Folds(*(each[:members] for each in folds))
+    model, apparent = judged(model, rows, folds, trained, candidate.sentence, is_new=start is None)
     model = replace(model, report=replace(model.report, loss_before=before))
-    if start is not None:  # which may have learnt the rows that are held out now
-        model = replace(model, temperature=1.0, misses=model.misses.forgotten)
     return Judged(model if more is None else _of_all(model, more), apparent)
 
 

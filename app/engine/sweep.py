@@ -7,9 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from app.engine.choices import FINITE
-from app.engine.defaults import candidates, labels_of, problem_of
+from app.engine.defaults import Problem, candidates
 from app.engine.recipe import Recipe
-from app.engine.table import TrainingRows
 from app.engine.training import History
 
 SETTINGS = (
@@ -45,11 +44,14 @@ class Sweep:
         """Count the epochs of all runs, of which one has so many."""
         return sum(map(int, self.values)) if self.setting == "epochs" else of_one * len(self.values)
 
-    def completed(self, recipe: Recipe, rows: TrainingRows) -> Recipe:
-        """Leave nothing open that the value of the setting would have a say in, so that it alone differs."""
+    def largest(self, recipe: Recipe) -> Recipe:
+        """Give the recipe with the largest value, the first where these are words: none takes more of anything."""
         numbers = [value if isinstance(value, float | int) else 0 for value in self.values]
-        most = self.recipes(recipe)[int(np.argmax(numbers))]
-        return candidates(most, problem_of(rows, labels_of(rows), recipe.scaling.one_hot))[-1].recipe
+        return self.recipes(recipe)[int(np.argmax(numbers))]
+
+    def completed(self, recipe: Recipe, problem: Problem) -> Recipe:
+        """Leave nothing open that the value of the setting would have a say in, so that it alone differs."""
+        return candidates(self.largest(recipe), problem)[-1].recipe
 
     def recipes(self, recipe: Recipe) -> list[Recipe]:
         """Give a recipe for each value."""

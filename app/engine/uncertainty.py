@@ -43,11 +43,6 @@ class Misses:
         """Know of no rows."""
         return cls(*(np.empty((0, answers)) for _ in range(3)))
 
-    @property
-    def forgotten(self) -> "Misses":
-        """Know nothing of the same answers."""
-        return Misses(self.sizes[:0], self.knots[:0], self.usual[:0])
-
     @classmethod
     def of_numbers(cls, answers: Scores, truth: Targets, spread: Scores | None = None) -> "Misses":
         """Measure answers to rows against the truth, both (samples, targets), in the user's units.

@@ -70,7 +70,7 @@ class Order:
     @property
     def count(self) -> int:
         """How many rows are learnt from in an epoch, or drawn to be."""
-        return len(self.rows.X) if self.plan is None else self.plan.drawn.rows - self.plan.at_hand.rows
+        return len(self.rows.X) if self.plan is None else self.plan.more
 
 
 class _Arrays(threading.local):

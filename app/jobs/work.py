@@ -127,8 +127,7 @@ class _Course:
             all_states.append(states)
             return model
 
-        complete = sweep.completed(order.recipe, order.rows)
-        model, number = swept(sweep, complete, learn_one, lambda: WISHES[self.writer.wish] is Wish.KEEP)
+        model, number = swept(sweep, order.recipe, learn_one, lambda: WISHES[self.writer.wish] is Wish.KEEP)
         return _Trained(model, all_states[number].memory_of(model))
 
     def _learn(self, recipe: Recipe, start: Start, before: int = 0) -> tuple[Model, "_States"]:

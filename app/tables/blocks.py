@@ -38,6 +38,11 @@ class Plan:
     drawn: Draw
     at_hand: Draw
 
+    @property
+    def more(self) -> int:
+        """How many rows are not at hand."""
+        return self.drawn.rows - self.at_hand.rows
+
 
 class Blocks:
     """The rows of a plan that are not at hand, as the engine's MoreRows.
