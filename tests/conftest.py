@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from threading import Event
 
+import coverage
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -51,6 +52,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for mark in item.iter_markers("only_on"):
             if mark.args != (config.getoption("database"),):
                 item.add_marker(pytest.mark.skip(reason=f"about {mark.args[0]}"))
+
+
+def pytest_sessionfinish() -> None:
+    """Keep what was measured: a worker that takes its time to end (it waits for its threads) is killed for it."""
+    if (measuring := coverage.Coverage.current()) is not None:
+        measuring.save()
 
 
 @pytest.fixture
