@@ -29,6 +29,7 @@ from app.store.catalogue import Catalogue
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 from app.tables.bounds import Bounds
+from app.web import routes as page
 
 ROUTES = (
     train,
@@ -47,6 +48,7 @@ ROUTES = (
     v1,
     mlflow,
     health,
+    page,
 )
 
 

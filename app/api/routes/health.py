@@ -3,8 +3,8 @@
 import asyncio
 from typing import Literal
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -31,14 +31,6 @@ async def readyz(parts: PartsOf) -> Health:
     """Tell that the store and its catalogue can be used, and that its disk is not full."""
     await asyncio.to_thread(parts.store.require_usable)
     return Health()
-
-
-@router.get("/", include_in_schema=False)
-async def home(request: Request) -> Response:
-    """Lead people to the documentation; tell programs that the service is there."""
-    if "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse("docs")
-    return JSONResponse({"status": "alive"})
 
 
 @router.get("/problems/{slug}", include_in_schema=False)
