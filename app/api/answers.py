@@ -51,7 +51,7 @@ def detail(stored: Stored) -> ModelDetail:
         version=stored.version,
         reference=f"{stored.name}/{stored.version}",
         task=str(model.recipe.task),
-        columns=_columns(model),
+        columns=columns_of(model),
         target=one_or_all(model.targets),
         labels=list(model.labels) or None,
         network=model.recipe.network,
@@ -96,24 +96,34 @@ def history(stored: Stored, most_points: int) -> HistoryAnswer:
 
 def weights(stored: Stored) -> WeightsAnswer:
     """Give every number that an answer is computed from."""
-    model, network = stored.model, stored.model.network
-    activations = (*[network.hidden] * (len(network.sizes) - 2), network.output)
-    layers, tables = network.layers(model.parameters), network.tables(model.parameters)
-    members = [
-        MemberAnswer(
-            layers=[_layer(layer, name, member) for layer, name in zip(layers, activations, strict=True)],
-            embeddings=[table[member].tolist() for table in tables] or None,
-        )
-        for member in range(len(model.parameters))
-    ]
-    target = model.target
+    model = stored.model
     return WeightsAnswer(
         model=stored.name,
         version=stored.version,
         inputs=list(inputs_of(model)),
-        members=members,
-        target=None if target is None else ScalerAnswer(center=target.center.tolist(), scale=target.scale.tolist()),
+        members=members_of(model, len(model.parameters)),
+        target=scaler_of(model),
     )
+
+
+def members_of(model: Model, most: int) -> list[MemberAnswer]:
+    """Give the weights of so many of a model's networks at most."""
+    network = model.network
+    activations = (*[network.hidden] * (len(network.sizes) - 2), network.output)
+    layers, tables = network.layers(model.parameters), network.tables(model.parameters)
+    return [
+        MemberAnswer(
+            layers=[_layer(layer, name, member) for layer, name in zip(layers, activations, strict=True)],
+            embeddings=[table[member].tolist() for table in tables] or None,
+        )
+        for member in range(min(most, len(model.parameters)))
+    ]
+
+
+def scaler_of(model: Model) -> ScalerAnswer | None:
+    """Tell how a target is scaled; None for classes."""
+    target = model.target
+    return None if target is None else ScalerAnswer(center=target.center.tolist(), scale=target.scale.tolist())
 
 
 def _layer(layer: Layer, activation: str, member: int) -> LayerAnswer:
@@ -121,7 +131,7 @@ def _layer(layer: Layer, activation: str, member: int) -> LayerAnswer:
     return LayerAnswer(activation=activation, W=layer.W[member].tolist(), b=None if b is None else b.tolist())
 
 
-def _columns(model: Model) -> list[Column]:
+def columns_of(model: Model) -> list[Column]:
     """Describe what a model takes."""
     levels = {column.name: list(column.levels) for column in model.columns}
     return [

@@ -1,17 +1,10 @@
-"""Answers about jobs: what they are, how far, and as it happens."""
+"""Answers about jobs: what they are, and how far."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from fastapi.sse import ServerSentEvent
-
 from app.api.job_schemas import Curves, JobDetail, ProgressEvent
-from app.errors import StorageError
 from app.jobs.job import Job, Point
-from app.jobs.jobs import Jobs
-
-LOOK_SECONDS = 0.1
 
 
 def job_detail(job: Job, most_points: int = 0) -> JobDetail:
@@ -62,31 +55,6 @@ def progress(job: Job, after: int = 0) -> list[ProgressEvent]:
                 )
             )
     return told
-
-
-async def events(jobs: Jobs, job: Job, after: int) -> AsyncIterator[ServerSentEvent]:
-    """Tell each state of a job, paused or not, and its progress after an epoch, until it is over or the service stops.
-
-    The id of an event of progress is its epoch.
-    """
-    state = None
-    while True:
-        if (job.state, job.paused) != state and not job.is_over:
-            state = job.state, job.paused
-            yield ServerSentEvent(event=job.state, data=job_detail(job))
-        for event in progress(job, after):
-            after = event.epoch
-            await asyncio.sleep(0)  # there may be many, and others are to be answered meanwhile
-            yield ServerSentEvent(event="progress", id=str(after), data=event)
-        if job.is_over or jobs.stopping:
-            break
-        await asyncio.sleep(LOOK_SECONDS)
-        try:
-            job = await jobs.get(job.id)
-        except StorageError:  # whoever follows connects again, and goes on after the last event
-            return
-    if job.is_over:
-        yield ServerSentEvent(event=job.state, data=job_detail(job))
 
 
 def _curves(points: Sequence[Point], most: int) -> Curves:

@@ -6,7 +6,9 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict
 
+from app.api.schemas import Column, InputAnswer, MemberAnswer, ScalerAnswer
 from app.docstrings import Described
+from app.engine.table import Label
 from app.jobs.job import State
 
 MOST_EPOCHS = 10_000_000
@@ -40,6 +42,15 @@ class Ending(BaseModel):
 
     keep_best: bool = False
     """Whether the best so far is kept, as a version that is marked partial."""
+
+
+class Following(BaseModel):
+    """What is told of a training as it happens, in the address."""
+
+    model_config = ConfigDict(**IN_ADDRESS, extra="forbid")
+
+    weights: bool = False
+    """Whether events `network` and `weights` show the network now and then while it learns, if it is small."""
 
 
 class Steps(BaseModel):
@@ -112,3 +123,25 @@ class ProgressEvent(BaseModel):
     validation_loss: float | None
     rows_per_second: float | None
     eta_seconds: float | None
+
+
+class NetworkEvent(BaseModel):
+    """What learns: how its inputs are made of columns, and how its answers become those of the target."""
+
+    model_config = LOOSE
+
+    columns: list[Column]
+    target: str | list[str]
+    labels: list[Label] | None
+    inputs: list[InputAnswer]
+    scaler: ScalerAnswer | None
+    """Null for classes."""
+
+
+class WeightsEvent(BaseModel):
+    """The weights after an epoch: of as many of the networks as are short enough to be sent often."""
+
+    model_config = LOOSE
+
+    epoch: int
+    members: list[MemberAnswer]

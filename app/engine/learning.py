@@ -19,7 +19,7 @@ from app.engine.ensemble import Folds, all_judge, deal
 from app.engine.examples import Examples, Streamed
 from app.engine.judgement import Judged, judged
 from app.engine.losses import LOSSES
-from app.engine.model import Model
+from app.engine.model import UNKNOWN, Model
 from app.engine.network import Network
 from app.engine.preprocessing import Encoder, places
 from app.engine.recipe import Recipe
@@ -124,6 +124,7 @@ def _trained(
     if more is not None:
         examples = Streamed(**vars(examples), more=more, encode=encoding.batch)
     before = None if start is None else float(course.measure(course.parameters, examples, examples.learnt).mean())
+    means.control.on_begin(model, lambda: means.device.fetch(course.parameters))
     solver = SOLVERS.get(str(training.optimizer))
     trained = descend(course, examples) if solver is None else solve(solver, course, examples)
     members = len(trained.parameters)
@@ -178,6 +179,7 @@ def _drawn(rows: TrainingRows, recipe: Recipe, known: Index, rng: Randomness) ->
         target=target,
         neighbours=Neighbours.fit(encoder, rows.X[known], classes),
         history=History(np.empty(0), np.empty(0)),
+        report=replace(UNKNOWN, rows=len(rows.X)),
         sources=rows.sources,
     )
 

@@ -35,6 +35,8 @@ class Note:
         """Where all attempts at the job leave their state."""
         self.word = path.stem
         """What names of files begin with that this attempt writes elsewhere."""
+        self.live = path.with_suffix(".live")
+        """Where the network is while it learns."""
 
     def read(self) -> list[Point]:
         """Give what was written so far."""

@@ -18,6 +18,7 @@ from app.errors import Cancelled, OrderDamaged
 from app.jobs import orders
 from app.jobs.checkpoints import Checkpoints
 from app.jobs.continuing import begun, wider, with_old_rows
+from app.jobs.live import LiveWriter
 from app.jobs.orders import Order
 from app.jobs.progress import Note, NoteWriter
 from app.jobs.sweeping import swept
@@ -79,7 +80,8 @@ def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoi
             datasets = DatasetFiles(workplace.root)
             more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
         start, lost = begun(order.start)
-        course = _Course(order, writer, checkpoints, {"device": workplace.device, "threads": threads, "more": more})
+        means = {"device": workplace.device, "threads": threads, "more": more}
+        course = _Course(order, writer, LiveWriter(note.live), checkpoints, means)
         model, memory = course.learnt(start)
     ends = Ends(order.rows) if more is None else more.ends
     if start.model is None:
@@ -111,6 +113,7 @@ class _Course:
 
     order: Order
     writer: NoteWriter
+    live: LiveWriter
     checkpoints: Checkpoints
     means: dict[str, Any]
 
@@ -141,8 +144,10 @@ class _Course:
         def tell(progress: Progress) -> None:
             epochs = runs * progress.epochs if self.order.sweep is None else self.order.sweep.epochs(progress.epochs)
             self.writer(progress._replace(epoch=before + progress.epoch, epochs=epochs))
+            self.live(self.writer.epoch, now=self.writer.until <= self.writer.epoch)
 
         control = Control(
+            on_begin=self.live.begin,
             on_epoch=tell,
             wish=lambda: WISHES[self.writer.wish],
             is_due=states.is_due,

@@ -94,9 +94,9 @@ async def _asked(client: httpx.AsyncClient, form: dict[str, str]) -> PlainPage:
     return document(answer + _question(model.json(), "", row))
 
 
-def _question(model: dict[str, Any], sentence: str, row: dict[str, str] | None = None) -> str:
+def _question(model: dict[str, Any], sentence: str | None, row: dict[str, str] | None = None) -> str:
     """Make the form that asks a model, as HTML."""
-    values = row or {column["name"]: column["example"] for column in model["columns"]}
+    values: dict[str, Any] = dict(row) if row else {column["name"]: column["example"] for column in model["columns"]}
     fields = "".join(
         f'<label for="c{place}">{escape(name)}</label>'
         f'<input id="c{place}" name="column.{escape(name)}" value="{escape("" if value is None else str(value))}">'

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.api import job_answers
 from app.api.answers import as_json
 from app.api.bodies import ShortBody
 from app.api.job_answers import job_detail
-from app.api.job_schemas import Ending, JobDetail, JobList, Steps
+from app.api.job_events import events as events_of
+from app.api.job_schemas import Ending, Following, JobDetail, JobList, Steps
 from app.api.parts import PartsOf
 from app.api.problems import documented
 from app.errors import InvalidRequest
@@ -79,13 +79,17 @@ async def step(parts: PartsOf, job_id: JobInPath, asked: Annotated[Steps, Query(
     return as_json(job_detail(await pausing.step(parts.jobs, job_id, asked.epochs)))
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=documented(404, 503))
+@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=documented(404, 422, 503))
 async def events(
     parts: PartsOf,
     job: Annotated[Job, Depends(one_job)],
+    asked: Annotated[Following, Query()],
     last_event_id: Annotated[str, Header(alias="Last-Event-ID")] = "",
 ) -> AsyncIterator[ServerSentEvent]:
-    """Follow a training as Server-Sent Events: its states, and its progress after the epoch that was seen last."""
+    """Follow a training as Server-Sent Events: its states, and its progress after the epoch that was seen last.
+
+    With `weights`, also the network: `network` says once what it is, `weights` how it is after an epoch.
+    """
     after = int(last_event_id) if EPOCH.fullmatch(last_event_id) else 0
-    async for event in job_answers.events(parts.jobs, job, after):
+    async for event in events_of(parts.jobs, job, after, shows_weights=asked.weights):
         yield event
