@@ -21,11 +21,13 @@ from app.engine.judgement import Judged, judged
 from app.engine.losses import LOSSES
 from app.engine.model import UNKNOWN, Model
 from app.engine.network import Network
+from app.engine.pairs import Pairs
 from app.engine.preprocessing import Encoder, places
 from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS, GaveUp, solve
 from app.engine.table import MoreRows, TrainingRows
 from app.engine.training import Course, History, Means, descend
+from app.engine.uncertainty import Misses
 from app.errors import Cancelled, Diverged, UnsuitableTarget
 from app.faults import MOST_FAULTS, Fault
 
@@ -179,6 +181,8 @@ def _drawn(rows: TrainingRows, recipe: Recipe, known: Index, rng: Randomness) ->
         target=target,
         neighbours=Neighbours.fit(encoder, rows.X[known], classes),
         history=History(np.empty(0), np.empty(0)),
+        misses=Misses.none(1 if labels else len(rows.targets)),
+        pairs=Pairs.none(len(labels) or len(rows.targets), len(rows.targets)),
         report=replace(UNKNOWN, rows=len(rows.X)),
         sources=rows.sources,
     )

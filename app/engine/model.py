@@ -73,7 +73,6 @@ class Report:
     """SHA-256 of the rows as they were learnt, whatever they were sent in; null where they came from a long dataset."""
 
 
-NOTHING_MISSED, NO_PAIRS = Misses.none(0), Pairs.none(0, 0)
 UNKNOWN = Report("", 0, 0, 0, 0.0, 0, (), "", 0.0, {})  # of a model that has not been measured yet
 
 
@@ -94,11 +93,11 @@ class Model:
     target: Scaler | None
     neighbours: Neighbours
     history: History
+    misses: Misses
+    pairs: Pairs
+    """Some of the rows that the metrics rest on: held out ones, where there were any, else those that were learnt."""
     temperature: float = 1.0
     """What the last layer's weighted sums are divided by where answers are probabilities."""
-    misses: Misses = NOTHING_MISSED
-    pairs: Pairs = NO_PAIRS
-    """Some of the rows that the metrics rest on: held out ones, where there were any, else those that were learnt."""
     report: Report = UNKNOWN
     sources: tuple[Source, ...] = ()
     """The columns as they were sent."""
