@@ -1,3 +1,10 @@
+FROM node:24-slim AS page
+WORKDIR /page
+COPY app/web/package.json app/web/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY app/web ./
+RUN npm run build
+
 FROM python:3.13-slim
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
@@ -12,7 +19,8 @@ RUN pip install --no-deps --require-hashes -r requirements.lock \
 # … and one for netlet.
 COPY pyproject.toml README.md LICENSE ./
 COPY app ./app
-RUN pip install --no-deps --no-build-isolation .
+COPY --from=page /page/built ./app/web/built
+RUN NETLET_SKIP_WEB=1 pip install --no-deps --no-build-isolation .
 
 USER 10001
 ENV NETLET_MODELS=/var/lib/netlet NETLET_HOST=0.0.0.0 NETLET_PORT=8000

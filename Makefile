@@ -1,5 +1,6 @@
 # Two commands do everything: `make run` and `make test`; `make bench` measures. All set up .venv from the locked requirements first.
 PYTHON ?= python3
+page = app/web/package-lock.json app/web/index.html $(shell find app/web/src -type f ! -name openapi.d.ts)
 pip = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 .PHONY: run test bench lock
@@ -7,14 +8,16 @@ run: .venv/run.done
 	.venv/bin/python -m app.cli demo
 
 test: .venv/test.done
+	tests/system_packages.sh
 	.venv/bin/python tests/check.py
 
 bench: .venv/run.done # with the peers: .venv/bin/python -m pip install '.[bench]'
 	.venv/bin/python -m benchmarks
 
-.venv/run.done: requirements.lock pyproject.toml
+.venv/run.done: requirements.lock requirements-node.lock pyproject.toml $(page)
 	$(PYTHON) -m venv .venv
 	$(pip) --require-hashes -r requirements.lock
+	.venv/bin/python app/web/build_page.py || $(pip) --require-hashes -r requirements-node.lock
 	$(pip) --no-build-isolation --editable .
 	touch $@
 
@@ -31,4 +34,5 @@ lock: # needs uv; writes no index addresses
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --group build --extra pictures -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group clients -o requirements-clients.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group clients-mlserver -o requirements-clients-mlserver.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group node -o requirements-node.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group test -c requirements.lock -o requirements-test.lock
