@@ -22,6 +22,7 @@ CHECKS = {
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
     "import contracts": ["lint-imports", "--no-logo"],
+    "types of the page": ["python", "-m", "tests.page_types"],
     "tests": ["coverage", "run", "-m", *TESTS, "-rsfE", "--durations=20"],
     "shapes of arrays": [*TESTS, "tests/engine", "--jaxtyping-packages=app.engine,beartype.beartype"],
     "tests on PostgreSQL": [*TESTS, "--database", "postgresql", *ON_POSTGRESQL],

@@ -25,7 +25,11 @@ class Event(NamedTuple):
 
 async def events(client: httpx.AsyncClient, job: str, **headers: str) -> list[Event]:
     """Follow a job to its end."""
-    text = (await client.get(f"/jobs/{job}/events", headers=headers)).raise_for_status().text
+    return events_in((await client.get(f"/jobs/{job}/events", headers=headers)).raise_for_status().text)
+
+
+def events_in(text: str) -> list[Event]:
+    """Read Server-Sent Events."""
     found = []
     for block in text.strip().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))

@@ -271,14 +271,6 @@ async def test_every_answer_carries_a_request_id(client: httpx.AsyncClient) -> N
     assert own.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_the_home_page_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
-    """Whoever opens the address in a browser finds it."""
-    response = await client.get("/", headers={"accept": "text/html,*/*;q=0.8"}, follow_redirects=True)
-
-    assert response.url.path == "/docs"
-    assert "swagger" in response.text.lower()
-
-
 async def test_the_documentation_needs_no_internet(client: httpx.AsyncClient) -> None:
     """Every file that /docs loads comes from this service."""
     page = (await client.get("/docs")).text

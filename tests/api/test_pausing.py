@@ -5,9 +5,11 @@ import json
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from tests.api.problem import problem
+from tests.api.test_jobs import events_in
 from tests.conftest import TUTORIAL
 
 
@@ -43,6 +45,46 @@ async def test_a_training_is_stepped_through(client: httpx.AsyncClient) -> None:
     assert (shown["status"], shown["paused"], shown["epoch"]) == ("running", True, 23)
     assert (resumed["paused"], ended["paused"], ended["status"]) == (False, False, "succeeded")
     assert (await client.get("/models/exam/versions/1")).json()["sha256"] == whole["sha256"]
+
+
+async def test_a_network_is_seen_while_it_learns(client: httpx.AsyncClient) -> None:
+    """Once what it is, then its weights after each step; answers that are computed from the last are the model's."""
+    job = await paused(client)
+    following = asyncio.create_task(client.get(f"/jobs/{job}/events", params={"weights": True}))
+    for _ in range(3):
+        await asked(client, job, "step", epochs=333)
+        await asyncio.sleep(0.3)
+    await asked(client, job, "step")
+    while (await client.get(f"/jobs/{job}")).json()["ended"] is None:  # noqa: ASYNC110 - HTTP has no event
+        await asyncio.sleep(0.02)
+
+    told = [event for event in events_in((await following).text) if event.kind in {"network", "weights"}]
+
+    weights = (await client.get("/models/exam/weights")).json()
+    network = told[0].data
+    assert [event.kind for event in told][:4] == ["network", "weights", "weights", "weights"]
+    assert [event.data["epoch"] for event in told[1:4]] == [333, 666, 999]
+    assert (network["inputs"], network["scaler"]) == (weights["inputs"], weights["target"])
+    assert (network["target"], network["labels"]) == ("score", None)
+    assert [column["name"] for column in network["columns"]] == ["hours_studied", "hours_slept"]
+    now, then = (np.array(each["members"][0]["layers"][0]["W"]) for each in (weights, told[3].data))
+    assert now.shape == then.shape
+    assert 0 < np.abs(now - then).max() < 0.01
+
+
+async def test_a_large_network_is_not_shown_while_it_learns(client: httpx.AsyncClient) -> None:
+    """Its progress is."""
+    body = TUTORIAL | {
+        "preset": None,
+        "network": {"hidden": [500, 100]},
+        "training": {"optimizer": "adam", "epochs": 30},
+    }
+    job = (await client.post("/train", params={"wait": 0}, json=body)).json()["job"]
+
+    told = events_in((await client.get(f"/jobs/{job}/events", params={"weights": True})).text)
+
+    assert {event.kind for event in told} <= {"queued", "running", "progress", "succeeded"}
+    assert told[-1].kind == "succeeded"
 
 
 async def test_a_paused_training_is_told_as_such(client: httpx.AsyncClient) -> None:

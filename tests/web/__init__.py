@@ -1,0 +1,1 @@
+"""The page: what is sent, and the story in a real browser."""
