@@ -50,10 +50,9 @@ def build() -> None:
     if found is None:
         message = f"There is no Node from 20.19 on. Install one, or {PACKAGE}."
         raise RuntimeError(message)
-    path = os.pathsep.join(
-        [str(Path(found[0]).parent), os.environ.get("PATH", "")]
-    )  # scripts of npm look for node there
-    for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
+    # Scripts of npm look for node in the path; what is run is ours, by the machine's own Node.
+    environment = {**os.environ, "PATH": os.pathsep.join([str(Path(found[0]).parent), os.environ.get("PATH", "")])}
+    for words in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
         subprocess.run([*found, *words], cwd=FOLDER, env=environment, check=True, stdout=sys.stderr)  # noqa: S603
     require_built(FOLDER / "built")
 
