@@ -2,7 +2,7 @@
 
 import "./pictures.css";
 
-import { shown, short } from "./format";
+import { shown } from "./format";
 import type { LayerValues, Weights } from "./network";
 
 interface Props {
@@ -28,10 +28,11 @@ interface Unit {
 
 type Layers = Weights["members"][number]["layers"];
 
+const rounded = new Intl.NumberFormat([...navigator.languages], { notation: "compact", maximumFractionDigits: 2 }).format;
 const MOST_UNITS = 16;
 const MOST_NUMBERED = 24;
 const RADIUS = 18;
-const MARGIN = 56;
+const MARGIN = 50;
 const WIDEST = 8;
 
 export function Diagram(props: Props) {
@@ -39,13 +40,13 @@ export function Diagram(props: Props) {
   const layers = weights.members[member]?.layers ?? [];
   const kept = [layers[0]?.W ?? [], ...layers.map((layer) => layer.W[0] ?? [])].map((units, place) => heaviest(units.length, place, layers));
   const height = Math.max(...kept.map(({ units }) => units.length)) * 58 + 36;
-  const width = Math.max(2 * MARGIN + layers.length * 120, Math.min(height * 1.2, 900));
+  const width = Math.max(2 * MARGIN + layers.length * 100, height * 0.9);
   const drawn = placed(props, kept.map(({ units }) => units), width, height);
   const left = kept.flatMap(({ left: count }, place) => (count ? [`${count} of ${nameOf(place, layers.length)}`] : []));
   return (
     <figure class="stack">
       <div class="scroll" tabIndex={0} role="region" aria-label="Diagram of the network">
-        <svg class="diagram" viewBox={`0 0 ${width} ${height}`} style={{ minWidth: `${width * 0.8}px`, maxWidth: `${width * 1.8}px` }} role="group" aria-label={`Units in each layer: ${kept.map(({ units, left: more }) => units.length + more).join(", ")}; answers ${targets.join(", ")}`}>
+        <svg class="diagram" viewBox={`0 0 ${width} ${height}`} style={{ minWidth: `${width * 0.7}px`, maxWidth: `${width * 1.8}px` }} role="group" aria-label={`Units in each layer: ${kept.map(({ units, left: more }) => units.length + more).join(", ")}; answers ${targets.join(", ")}`}>
           <Edges layers={layers} drawn={drawn} />
           {drawn.flat().map((unit) => <Node {...unit} {...props} />)}
         </svg>
@@ -117,7 +118,7 @@ function Edges({ layers, drawn }: { layers: Layers; drawn: Unit[][] }) {
               <line class={weight < 0 ? "minus" : "plus"} x1={one.x} y1={one.y} x2={other.x} y2={other.y} stroke-width={0.4 + ((WIDEST - 0.4) * Math.abs(weight)) / largest}>
                 <title>{`${labelOf(one)} to ${labelOf(other)}: ${shown(weight)}`}</title>
               </line>
-              {count <= MOST_NUMBERED && <text class="weight" x={one.x + along * (other.x - one.x)} y={one.y + along * (other.y - one.y) + 3}>{short(weight)}</text>}
+              {count <= MOST_NUMBERED && <text class="weight" x={one.x + along * (other.x - one.x)} y={one.y + along * (other.y - one.y) + 3}>{rounded(weight)}</text>}
             </>
           );
         }));
@@ -144,8 +145,8 @@ function Node(props: Unit & Pick<Props, "picked" | "onPick">) {
     <g class="unit" aria-label={label} {...button}>
       <title>{label}</title>
       <circle cx={x} cy={y} r={RADIUS} />
-      {a !== undefined && <text x={x} y={y + 3.5}>{short(a)}</text>}
-      {bias !== undefined && <text class="weight" x={x} y={y - RADIUS - 3}>b {short(bias)}</text>}
+      {a !== undefined && <text x={x} y={y + 3.5}>{rounded(a)}</text>}
+      {bias !== undefined && <text class="weight" x={x} y={y - RADIUS - 3}>b {rounded(bias)}</text>}
       {name && <text x={x} y={y + RADIUS + 12}>{name.length > 17 ? `${name.slice(0, 16)}…` : name}</text>}
     </g>
   );

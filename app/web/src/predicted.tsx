@@ -29,7 +29,7 @@ function Points({ alt, target, predicted, true: truth }: Scatter) {
   const at = (value: number) => 3 + (94 * (value - lowest)) / span;
   return (
     <div class="plot">
-      <span class="up">{target}, predicted</span>
+      <span class="up"><span>{shown(lowest)}</span><span>{target}, predicted</span><span>{shown(lowest + span)}</span></span>
       <svg viewBox="0 0 100 100" role="img" aria-label={alt}>
         <line class="truth" x1="3" y1="97" x2="97" y2="3" />
         {predicted.map((value, row) => (

@@ -5,7 +5,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { post, Problem, send } from "../api";
 import { Curve } from "../curve";
 import { Diagram } from "../diagram";
-import { duration, shown } from "../format";
+import { duration, short, shown } from "../format";
 import { link } from "../hooks";
 import { isKnown, layersOf, startRow, type Weights } from "../network";
 import { Action, Card, Failure, Field, Figures, Loading } from "../parts";
@@ -77,7 +77,7 @@ function Progress({ job, tell }: { job: Job; tell: (job: Job) => void }) {
           ["Epoch", job.epoch === null ? stage(job) : `${shown(job.epoch)} of ${shown(job.epochs)}`],
           ["Loss", shown(job.loss)],
           ["Validation loss", shown(job.validation_loss)],
-          ["Epochs a second", rate ? shown(Math.round(rate)) : "–"],
+          ["Epochs a second", rate ? short(rate) : "–"],
           ["Time left", job.ended || job.paused || job.eta_seconds === null ? "–" : `at most ${duration(job.eta_seconds)}`],
         ]}
       />
@@ -133,7 +133,7 @@ function Spoken({ training, job }: { training: Training; job: Job }) {
   latest.current = job;
   const now = () => {
     const { epoch, epochs, loss, status, paused, ended } = latest.current;
-    const state = ended ? `The training has ${status}.` : isLost ? "The connection was lost." : paused ? "Paused." : "";
+    const state = ended ? `The training is over: ${status}.` : isLost ? "The connection was lost." : paused ? "Paused." : "";
     say(`${state} ${epoch === null ? stage(latest.current) : `Epoch ${shown(epoch)} of ${shown(epochs)}, loss ${shown(loss)}.`}`);
   };
   useEffect(() => {
@@ -146,16 +146,17 @@ function Spoken({ training, job }: { training: Training; job: Job }) {
 
 function Pictures({ training, job }: { training: Training; job: Job }) {
   const { network, weights } = training;
+  const isShown = network && weights && isKnown(weights);
   const lines = useMemo(() => linesOf(training), [training]);
   return (
     <div class="watch">
-      <Card title="Loss" class="wide">
+      <Card title="Loss" class={isShown || job.version !== null ? "" : "wide"}>
         <Curve lines={lines} />
       </Card>
-      {network && weights && isKnown(weights) ? (
+      {isShown ? (
         <Learning network={network} weights={weights} />
       ) : (
-        <p class="muted">{job.ended ? "" : "The network and its answers are shown here as they change, where it is small and takes long enough."}</p>
+        !job.ended && <p class="muted">The network and its answers are shown here as they change, where it is small and takes long enough.</p>
       )}
       {job.ended && job.version !== null && (
         <Card title="Predicted against true">
