@@ -53,7 +53,7 @@ function useDrawn(lines: Line[], isLog: boolean) {
     const element = holder.current;
     if (!element) return;
     let isGone = false;
-    const size = () => ({ width: Math.max(200, element.clientWidth), height: Math.min(420, Math.max(220, element.clientWidth / 2.2)) });
+    const size = () => ({ width: Math.max(200, element.clientWidth), height: Math.min(420, Math.max(220, element.clientWidth / 1.6)) });
     const watching = new ResizeObserver(() => plot.current?.setSize(size()));
     import("uplot").then(({ default: Plot }) => {
       if (isGone) return;

@@ -28,7 +28,7 @@ interface Unit {
 
 type Layers = Weights["members"][number]["layers"];
 
-const rounded = new Intl.NumberFormat([...navigator.languages], { notation: "compact", maximumFractionDigits: 2 }).format;
+const rounded = new Intl.NumberFormat([...navigator.languages], { notation: "compact", maximumFractionDigits: 2, signDisplay: "negative" }).format;
 const MOST_UNITS = 16;
 const MOST_NUMBERED = 24;
 const RADIUS = 18;
@@ -39,14 +39,16 @@ export function Diagram(props: Props) {
   const { weights, member = 0, targets } = props;
   const layers = weights.members[member]?.layers ?? [];
   const kept = [layers[0]?.W ?? [], ...layers.map((layer) => layer.W[0] ?? [])].map((units, place) => heaviest(units.length, place, layers));
-  const height = Math.max(...kept.map(({ units }) => units.length)) * 58 + 36;
-  const width = Math.max(2 * MARGIN + layers.length * 100, height * 0.9);
+  const most = Math.max(...kept.map(({ units }) => units.length));
+  const height = most * (most > 8 ? 46 : 58) + 36;
+  const least = 2 * MARGIN + layers.length * 100;
+  const width = Math.max(least, Math.min(height * 0.9, least * 1.4));
   const drawn = placed(props, kept.map(({ units }) => units), width, height);
   const left = kept.flatMap(({ left: count }, place) => (count ? [`${count} of ${nameOf(place, layers.length)}`] : []));
   return (
     <figure class="stack">
       <div class="scroll" tabIndex={0} role="region" aria-label="Diagram of the network">
-        <svg class="diagram" viewBox={`0 0 ${width} ${height}`} style={{ minWidth: `${width * 0.7}px`, maxWidth: `${width * 1.8}px` }} role="group" aria-label={`Units in each layer: ${kept.map(({ units, left: more }) => units.length + more).join(", ")}; answers ${targets.join(", ")}`}>
+        <svg class="diagram" viewBox={`0 0 ${width} ${height}`} style={{ minWidth: `${least * 0.7}px`, maxWidth: `${width * 1.8}px` }} role="group" aria-label={`Units in each layer: ${kept.map(({ units, left: more }) => units.length + more).join(", ")}; answers ${targets.join(", ")}`}>
           <Edges layers={layers} drawn={drawn} />
           {drawn.flat().map((unit) => <Node {...unit} {...props} />)}
         </svg>

@@ -129,6 +129,7 @@ function Ended({ job }: { job: Job }) {
 function Spoken({ training, job }: { training: Training; job: Job }) {
   const [sentence, say] = useState("");
   const { isLost } = training;
+  const wasLost = useRef(false);
   const latest = useRef(job);
   latest.current = job;
   const now = () => {
@@ -137,7 +138,9 @@ function Spoken({ training, job }: { training: Training; job: Job }) {
     say(`${state} ${epoch === null ? stage(latest.current) : `Epoch ${shown(epoch)} of ${shown(epochs)}, loss ${shown(loss)}.`}`);
   };
   useEffect(() => {
-    now();
+    if (wasLost.current && !isLost) say("The connection is there again; nothing was missed.");
+    else now();
+    wasLost.current = isLost;
     const timer = setInterval(now, SPOKEN_MS);
     return () => clearInterval(timer);
   }, [isLost, job.paused, job.ended]);
