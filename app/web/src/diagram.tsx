@@ -142,7 +142,7 @@ function Node(props: Unit & Pick<Props, "picked" | "onPick">) {
     pick();
   };
   const isButton = onPick && layer >= 0;
-  const button = isButton ? { role: "button" as const, tabIndex: 0, "aria-pressed": picked?.layer === layer && picked.unit === unit, onClick: pick, onKeyDown: byKey } : { role: "img" as const };
+  const button = isButton ? { role: "button" as const, tabindex: 0, "aria-pressed": picked?.layer === layer && picked.unit === unit, onClick: pick, onKeyDown: byKey } : { role: "img" as const };
   return (
     <g class="unit" aria-label={label} {...button}>
       <title>{label}</title>
