@@ -69,11 +69,11 @@ async function problemOf(response: Response): Promise<Problem> {
 export const get = async <T>(route: string, signal?: AbortSignal): Promise<T> =>
   (await ask(route, signal ? { signal } : {})).json();
 
-export async function send<T>(method: string, route: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+export async function send<T>(method: string, route: string, body?: unknown, signal?: AbortSignal, more: Record<string, string> = {}): Promise<T> {
   const options: RequestInit = { method };
   if (body !== undefined) options.body = JSON.stringify(body);
   if (signal) options.signal = signal;
-  const response = await ask(route, { ...options, headers: { "content-type": "application/json" } });
+  const response = await ask(route, { ...options, headers: { "content-type": "application/json", ...more } });
   return response.status === 204 ? (undefined as T) : response.json();
 }
 

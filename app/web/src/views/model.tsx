@@ -1,3 +1,109 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+
+import { get, versionPath, type Schemas } from "../api";
+import { Curve } from "../curve";
+import { shown, when } from "../format";
+import { link, useLoaded } from "../hooks";
+import { isKnown, startRow, tellLevels, type Row, type Weights } from "../network";
+import { Card, Failure, Figures, Loading } from "../parts";
+import { Predicted } from "../predicted";
+import { TUTORIAL_QUESTION } from "../setup";
+import { Surface } from "../surface";
+import { Ask } from "./ask";
+import { Inside } from "./inside";
+import { TakeAway } from "./take";
+import { Versions } from "./versions";
+
+type Model = Schemas["OneVersion"];
+
 export default function View({ words }: { words: string[] }) {
-  return <h1>model {words.join(" ")}</h1>;
+  const [name = "", version] = words;
+  const path = version ? versionPath(name, version) : `models/${encodeURIComponent(name)}`;
+  const { value: model, error } = useLoaded((signal) => get<Model>(path, signal), [path]);
+  useEffect(() => {
+    if (model) document.title = `${model.reference} · netlet`;
+  }, [model]);
+  if (!model) return error ? <Missing name={name} error={error} /> : <Loading />;
+  return <Shown key={model.reference} model={model} />;
+}
+
+function Missing({ name, error }: { name: string; error: unknown }) {
+  return (
+    <>
+      <h1>{name}</h1>
+      <Failure error={error} />
+      <p><a href={link("models")}>All models</a></p>
+    </>
+  );
+}
+
+function Shown({ model }: { model: Model }) {
+  const [row, setRow] = useState(() => firstRow(model));
+  const path = versionPath(model.model, model.version);
+  const { value: weights } = useLoaded(async (signal) => {
+    const told = await get<Weights>(`${path}/weights`, signal);
+    tellLevels(told, model.columns);
+    return told;
+  }, [path]);
+  const targets = useMemo(() => [model.target].flat(), [model]);
+  return (
+    <>
+      <header class="between">
+        <h1>{model.model} <span class="chip">version {model.version}</span></h1>
+        <p class="muted">{model.columns.map(({ name }) => name).join(", ")} → {targets.join(", ")} · {when(model.created)}</p>
+      </header>
+      <Ask model={model} row={row} onRow={setRow} />
+      <div class="columns">
+        <Learning model={model} path={path} />
+        {weights && isKnown(weights) && (
+          <Card title="Answers over two columns">
+            <Surface weights={weights} columns={model.columns} row={row} labels={model.labels} targets={targets} />
+          </Card>
+        )}
+        <Card title="Predicted and true"><Predicted name={model.model} version={model.version} /></Card>
+      </div>
+      {weights && isKnown(weights) && <Inside model={model} weights={weights} row={row} />}
+      <TakeAway model={model} row={row} />
+      <Versions name={model.model} version={model.version} />
+    </>
+  );
+}
+
+/** The tutorial's own question where that is what a model is about, else a row of its table. */
+function firstRow(model: Model): Row {
+  const isTutorial = model.columns.length === 2 && model.columns.every(({ name }) => name in TUTORIAL_QUESTION);
+  return isTutorial ? { ...TUTORIAL_QUESTION } : startRow(model.columns);
+}
+
+function Learning({ model, path }: { model: Model; path: string }) {
+  const { value: history, error } = useLoaded((signal) => get<Schemas["HistoryAnswer"]>(`${path}/history?max_points=1000`, signal), [path]);
+  const { report } = model;
+  const metrics = Object.entries(report.metrics.validation ?? report.metrics.training ?? {});
+  const numbers = metrics.filter((each): each is [string, number] => typeof each[1] === "number");
+  return (
+    <Card title="How it learnt">
+      <p>{report.choice}</p>
+      {report.warnings?.map((warning) => <p class="note">{warning}</p>)}
+      <Failure error={error} />
+      {history && history.epochs.length > 1 && (
+        <Curve
+          lines={[
+            { name: "loss", epochs: history.epochs, values: history.loss },
+            ...(history.validation_loss ? [{ name: "validation loss", epochs: history.epochs, values: history.validation_loss, dashed: true }] : []),
+          ]}
+        />
+      )}
+      <Figures
+        of={[
+          ["Rows", shown(report.rows)],
+          ["Epochs", shown(report.epochs)],
+          ["Parameters", shown(report.parameters)],
+          ...numbers.map(([name, value]): [string, string] => [name.replaceAll("_", " "), shown(value)]),
+        ]}
+      />
+      <p class="muted">
+        {report.metrics.validation ? `Measured on ${report.rows_held_out} rows that were not learnt from.` : "Measured on the rows that were learnt: none were held out."}
+      </p>
+    </Card>
+  );
 }

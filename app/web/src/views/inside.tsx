@@ -1,0 +1,213 @@
+/** Look inside: each unit's arithmetic for the row that is asked, and one step of learning, followed in its order. */
+
+import "./inside.css";
+
+import { useState } from "preact/hooks";
+
+import { post, versionPath, type Schemas } from "../api";
+import { Diagram } from "../diagram";
+import { allDigits, shown } from "../format";
+import { useDoing } from "../hooks";
+import { layersOf, type Row, type Weights } from "../network";
+import { Card, Failure, Field } from "../parts";
+
+type Model = Schemas["OneVersion"];
+type Trace = Schemas["TraceAnswer"];
+type Way = ReturnType<typeof layersOf>;
+
+interface Picked {
+  layer: number;
+  unit: number;
+}
+
+const FORMULAS: Record<string, string> = {
+  sigmoid: "1 / (1 + e⁻ᶻ)",
+  tanh: "tanh z",
+  relu: "z if z > 0, else 0",
+  leaky_relu: "z if z > 0, else 0.01 z",
+  elu: "z if z > 0, else eᶻ − 1",
+  silu: "z / (1 + e⁻ᶻ)",
+  softplus: "ln(1 + eᶻ)",
+  exponential: "eᶻ",
+  identity: "z",
+  softmax: "eᶻ over the sum of all eᶻ of the layer",
+};
+const MOST_TERMS = 24;
+
+export function Inside({ model, weights, row }: { model: Model; weights: Weights; row: Row }) {
+  const [member, setMember] = useState(0);
+  const [picked, pick] = useState<Picked>({ layer: 0, unit: 0 });
+  const way = layersOf(weights, row, member);
+  const targets = model.labels && model.labels.length > 2 ? model.labels.map(String) : [model.target].flat();
+  const chooser = weights.members.length > 1 && (
+    <Field label="Network">
+      <select value={member} onChange={(event) => setMember(Number(event.currentTarget.value))}>
+        {weights.members.map((_, index) => <option value={index}>{index + 1} of {weights.members.length}</option>)}
+      </select>
+    </Field>
+  );
+  return (
+    <Card title="Look inside" tools={chooser}>
+      <p class="muted">Choose a unit to see its arithmetic for the row above{weights.members.length > 1 && "; the answer is the mean of all networks"}.</p>
+      <div class="columns">
+        <Diagram
+          weights={weights}
+          columns={weights.inputs.map(({ column }) => column)}
+          targets={targets}
+          values={way}
+          picked={picked}
+          onPick={(layer, unit) => pick({ layer, unit })}
+          member={member}
+        />
+        <Arithmetic weights={weights} row={row} member={member} way={way} picked={picked} model={model} />
+      </div>
+      <Step model={model} weights={weights} row={row} member={member} picked={picked} />
+    </Card>
+  );
+}
+
+/** What a unit computes, written out. */
+function Arithmetic({ weights, row, member, way, picked, model }: { weights: Weights; row: Row; member: number; way: Way; picked: Picked; model: Model }) {
+  const layer = weights.members[member]?.layers[picked.layer];
+  const values = way.layers[picked.layer];
+  if (!layer || !values) return null;
+  const before = picked.layer ? (way.layers[picked.layer - 1]?.a ?? []) : way.inputs;
+  const terms = before.map((value, from) => ({ value, weight: layer.W[from]?.[picked.unit] ?? 0 }));
+  const bias = layer.b?.[picked.unit];
+  const isLast = picked.layer === way.layers.length - 1;
+  const z = values.z[picked.unit] ?? 0;
+  const a = values.a[picked.unit] ?? 0;
+  const target = weights.target;
+  return (
+    <div class="stack arithmetic">
+      <h3>{isLast ? "The output" : `Unit ${picked.unit + 1} of hidden layer ${picked.layer + 1}`}</h3>
+      {picked.layer === 0 && <Inputs weights={weights} row={row} way={way} />}
+      <p class="number">
+        z = {terms.slice(0, MOST_TERMS).map(({ value, weight }, index) => <>{index > 0 && " + "}{signed(value)} · {signed(weight)}</>)}
+        {terms.length > MOST_TERMS && <> + {terms.length - MOST_TERMS} more products</>}
+        {bias !== undefined && <> + {signed(bias)}</>} = <strong>{shown(z)}</strong>
+      </p>
+      <p class="number">
+        a = {FORMULAS[layer.activation] ?? layer.activation} = <strong>{shown(a)}</strong>
+      </p>
+      {isLast && target && (
+        <p class="number">
+          {[model.target].flat()[picked.unit]} = {signed(a)} · {shown(target.scale[picked.unit])} + {signed(target.center[picked.unit] ?? 0)} ={" "}
+          <strong>{shown(a * (target.scale[picked.unit] ?? 1) + (target.center[picked.unit] ?? 0))}</strong>
+          {weights.members.length > 1 && " (this network alone)"}
+        </p>
+      )}
+      <details>
+        <summary>All digits</summary>
+        <p class="number">z = {allDigits(z)}<br />a = {allDigits(a)}</p>
+      </details>
+    </div>
+  );
+}
+
+const signed = (value: number): string => (value < 0 ? `(${shown(value)})` : shown(value));
+
+/** How each input is made of a column. */
+function Inputs({ weights, row, way }: { weights: Weights; row: Row; way: Way }) {
+  const scaled = weights.inputs.slice(0, MOST_TERMS);
+  return (
+    <ul class="number plain">
+      {scaled.map((input, index) => (
+        <li>
+          {input.made === "scaled" ? (
+            <>
+              {input.column}: ({shown(row[input.column] ?? input.fill)} − {signed(input.center ?? 0)}) / {shown(input.scale)}
+              {input.clip ? ", made gentler where it is extreme," : ""} = {shown(way.inputs[index])}
+            </>
+          ) : (
+            <>{input.column} ({input.made}{input.level === undefined || input.level === null ? "" : ` ${String(input.level)}`}) = {shown(way.inputs[index])}</>
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const STAGES = ["Forward", "Error", "Delta", "Update"];
+
+/** One step of gradient descent on one row whose true answer is known, stage by stage. */
+function Step({ model, weights, row, member, picked }: { model: Model; weights: Weights; row: Row; member: number; picked: Picked }) {
+  const [truth, setTruth] = useState("");
+  const [trace, setTrace] = useState<Trace>();
+  const [stage, setStage] = useState(0);
+  const doing = useDoing();
+  const ask = (event: Event) => {
+    event.preventDefault();
+    void doing.run(async () => {
+      const y = truth.trim() === "" || model.labels ? truth : Number(truth);
+      setTrace(await post<Trace>(`${versionPath(model.model, model.version)}/trace`, { row, y }));
+      setStage(0);
+    });
+  };
+  return (
+    <details class="stack">
+      <summary>Follow one step of learning</summary>
+      <form class="row" onSubmit={ask}>
+        <Field label={`The true ${[model.target].flat().join(", ")} of this row`}>
+          <input required value={truth} onInput={(event) => setTruth(event.currentTarget.value)} />
+        </Field>
+        <button aria-busy={doing.busy}>Follow it</button>
+      </form>
+      <Failure error={doing.error} />
+      {trace && (
+        <>
+          <div class="row" role="group" aria-label="Stages of a step, in their order">
+            {STAGES.map((name, index) => (
+              <button type="button" class="small" aria-pressed={stage === index} onClick={() => setStage(index)}>{index + 1}. {name}</button>
+            ))}
+            <button type="button" class="small primary" disabled={stage === STAGES.length - 1} onClick={() => setStage(stage + 1)}>Next</button>
+          </div>
+          <div aria-live="polite"><Stage stage={stage} trace={trace} weights={weights} member={member} picked={picked} rate={model.training.learning_rate ?? 0.1} /></div>
+        </>
+      )}
+    </details>
+  );
+}
+
+function Stage({ stage, trace, weights, member, picked, rate }: { stage: number; trace: Trace; weights: Weights; member: number; picked: Picked; rate: number }) {
+  const way = trace.members[member];
+  const layer = way?.layers[picked.layer];
+  if (!way || !layer) return null;
+  const outputs = way.layers.at(-1)?.a ?? [];
+  switch (stage) {
+    case 0:
+      return (
+        <ol class="number">
+          <li>inputs: {shown(way.inputs)}</li>
+          {way.layers.map((each) => <li>z = {shown(each.z)}; a = {each.activation}(z) = {shown(each.a)}</li>)}
+        </ol>
+      );
+    case 1:
+      return (
+        <p class="number">
+          {outputs.map((a, unit) => <>truth − answer = {signed(trace.y?.[unit] ?? 0)} − {signed(a)} = <strong>{shown((trace.y?.[unit] ?? 0) - a)}</strong><br /></>)}
+          loss = {shown(way.loss)}
+        </p>
+      );
+    case 2:
+      return (
+        <>
+          <p class="muted">Delta is how the loss changes with each z; it goes back from the last layer to the first.</p>
+          <ol class="number" reversed>
+            {way.layers.map((each, index) => ({ each, number: index + 1 })).reverse().map(({ each }) => <li>delta = {shown(each.delta)}</li>)}
+          </ol>
+        </>
+      );
+    default:
+      return (
+        <ul class="number plain">
+          {(layer.slope_W ?? []).slice(0, MOST_TERMS).map((slopes, from) => {
+            const w = weights.members[member]?.layers[picked.layer]?.W[from]?.[picked.unit] ?? 0;
+            const slope = slopes[picked.unit] ?? 0;
+            return <li>w{from + 1}: {signed(w)} − {shown(rate)} · {signed(slope)} = <strong>{shown(w - rate * slope)}</strong></li>;
+          })}
+          <li class="muted">of the unit that is chosen, by plain gradient descent at rate {shown(rate)}</li>
+        </ul>
+      );
+  }
+}
