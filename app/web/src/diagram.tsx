@@ -106,25 +106,24 @@ function inputNames({ inputs, members }: Weights, member: number): string[] {
 }
 
 function Edges({ layers, drawn }: { layers: Layers; drawn: Unit[][] }) {
-  const count = drawn.reduce((sum, units, place) => sum + units.length * (drawn[place + 1]?.length ?? 0), 0);
+  const edges = layers.flatMap(({ W }, place) => {
+    const [from = [], to = []] = [drawn[place], drawn[place + 1]];
+    const largest = from.reduce((most, one) => to.reduce((so, other) => Math.max(so, Math.abs(W[one.unit]?.[other.unit] ?? 0)), most), 1e-12);
+    return from.flatMap((one, row) => {
+      const along = from.length > 1 ? 0.3 + (0.4 * row) / (from.length - 1) : 0.5;
+      return to.map((other) => ({ one, other, along, weight: W[one.unit]?.[other.unit] ?? 0, largest }));
+    });
+  });
   return (
     <>
-      {layers.map(({ W }, place) => {
-        const [from = [], to = []] = [drawn[place], drawn[place + 1]];
-        const largest = from.reduce((most, one) => to.reduce((so, other) => Math.max(so, Math.abs(W[one.unit]?.[other.unit] ?? 0)), most), 1e-12);
-        return from.flatMap((one, row) => to.map((other) => {
-          const weight = W[one.unit]?.[other.unit] ?? 0;
-          const along = from.length > 1 ? 0.3 + (0.4 * row) / (from.length - 1) : 0.5;
-          return (
-            <>
-              <line class={weight < 0 ? "minus" : "plus"} x1={one.x} y1={one.y} x2={other.x} y2={other.y} stroke-width={0.4 + ((WIDEST - 0.4) * Math.abs(weight)) / largest}>
-                <title>{`${labelOf(one)} to ${labelOf(other)}: ${shown(weight)}`}</title>
-              </line>
-              {count <= MOST_NUMBERED && <text class="weight" x={one.x + along * (other.x - one.x)} y={one.y + along * (other.y - one.y) + 3}>{rounded(weight)}</text>}
-            </>
-          );
-        }));
-      })}
+      {edges.map(({ one, other, weight, largest }) => (
+        <line class={weight < 0 ? "minus" : "plus"} x1={one.x} y1={one.y} x2={other.x} y2={other.y} stroke-width={0.4 + ((WIDEST - 0.4) * Math.abs(weight)) / largest}>
+          <title>{`${labelOf(one)} to ${labelOf(other)}: ${shown(weight)}`}</title>
+        </line>
+      ))}
+      {edges.length <= MOST_NUMBERED && edges.map(({ one, other, along, weight }) => (
+        <text class="weight" x={one.x + along * (other.x - one.x)} y={one.y + along * (other.y - one.y) + 3}>{rounded(weight)}</text>
+      ))}
     </>
   );
 }

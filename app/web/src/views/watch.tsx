@@ -99,8 +99,8 @@ function Controls({ job, tell }: { job: Job; tell: (job: Job) => void }) {
       {job.paused ? <Action class="primary" work={steer("resume")}>Resume</Action> : <Action work={steer("pause")}>Pause</Action>}
       <span class="row steps" role="group" aria-label="Steps of a paused training">
         {STEPS.map((epochs) => (
-          <Action disabled={!job.paused} work={steer(`step?epochs=${epochs}`)} aria-label={`Step ${epochs} epochs`}>
-            {epochs === 1 ? "Step 1" : `+${epochs}`}
+          <Action disabled={!job.paused} work={steer(`step?epochs=${epochs}`)} aria-label={`Step ${epochs} epoch${epochs > 1 ? "s" : ""}`}>
+            {epochs > 1 ? epochs : "Step 1"}
           </Action>
         ))}
       </span>
