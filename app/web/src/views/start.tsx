@@ -106,7 +106,7 @@ function SettingUp({ setUp }: { setUp: SetUp }) {
             onKinds={(kinds) => setSource({ ...source, kinds })} />
         </form>
       </Card>
-      <Card title="Columns" class="wide">
+      <Card title="Columns">
         <Failure error={error instanceof Problem && error.status === GONE ? gone : error} />
         {!error && (last ? (
           <div class={isStale ? "stack stale" : "stack"} aria-busy={isStale}>
