@@ -24,7 +24,7 @@ export function Card({ title, tools, children, ...rest }: Children & { title: st
 
 /** What went wrong, in words, with what to do and an id to quote. */
 export function Failure({ error }: { error: unknown }) {
-  if (error === undefined || error === null) return null;
+  if (!error) return null;
   const problem = error instanceof Problem ? error : new Problem(0, "Something went wrong in this page", String(error));
   if (problem.status === 401) return <SignIn />;
   return (
@@ -41,6 +41,7 @@ export function Failure({ error }: { error: unknown }) {
           ))}
         </ul>
       )}
+      {problem.faults.some((fault) => fault.row !== undefined) && <small>The first row is row 0.</small>}
       {problem.requestId && <small>Request {problem.requestId}</small>}
     </div>
   );

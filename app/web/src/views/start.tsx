@@ -72,6 +72,7 @@ function SettingUp({ setUp }: { setUp: SetUp }) {
   const [ticked, setPreset] = useState(setUp.dataset ? setUp.preset === "tutorial" : undefined);
   const { last, error, isStale } = useUnderstood(source);
   const training = useDoing();
+  const [tried, setTried] = useState<Source>();
 
   const columns = last?.columns ?? [];
   const target = targetIn(columns, chosen);
@@ -87,6 +88,7 @@ function SettingUp({ setUp }: { setUp: SetUp }) {
     const form = new FormData(event.currentTarget);
     const { kinds } = source;
     const begin = { ...settingsOf(form, setUp), ...(name && { name }), ...(preset && { preset: "tutorial" }), ...(!isEmpty(kinds) && { kinds }) };
+    setTried(source);
     void training.run(() => train(source, begin, chosen, form.has("paused")));
   };
 
@@ -101,12 +103,12 @@ function SettingUp({ setUp }: { setUp: SetUp }) {
               onInput={(event) => setName(event.currentTarget.value)} />
           </Field>
           <button class="primary train" disabled={training.busy} aria-busy={training.busy}>Train</button>
-          <Failure error={training.error} />
+          <Failure error={tried === source && training.error} />
           <Settings setUp={setUp} preset={preset} onPreset={setPreset} columns={columns.map((column) => column.name)} kinds={source.kinds}
             onKinds={(kinds) => setSource({ ...source, kinds })} />
         </form>
       </Card>
-      <Card title="Columns" class="wide">
+      <Card title="Columns">
         <Failure error={error instanceof Problem && error.status === GONE ? gone : error} />
         {!error && (last ? (
           <div class={isStale ? "stack stale" : "stack"} aria-busy={isStale}>

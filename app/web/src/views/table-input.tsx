@@ -37,7 +37,7 @@ export function TableInput({ source, onSource }: Props) {
         <div class="row">
           <label class="button file">
             Choose a file
-            <input type="file" class="unseen" accept=".csv,.tsv,.txt,.json,.ndjson,.jsonl,.parquet,.arrow,.npy" onChange={(event) => read(event.currentTarget.files?.[0])} />
+            <input type="file" class="unseen" accept=".csv,.tsv,.txt,.json,.ndjson,.parquet" onChange={(event) => read(event.currentTarget.files?.[0])} />
           </label>
           {source.text !== TUTORIAL && <button type="button" onClick={() => onSource(tutorial)}>Back to the example</button>}
           <KeptTables source={source} onSource={onSource} />
@@ -58,7 +58,7 @@ function Text({ source, text, onSource }: Props & { text: string }) {
   };
   return (
     <Field label="A line of names, then a line for each row" hint="Type here, paste from a spreadsheet, or drop a file anywhere on this card.">
-      <textarea rows={8} spellcheck={false} wrap="off" value={text} onPaste={paste} onInput={(event) => onSource(edited(source, event.currentTarget.value))} />
+      <textarea rows={6} spellcheck={false} wrap="off" value={text} onPaste={paste} onInput={(event) => onSource(edited(source, event.currentTarget.value))} />
     </Field>
   );
 }

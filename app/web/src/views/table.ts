@@ -24,10 +24,7 @@ const CSV = "text/csv";
 const TYPES: Record<string, string> = {
   json: "application/json",
   ndjson: "application/x-ndjson",
-  jsonl: "application/x-ndjson",
   parquet: "application/vnd.apache.parquet",
-  arrow: "application/vnd.apache.arrow.file",
-  npy: "application/x-npy",
 };
 
 export const tutorial: Source = { suggests: "exam", kinds: {}, text: TUTORIAL };
@@ -84,19 +81,16 @@ export function warnings({ rows, columns }: Understood, targets: string[]): stri
   return told;
 }
 
-function ofColumn(column: Summary, rows: number, isTarget: boolean): string[] {
-  const { name, missing_share: missing } = column;
+function ofColumn({ name, kind, missing_share, histogram, level_count, lowest, highest }: Summary, rows: number, isTarget: boolean): string[] {
   const told: string[] = [];
-  const slips = column.histogram ? Math.round(rows * (1 - missing)) - column.histogram.counts.reduce((sum, count) => sum + count, 0) : 0;
-  if (slips > 0) told.push(`${name} has ${shown(slips)} ${slips > 1 ? "values that are" : "value that is"} no number: mend them, or say in Settings that it is a category.`);
-  if (isTarget && missing) told.push(`${name} is to be learnt but lacks in ${share(missing)} of the rows: leave those rows out, or choose another target.`);
-  else if (missing > 0.5) told.push(`${name} lacks in ${share(missing)} of the rows: leave it out if it says little.`);
-  if (missing < 1 && isConstant(column)) {
-    told.push(isTarget ? `${name} has one value, so every answer will be that: choose another target.` : `${name} has one value, of which nothing can be learnt: leave it out, or add rows that differ.`);
-  } else if (!isTarget && rows >= FEW_ROWS && column.kind === "category" && (column.level_count ?? rows) > 0.9 * rows) {
-    told.push(`${name} differs in nearly every row, as a name or number of a row does: leave it out.`);
+  const slips = histogram ? Math.round(rows * (1 - missing_share)) - histogram.counts.reduce((sum, count) => sum + count, 0) : 0;
+  if (slips > 0) told.push(`${shown(slips)} of its values are no numbers: mend them, or say in Settings that it is a category.`);
+  if (missing_share && isTarget) told.push(`it is to be learnt but is missing in ${share(missing_share)} of the rows: leave those rows out.`);
+  else if (missing_share > 0.5) told.push(`it is missing in ${share(missing_share)} of the rows: leave it out if it says little.`);
+  if (level_count === 1 || (lowest != null && lowest === highest)) {
+    told.push(`it has one value, ${isTarget ? "which every answer will be: choose another target" : "of which nothing can be learnt: leave it out"}, or add rows that differ.`);
+  } else if (!isTarget && rows >= FEW_ROWS && kind === "category" && (level_count ?? rows) > 0.9 * rows) {
+    told.push("it differs in nearly every row, as the name of a row does: leave it out.");
   }
-  return told;
+  return told.map((words) => `${name}: ${words}`);
 }
-
-const isConstant = ({ lowest, highest, level_count }: Summary): boolean => level_count === 1 || (lowest != null && lowest === highest);
