@@ -25,6 +25,7 @@ interface Scale {
 const COLOURS = ["positive", "negative", "ink", "muted"];
 const MOST_ROWS = 20;
 const LEFT = 72;
+const RIGHT = 26;
 const BOTTOM = 26;
 const TOP = 10;
 const PIXELS_BETWEEN = { across: 90, up: 44 };
@@ -52,7 +53,7 @@ function Drawn({ lines, isLog }: { lines: Line[]; isLog: boolean }) {
   const [pointed, point] = useState<number>();
   const height = Math.min(420, Math.max(220, width / 1.8));
   const [epochs, ...columns] = aligned(lines);
-  const x = scaleOf([epochs[0] ?? 0, epochs.at(-1) ?? 1], LEFT, width - 12, false, PIXELS_BETWEEN.across);
+  const x = scaleOf([epochs[0] ?? 0, epochs.at(-1) ?? 1], LEFT, width - RIGHT, false, PIXELS_BETWEEN.across);
   const y = scaleOf(endsOf(columns.flat()), height - BOTTOM, TOP, isLog, PIXELS_BETWEEN.up);
   const place = pointed === undefined ? epochs.length - 1 : nearest(epochs, x, pointed);
   const heard = (event: PointerEvent) => point(event.offsetX);

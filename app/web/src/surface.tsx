@@ -45,7 +45,7 @@ const WIDER = 0.25;
 
 export function Surface(props: Props) {
   const { columns, labels, targets } = props;
-  const spans = useMemo(() => columns.flatMap(spanOf), [columns]);
+  const spans = useMemo(() => columns.flatMap(spanOf).map((span) => wideEnough(span, props.row)), [columns, props.row]);
   const [xName, setX] = useState("");
   const [yName, setY] = useState<string>();
   const [answer, setAnswer] = useState<number>();
@@ -81,6 +81,14 @@ function spanOf({ name, kind, lowest, highest }: Column): Span[] {
   if ((kind !== "number" && kind !== "integer") || typeof lowest !== "number" || typeof highest !== "number") return [];
   const wider = (highest - lowest || 1) * WIDER;
   return [{ name, lowest, highest, from: lowest - wider, width: highest - lowest + 2 * wider }];
+}
+
+/** Go as far as the row that is asked does, so that it is on the picture. */
+function wideEnough(span: Span, row: Row): Span {
+  const value = row[span.name];
+  if (typeof value !== "number" || !Number.isFinite(value)) return span;
+  const from = Math.min(span.from, value);
+  return { ...span, from, width: Math.max(span.from + span.width, value) - from };
 }
 
 type DrawnProps = Props & { x: Span; y: Span | undefined; chosen: number; title: string };
