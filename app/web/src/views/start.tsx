@@ -11,7 +11,7 @@ import { setUpFrom, TUTORIAL, type SetUp } from "../setup";
 import { Columns, Warnings } from "./columns";
 import { isEmpty, Settings, settingsOf } from "./settings";
 import "./start.css";
-import { forget, tutorial, understood, type Source, type Summary, type Understood } from "./table";
+import { forget, stated, tutorial, understood, type Source, type Summary, type Understood } from "./table";
 import { TableInput } from "./table-input";
 
 const TYPING_MS = 700;
@@ -74,14 +74,18 @@ function SettingUp({ setUp }: { setUp: SetUp }) {
   const training = useDoing();
   const [tried, setTried] = useState<Source>();
 
-  const columns = last?.columns ?? [];
+  const table = last && stated(last, source.kinds);
+  const columns = table?.columns ?? [];
   const target = targetIn(columns, chosen);
   const name = typedName ?? source.suggests;
   const preset = ticked ?? source.text === TUTORIAL;
+  const isGone = error instanceof Problem && error.status === GONE;
   const take = (next: Source) => {
-    if (!next.isTyped) setPreset(undefined);
-    if (!next.isTyped) setName(undefined);
-    setSource(next);
+    if (!next.isTyped && !isGone) {
+      setPreset(undefined);
+      setName(undefined);
+    }
+    setSource(isGone ? { ...next, kinds: source.kinds } : next);
   };
   const submit = (event: TargetedEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -105,15 +109,15 @@ function SettingUp({ setUp }: { setUp: SetUp }) {
           <button class="primary train" disabled={training.busy} aria-busy={training.busy}>Train</button>
           <Failure error={tried === source && training.error} />
           <Settings setUp={setUp} preset={preset} onPreset={setPreset} columns={columns.map((column) => column.name)} kinds={source.kinds}
-            onKinds={(kinds) => setSource({ ...source, kinds })} />
+            onKinds={(kinds) => setSource({ ...source, kinds, isTyped: false })} />
         </form>
       </Card>
       <Card title="Columns">
-        <Failure error={error instanceof Problem && error.status === GONE ? gone : error} />
-        {!error && (last ? (
+        <Failure error={isGone ? gone : error} />
+        {!error && (table ? (
           <div class={isStale ? "stack stale" : "stack"} aria-busy={isStale}>
-            <Columns of={last} targets={[target].flat()} />
-            <Warnings of={last} targets={[target].flat()} />
+            <Columns of={table} targets={[target].flat()} />
+            <Warnings of={table} targets={[target].flat()} />
           </div>
         ) : <Loading />)}
       </Card>
