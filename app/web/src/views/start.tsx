@@ -37,7 +37,10 @@ export default function View({ words: [word] }: { words: string[] }) {
     <>
       <div class="stack">
         <h1>Learn a table</h1>
-        <p class="muted">Three students, what they did and what they scored: press Train and watch a neural network learn it, or bring a table of your own.</p>
+        <p class="muted">
+          {word ? "A set-up that was shared: table, settings and seed are filled in, and Train gives the same numbers."
+            : "Three students, what they did and what they scored: press Train and watch a neural network learn it, or bring a table of your own."}
+        </p>
       </div>
       <Failure error={wrong} />
       <SettingUp setUp={setUp} />
@@ -149,7 +152,7 @@ function Target({ columns, value, onChange }: TargetProps) {
   const kind = columns.find((column) => column.name === value)?.kind;
   const learnt = kind === "category" || kind === "boolean" ? "Learnt as classes, each with its probability." : kind && "Learnt as a number.";
   return (
-    <Field label="Learn to tell" hint={learnt}>
+    <Field label="Target" hint={learnt}>
       <select value={String(value)} onChange={(event) => onChange(event.currentTarget.value)}>
         {Array.isArray(value) && <option value={String(value)}>{list(value)}</option>}
         {columns.map((column) => <option value={column.name}>{column.name}</option>)}

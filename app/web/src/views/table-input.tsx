@@ -64,7 +64,7 @@ function Text({ source, text, onSource }: Props & { text: string }) {
 }
 
 const Chosen = ({ source: { file, dataset } }: { source: Source }) => (
-  <p class="note chosen">
+  <p class="chosen">
     {file ? <><strong>{file.name}</strong>, {bytes(file.size)}</> : <>A table that is kept here: <code>{dataset}</code></>}
   </p>
 );
