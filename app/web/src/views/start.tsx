@@ -6,9 +6,9 @@ import { useRef, useState } from "preact/hooks";
 import { post, Problem, type Schemas } from "../api";
 import { list } from "../format";
 import { go, useDoing, useLoaded } from "../hooks";
-import { Card, Failure, Field, Loading } from "../parts";
+import { Card, Failure, Field } from "../parts";
 import { setUpFrom, TUTORIAL, type SetUp } from "../setup";
-import { Columns, Warnings } from "./columns";
+import { ColumnsCard } from "./columns";
 import { isEmpty, Settings, settingsOf } from "./settings";
 import "./start.css";
 import { forget, stated, tutorial, understood, type Source, type Summary, type Understood } from "./table";
@@ -115,15 +115,7 @@ function SettingUp({ setUp }: { setUp: SetUp }) {
             onKinds={(kinds) => setSource({ ...source, kinds, isTyped: false })} />
         </form>
       </Card>
-      <Card title="Columns">
-        <Failure error={isGone ? gone : error} />
-        {!error && (table ? (
-          <div class={isStale ? "stack stale" : "stack"} aria-busy={isStale}>
-            <Columns of={table} targets={[target].flat()} />
-            <Warnings of={table} targets={[target].flat()} />
-          </div>
-        ) : <Loading />)}
-      </Card>
+      <ColumnsCard table={table} isStale={isStale} error={isGone ? gone : error} targets={[target].flat()} />
     </div>
   );
 }
