@@ -2,6 +2,7 @@
 
 import { share, shown } from "../format";
 import { Card, Failure, Loading, Table } from "../parts";
+import "./columns.css";
 import { warnings, type Summary, type Understood } from "./table";
 
 const MOST = 100;
@@ -31,7 +32,7 @@ export function ColumnsCard({ table, isStale, error, targets }: Props) {
 export function Columns({ of, targets }: { of: Understood; targets: string[] }) {
   const more = of.columns.length - MOST;
   return (
-    <>
+    <div class="stack described">
       <p class="muted">{shown(of.rows)} {of.rows === 1 ? "row" : "rows"}, {shown(of.columns.length)} columns, as the service understands them.</p>
       <Table caption="Columns of the table" head={["Name", "Kind", "Range", "Gaps", "Spread"]}>
         {of.columns.slice(0, MOST).map((column) => (
@@ -45,7 +46,7 @@ export function Columns({ of, targets }: { of: Understood; targets: string[] }) 
         ))}
       </Table>
       {more > 0 && <p class="muted">and {shown(more)} more</p>}
-    </>
+    </div>
   );
 }
 
