@@ -38,7 +38,7 @@ export default function View({ words: [word] }: { words: string[] }) {
       <div class="stack">
         <h1>Learn a table</h1>
         <p class="muted">
-          {word ? "A set-up that was shared: table, settings and seed are filled in, and Train gives the same numbers."
+          {word ? "Table and settings are filled in from the link. The same rows, settings and seed give the same numbers."
             : "Three students, what they did and what they scored: press Train and watch a neural network learn it, or bring a table of your own."}
         </p>
       </div>
