@@ -36,7 +36,7 @@ export function Failure({ error }: { error: unknown }) {
           {problem.faults.map((fault) => (
             <li>
               {[fault.row !== undefined && `row ${fault.row}`, fault.column ?? fault.field].filter(Boolean).join(", ")}
-              {fault.got !== undefined && <> has <code>{JSON.stringify(fault.got)}</code>;</>} expected: {fault.expected}
+              {fault.got !== undefined && <> has <code>{typeof fault.got === "string" ? fault.got : JSON.stringify(fault.got)}</code>;</>} expected: {fault.expected}
             </li>
           ))}
         </ul>

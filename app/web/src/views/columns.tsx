@@ -1,16 +1,38 @@
 /** The columns of a table as the service understands them. */
 
 import { share, shown } from "../format";
-import { Table } from "../parts";
+import { Card, Failure, Loading, Table } from "../parts";
+import "./columns.css";
 import { warnings, type Summary, type Understood } from "./table";
 
 const MOST = 100;
 const SHOWN = 20;
 
+interface Props {
+  table: Understood | undefined;
+  isStale: boolean;
+  error: unknown;
+  targets: string[];
+}
+
+export function ColumnsCard({ table, isStale, error, targets }: Props) {
+  return (
+    <Card title="Columns">
+      <Failure error={error} />
+      {!error && (table ? (
+        <div class={isStale ? "stack stale" : "stack"} aria-busy={isStale}>
+          <Columns of={table} targets={targets} />
+          <Warnings of={table} targets={targets} />
+        </div>
+      ) : <Loading />)}
+    </Card>
+  );
+}
+
 export function Columns({ of, targets }: { of: Understood; targets: string[] }) {
   const more = of.columns.length - MOST;
   return (
-    <>
+    <div class="stack described">
       <p class="muted">{shown(of.rows)} {of.rows === 1 ? "row" : "rows"}, {shown(of.columns.length)} columns, as the service understands them.</p>
       <Table caption="Columns of the table" head={["Name", "Kind", "Range", "Gaps", "Spread"]}>
         {of.columns.slice(0, MOST).map((column) => (
@@ -24,17 +46,17 @@ export function Columns({ of, targets }: { of: Understood; targets: string[] }) 
         ))}
       </Table>
       {more > 0 && <p class="muted">and {shown(more)} more</p>}
-    </>
+    </div>
   );
 }
 
-export function Warnings({ of, targets }: { of: Understood; targets: string[] }) {
+function Warnings({ of, targets }: { of: Understood; targets: string[] }) {
   const told = warnings(of, targets);
   return told.length ? <ul class="note warnings">{told.slice(0, SHOWN).map((words) => <li>{words}</li>)}</ul> : null;
 }
 
 function rangeOf({ lowest, highest, level_count, kind }: Summary): string {
-  if (lowest != null) return `${shown(lowest)} – ${shown(highest)}`;
+  if (lowest != null) return lowest === highest ? shown(lowest) : `${shown(lowest)} – ${shown(highest)}`;
   if (level_count != null) return `${shown(level_count)} ${level_count === 1 ? "level" : "levels"}`;
   return kind === "category" ? "very many levels" : "–";
 }

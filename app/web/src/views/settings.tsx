@@ -8,50 +8,62 @@ import type { SetUp } from "../setup";
 import type { Kinds } from "./table";
 
 type Section = Record<string, unknown>;
+type Training = Schemas["TrainingConfig"];
+
+interface Setting {
+  name: string;
+  label: string;
+  section?: "network" | "training";
+  of?: string[];
+  hint?: string;
+  step?: string;
+}
 
 const ACTIVATIONS: NonNullable<Schemas["Architecture"]["activation"]>[] =
   ["sigmoid", "tanh", "relu", "leaky_relu", "elu", "silu", "softplus", "exponential", "identity", "softmax"];
-const OPTIMIZERS: NonNullable<Schemas["TrainingConfig"]["optimizer"]>[] =
+const OPTIMIZERS: NonNullable<Training["optimizer"]>[] =
   ["gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adamw", "levenberg_marquardt", "lbfgs"];
 const TASKS: NonNullable<Schemas["TrainRequest"]["task"]>[] = ["regression", "classification", "multilabel"];
-const KINDS = ["number", "integer", "boolean", "category", "date"];
+const KINDS: Schemas["Column"]["kind"][] = ["number", "integer", "boolean", "category", "date"];
 
-/** How the text of a field becomes a setting, by section and key. */
-const NETWORK: Record<string, (text: string) => unknown> = { hidden: layersFrom, activation: String };
-const TRAINING: Record<string, (text: string) => unknown> = { optimizer: String, learning_rate: Number, epochs: Number, seed: Number };
+const LAYERS = "hidden";
+const FORM: Setting[] = [
+  { section: "network", name: LAYERS, label: "Hidden layers", hint: "Units of each, as 8, 4; 0 for none" },
+  { section: "network", name: "activation", label: "Activation", of: ACTIVATIONS },
+  { section: "training", name: "optimizer", label: "Optimizer", of: OPTIMIZERS },
+  { section: "training", name: "learning_rate", label: "Learning rate", step: "any" },
+  { section: "training", name: "epochs", label: "Epochs", step: "1" },
+  { section: "training", name: "seed", label: "Seed", step: "1", hint: "Same rows, settings and seed: same network" },
+  { name: "task", label: "Task", of: TASKS },
+];
+const HAS_FIELD = [...FORM.map(({ name }) => name), "dataset", "name", "target", "preset", "kinds", "network", "training"];
 
 /** `8, 4` are two layers; `0` is none, a linear model. */
-function layersFrom(text: string): number[] {
-  const layers = (text.match(/\d+/g) ?? []).map(Number);
-  return layers.length === 1 && layers[0] === 0 ? [] : layers;
-}
+const layersFrom = (text: string): number[] => (text.match(/\d+/g) ?? []).map(Number).filter((units) => units > 0);
 
-const sectionOf = (value: unknown): Section => (value && typeof value === "object" ? { ...value } : {});
-
-const without = (value: unknown, keys: string[]): Section => Object.fromEntries(Object.entries(sectionOf(value)).filter(([key]) => !keys.includes(key)));
+const without = (value: unknown, keys: string[]): Section =>
+  value && typeof value === "object" ? Object.fromEntries(Object.entries(value).filter(([key]) => !keys.includes(key))) : {};
 
 export const isEmpty = (section: object): boolean => !Object.keys(section).length;
 
 /** What a set-up holds beyond the fields of this form. */
 function othersOf(setUp: SetUp): Section {
-  const others = without(setUp, ["dataset", "name", "target", "task", "preset", "kinds", "network", "training"]);
-  const network = without(setUp.network, Object.keys(NETWORK));
-  const training = without(setUp.training, Object.keys(TRAINING));
-  return { ...others, ...(isEmpty(network) ? {} : { network }), ...(isEmpty(training) ? {} : { training }) };
+  const others = without(setUp, HAS_FIELD);
+  for (const section of ["network", "training"] as const) {
+    const rest = without(setUp[section], HAS_FIELD);
+    if (!isEmpty(rest)) others[section] = rest;
+  }
+  return others;
 }
 
 /** The settings of the form, and those of the set-up that it has no fields for. */
 export function settingsOf(form: FormData, setUp: SetUp): SetUp {
-  const settings: Section = form.has("others") ? othersOf(setUp) : {};
-  const task = form.get("task");
-  if (task) settings.task = task;
-  for (const [name, keys] of [["network", NETWORK], ["training", TRAINING]] as const) {
-    const section = sectionOf(settings[name]);
-    for (const [key, read] of Object.entries(keys)) {
-      const text = String(form.get(key) ?? "").trim();
-      if (text) section[key] = read(text);
-    }
-    if (!isEmpty(section)) settings[name] = section;
+  const settings = form.has("others") ? othersOf(setUp) : {};
+  for (const { section, name, of } of FORM) {
+    const text = String(form.get(name)).trim();
+    if (!text) continue;
+    const place = (section ? (settings[section] ??= {}) : settings) as Section;
+    place[name] = of ? text : name === LAYERS ? layersFrom(text) : Number(text);
   }
   return settings;
 }
@@ -66,10 +78,7 @@ interface Props {
 }
 
 export function Settings({ setUp, preset, onPreset, columns, kinds, onKinds }: Props) {
-  const network = sectionOf(setUp.network);
-  const training = sectionOf(setUp.training);
   const others = othersOf(setUp);
-  const hidden = Array.isArray(network.hidden) ? network.hidden.join(", ") || "0" : "";
   const state = (column: string, kind: string) => onKinds({ ...without(kinds, [column]), ...(kind && { [column]: kind }) } as Kinds);
   return (
     // A closed <details> would hide what the browser finds wrong in it.
@@ -81,15 +90,11 @@ export function Settings({ setUp, preset, onPreset, columns, kinds, onKinds }: P
           The tutorial's own settings: 3 sigmoid units, no bias, 1,000 steps at rate 1
         </Check>
         <div class="fields">
-          <Field label="Hidden layers" hint="Units of each, as 8, 4; 0 for none">
-            <input name="hidden" inputMode="numeric" placeholder="automatic" pattern="[\d\s,;]*" title="Whole numbers with commas, as 8, 4" defaultValue={hidden} />
-          </Field>
-          <Choice name="activation" label="Activation" of={ACTIVATIONS} value={network.activation} />
-          <Choice name="optimizer" label="Optimizer" of={OPTIMIZERS} value={training.optimizer} />
-          <Amount name="learning_rate" label="Learning rate" value={training.learning_rate} step="any" />
-          <Amount name="epochs" label="Epochs" value={training.epochs} min="1" />
-          <Amount name="seed" label="Seed" value={training.seed} hint="Same rows, settings and seed: same network" />
-          <Choice name="task" label="Task" of={TASKS} value={setUp.task} />
+          {FORM.map((setting) => (
+            <Field label={setting.label} hint={setting.hint}>
+              <Control {...setting} value={without(setting.section ? setUp[setting.section] : setUp, [])[setting.name]} />
+            </Field>
+          ))}
         </div>
         <Check name="paused">Begin paused, to go step by step</Check>
         {columns.length > 0 && (
@@ -97,7 +102,9 @@ export function Settings({ setUp, preset, onPreset, columns, kinds, onKinds }: P
             <legend>What the columns are</legend>
             <div class="fields">
               {columns.map((column) => (
-                <Choice key={column} label={column} of={KINDS} value={kinds[column]} empty="as understood" onChange={(kind) => state(column, kind)} />
+                <Field key={column} label={column}>
+                  <Choice of={KINDS} value={kinds[column]} empty="as understood" onChange={(kind) => state(column, kind)} />
+                </Field>
               ))}
             </div>
           </fieldset>
@@ -128,30 +135,25 @@ const Check = ({ children, ...rest }: CheckProps) => (
   </label>
 );
 
-function Amount({ name, label, value, hint, min = "0", step = "1" }: { name: string; label: string; value: unknown; hint?: string; min?: string; step?: string }) {
-  return (
-    <Field label={label} hint={hint}>
-      <input type="number" name={name} min={min} step={step} placeholder="automatic" defaultValue={value == null ? "" : String(value)} />
-    </Field>
-  );
+/** A field of the form, which the browser keeps; a set-up says what it begins with. */
+function Control({ name, of, step, value }: Setting & { value: unknown }) {
+  if (of) return <Choice name={name} of={of} value={value} />;
+  const defaultValue = Array.isArray(value) ? value.join(", ") || "0" : String(value ?? "");
+  const shared = { name, placeholder: "automatic", defaultValue };
+  return step ? <input type="number" min="0" step={step} {...shared} /> : <input pattern="[\d\s,;]*" title="Whole numbers with commas, as 8, 4" {...shared} />;
 }
 
 interface ChoiceProps {
   name?: string;
-  label: string;
   of: string[];
   value: unknown;
   empty?: string;
   onChange?: (value: string) => void;
 }
 
-function Choice({ name, label, of, value, empty = "automatic", onChange }: ChoiceProps) {
-  return (
-    <Field label={label}>
-      <select name={name} onChange={(event) => onChange?.(event.currentTarget.value)}>
-        <option value="">{empty}</option>
-        {of.map((word) => <option value={word} selected={word === value}>{word.replaceAll("_", " ")}</option>)}
-      </select>
-    </Field>
-  );
-}
+const Choice = ({ name, of, value, empty = "automatic", onChange }: ChoiceProps) => (
+  <select name={name} onChange={(event) => onChange?.(event.currentTarget.value)}>
+    <option value="">{empty}</option>
+    {of.map((word) => <option value={word} selected={word === value}>{word.replaceAll("_", " ")}</option>)}
+  </select>
+);

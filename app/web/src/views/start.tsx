@@ -6,12 +6,12 @@ import { useRef, useState } from "preact/hooks";
 import { post, Problem, type Schemas } from "../api";
 import { list } from "../format";
 import { go, useDoing, useLoaded } from "../hooks";
-import { Card, Failure, Field, Loading } from "../parts";
+import { Card, Failure, Field } from "../parts";
 import { setUpFrom, TUTORIAL, type SetUp } from "../setup";
-import { Columns, Warnings } from "./columns";
+import { ColumnsCard } from "./columns";
 import { isEmpty, Settings, settingsOf } from "./settings";
 import "./start.css";
-import { forget, tutorial, understood, type Source, type Summary, type Understood } from "./table";
+import { forget, stated, tutorial, understood, type Source, type Summary, type Understood } from "./table";
 import { TableInput } from "./table-input";
 
 const TYPING_MS = 700;
@@ -37,7 +37,10 @@ export default function View({ words: [word] }: { words: string[] }) {
     <>
       <div class="stack">
         <h1>Learn a table</h1>
-        <p class="muted">Three students, what they did and what they scored: press Train and watch a neural network learn it, or bring a table of your own.</p>
+        <p class="muted">
+          {word ? "Table and settings are filled in from the link. The same rows, settings and seed give the same numbers."
+            : "Three students, what they did and what they scored: press Train and watch a neural network learn it, or bring a table of your own."}
+        </p>
       </div>
       <Failure error={wrong} />
       <SettingUp setUp={setUp} />
@@ -74,14 +77,18 @@ function SettingUp({ setUp }: { setUp: SetUp }) {
   const training = useDoing();
   const [tried, setTried] = useState<Source>();
 
-  const columns = last?.columns ?? [];
+  const table = last && stated(last, source.kinds);
+  const columns = table?.columns ?? [];
   const target = targetIn(columns, chosen);
   const name = typedName ?? source.suggests;
   const preset = ticked ?? source.text === TUTORIAL;
+  const isGone = error instanceof Problem && error.status === GONE;
   const take = (next: Source) => {
-    if (!next.isTyped) setPreset(undefined);
-    if (!next.isTyped) setName(undefined);
-    setSource(next);
+    if (!next.isTyped && !isGone) {
+      setPreset(undefined);
+      setName(undefined);
+    }
+    setSource(isGone ? { ...next, kinds: source.kinds } : next);
   };
   const submit = (event: TargetedEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -105,18 +112,10 @@ function SettingUp({ setUp }: { setUp: SetUp }) {
           <button class="primary train" disabled={training.busy} aria-busy={training.busy}>Train</button>
           <Failure error={tried === source && training.error} />
           <Settings setUp={setUp} preset={preset} onPreset={setPreset} columns={columns.map((column) => column.name)} kinds={source.kinds}
-            onKinds={(kinds) => setSource({ ...source, kinds })} />
+            onKinds={(kinds) => setSource({ ...source, kinds, isTyped: false })} />
         </form>
       </Card>
-      <Card title="Columns">
-        <Failure error={error instanceof Problem && error.status === GONE ? gone : error} />
-        {!error && (last ? (
-          <div class={isStale ? "stack stale" : "stack"} aria-busy={isStale}>
-            <Columns of={last} targets={[target].flat()} />
-            <Warnings of={last} targets={[target].flat()} />
-          </div>
-        ) : <Loading />)}
-      </Card>
+      <ColumnsCard table={table} isStale={isStale} error={isGone ? gone : error} targets={[target].flat()} />
     </div>
   );
 }
@@ -145,7 +144,7 @@ function Target({ columns, value, onChange }: TargetProps) {
   const kind = columns.find((column) => column.name === value)?.kind;
   const learnt = kind === "category" || kind === "boolean" ? "Learnt as classes, each with its probability." : kind && "Learnt as a number.";
   return (
-    <Field label="Learn to tell" hint={learnt}>
+    <Field label="Target" hint={learnt}>
       <select value={String(value)} onChange={(event) => onChange(event.currentTarget.value)}>
         {Array.isArray(value) && <option value={String(value)}>{list(value)}</option>}
         {columns.map((column) => <option value={column.name}>{column.name}</option>)}

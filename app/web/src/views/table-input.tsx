@@ -37,7 +37,9 @@ export function TableInput({ source, onSource }: Props) {
         <div class="row">
           <label class="button file">
             Choose a file
-            <input type="file" class="unseen" accept=".csv,.tsv,.txt,.json,.ndjson,.parquet" onChange={(event) => read(event.currentTarget.files?.[0])} />
+            <input type="file" class="unseen" accept=".csv,.tsv,.txt,.json,.ndjson,.parquet"
+              onClick={(event) => (event.currentTarget.value = "") /* so that the same file may be chosen again */}
+              onChange={(event) => read(event.currentTarget.files?.[0])} />
           </label>
           {source.text !== TUTORIAL && <button type="button" onClick={() => onSource(tutorial)}>Back to the example</button>}
           <KeptTables source={source} onSource={onSource} />
@@ -64,7 +66,7 @@ function Text({ source, text, onSource }: Props & { text: string }) {
 }
 
 const Chosen = ({ source: { file, dataset } }: { source: Source }) => (
-  <p class="note chosen">
+  <p class="chosen">
     {file ? <><strong>{file.name}</strong>, {bytes(file.size)}</> : <>A table that is kept here: <code>{dataset}</code></>}
   </p>
 );

@@ -73,6 +73,10 @@ async function upload({ text, file, kinds }: Source): Promise<Understood> {
   return (await ask(`datasets${query}`, { method: "POST", body: file ?? text ?? "", headers })).json();
 }
 
+/** A table with its columns taken for what they are stated to be, which a description of its cells does not tell. */
+export const stated = (table: Understood, kinds: Kinds): Understood =>
+  ({ ...table, columns: table.columns.map((column) => ({ ...column, kind: kinds[column.name] ?? column.kind })) });
+
 /** What to know of a table before it is learnt, each with what to do. */
 export function warnings({ rows, columns }: Understood, targets: string[]): string[] {
   const told = columns.flatMap((column) => ofColumn(column, rows, targets.includes(column.name)));
@@ -83,9 +87,9 @@ export function warnings({ rows, columns }: Understood, targets: string[]): stri
 
 function ofColumn({ name, kind, missing_share, histogram, level_count, lowest, highest }: Summary, rows: number, isTarget: boolean): string[] {
   const told: string[] = [];
-  const slips = histogram ? Math.round(rows * (1 - missing_share)) - histogram.counts.reduce((sum, count) => sum + count, 0) : 0;
-  if (slips > 0) told.push(`${shown(slips)} of its values are no numbers: mend them, or say in Settings that it is a category.`);
-  if (missing_share && isTarget) told.push(`it is to be learnt but is missing in ${share(missing_share)} of the rows: leave those rows out.`);
+  const slips = histogram && kind !== "category" ? Math.round(rows * (1 - missing_share)) - histogram.counts.reduce((sum, count) => sum + count, 0) : 0;
+  if (slips > 0) told.push(`cells that are no numbers, ${shown(slips)} in all: mend them, or say in Settings that it is a category.`);
+  if (missing_share && isTarget) told.push(`it is the target but is missing in ${share(missing_share)} of the rows: leave those rows out.`);
   else if (missing_share > 0.5) told.push(`it is missing in ${share(missing_share)} of the rows: leave it out if it says little.`);
   if (level_count === 1 || (lowest != null && lowest === highest)) {
     told.push(`it has one value, ${isTarget ? "which every answer will be: choose another target" : "of which nothing can be learnt: leave it out"}, or add rows that differ.`);
