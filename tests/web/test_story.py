@@ -186,7 +186,8 @@ def test_a_long_job_is_paused_stepped_and_cancelled(server: Server, visiting: Vi
 
 def test_a_server_that_restarts_loses_nothing(start_server: StartServer, visiting: Visiting) -> None:
     """The page says that it is away, and goes on watching the same training when it is there again."""
-    server = start_server()
+    quick = {"NETLET_LEASE_SECONDS": "2", "NETLET_CHECKPOINT_SECONDS": "1"}
+    server = start_server(**quick)
     port = server.url.rsplit(":", 1)[1]
     visit = visiting(server.url)
     page = visit.to()
@@ -201,12 +202,12 @@ def test_a_server_that_restarts_loses_nothing(start_server: StartServer, visitin
     server.end(signal.SIGKILL)
     lost = page.locator(".note", has_text="The connection was lost")
     expect(lost).to_be_visible()
-    again = start_server("--port", port)
+    again = start_server("--port", port, **quick)
     expect(lost).not_to_be_visible()
     visit.is_down = False
 
     before = page.evaluate(POINTS)
-    page.wait_for_function(f"before => {POINTS} > before", arg=before)
+    page.wait_for_function(f"before => {POINTS} > before", arg=before, timeout=2 * LONG_MS)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("cancelled", exact=True)).to_be_visible()
     with again.client() as client:
