@@ -77,7 +77,7 @@ def judged(
             if fair is not None:
                 fair = at_temperature(fair, model.temperature, one_of=bool(model.labels))
             answered = own.at(fair)
-        model = replace(model, misses=_misses(model, answered))
+        model = replace(model, misses=_misses(model, answered, is_single(rows)))
     model = replace(model, pairs=_pairs(model, answered))
     report = _report(model, own.scores.mean(axis=0), answered, trained, choice)
     return Judged(replace(model, report=replace(report, fingerprint=rows.fingerprint)), apparent)
@@ -98,8 +98,22 @@ def _temperature(model: Model, answers: Scores, truth: Scores) -> float:
     return temperature_of(z, truth)
 
 
-def _misses(model: Model, answered: _Answered) -> Misses:
-    """Measure what members missed of rows that they had not learnt from.
+def is_single(rows: TrainingRows) -> Array:
+    """Tell which rows are there once: who has learnt a copy of one, with its numbers for answers, knows its truth.
+
+    Rows of classes all count as such: the same few levels with the same answer are what new rows will be, too.
+    """
+    if isinstance(rows.y, tuple):
+        return np.ones(len(rows.X), dtype=bool)
+    cells = np.nan_to_num(np.hstack([rows.X, rows.y]), nan=np.pi)
+    keys = (cells * np.random.default_rng(0).standard_normal(cells.shape[1])).sum(axis=1)
+    _, which, times = np.unique(keys, return_inverse=True, return_counts=True)
+    single: Array = times[which] == 1
+    return single
+
+
+def _misses(model: Model, answered: _Answered, single: Array) -> Misses:
+    """Measure what members missed of rows that they had not learnt from, nor copies of them.
 
     All members together are better than one by what they differ, unless each has kept weights that it chose by rows of
     its own: what is gained is in their choices then, over which a member's answers to these rows are averaged.
@@ -110,10 +124,14 @@ def _misses(model: Model, answered: _Answered) -> Misses:
     if model.recipe.task != "regression":
         return Misses.of_classes(answers, truth)
     judges = answered.folds.judged
+    held_out = np.unique(judges)
+    new = single[held_out]
+    if not new.any():
+        return Misses.none(_ways(model))
     is_alone = len(answered.scores) > 1 and judges.size == len(answers)
     if not is_alone or model.recipe.training.keep_best:
-        return Misses.of_numbers(answers, truth)
-    return Misses.of_numbers(answers, truth, answered.scores[:, np.sort(judges, axis=None)].var(axis=0))
+        return Misses.of_numbers(answers[new], truth[new])
+    return Misses.of_numbers(answers[new], truth[new], answered.scores[:, held_out[new]].var(axis=0))
 
 
 def _pairs(model: Model, answered: _Answered) -> Pairs:

@@ -206,7 +206,7 @@ def _answers(description: Description) -> Iterator[str]:
 
 
 def _example(description: Description) -> str:
-    values = ", ".join(f"{word(column.name)}: {word(column.example)}" for column in description.columns)
+    values = ", ".join(f"[{word(column.name)}]: {word(column.example)}" for column in description.columns)
     return (
         "if (globalThis.process?.argv?.[1] && import.meta.url === new URL(`file://${process.argv[1]}`).href) {\n"
         f"  console.log(predict([{{ {values} }}]));\n}}"

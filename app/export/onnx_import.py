@@ -33,7 +33,10 @@ from app.store.arriving import Arrived
 from app.store.store import ModelStore
 from app.tables.answered import IN_RANGE
 from app.tables.cells import LARGEST_NUMBER, count
+from app.tables.kinds import LONGEST_LEVEL
 from app.tables.table import require_names
+from app.tables.targets import LARGEST_LABEL
+from app.tables.texts import MISSING
 
 TOLERANCE = 1e-5
 PROBES = 256
@@ -68,8 +71,8 @@ def import_onnx(
     Raises OnnxUnavailable, MalformedOnnx, UnsupportedOnnx, BudgetExceeded for too many weights, BadTable for names that
     do not fit, and as `take_in` does.
     """
-    file, graph = read(data)
-    network = layered(graph.rows.steps, graph.columns, most_parameters)
+    file, graph = read(data, most_parameters)
+    network = layered(graph.rows.steps, graph.columns, most_parameters, go_on)
     model = _model(graph, network, naming, hashlib.sha256(data).hexdigest())
     go_on()
     outputs = [graph.rows.tensor, *([graph.told] if graph.told else [])]
@@ -141,7 +144,19 @@ def _task(graph: Graph, network: Network, naming: Naming) -> tuple[str, tuple[La
     if len(labels) != classes or len(set(labels)) < classes:
         message = f"The graph tells {count(classes, 'class')} apart, and there are {count(len(set(labels)), 'label')}."
         raise BadTable(message, [Fault(count(classes, "label"), got=str(len(labels)), field="labels")])
+    _require_labels(labels)
     return task, labels
+
+
+def _require_labels(labels: tuple[Label, ...]) -> None:
+    """Raise BadTable unless labels are such as a training takes: texts that are not long, or whole numbers."""
+    kinds = set(map(type, labels))
+    words = [label for label in labels if isinstance(label, str)]
+    is_text = all(label.strip() == label and label not in MISSING and len(label) <= LONGEST_LEVEL for label in words)
+    is_whole = all(isinstance(label, int) and abs(label) <= LARGEST_LABEL for label in labels)
+    if kinds - {str, int} or len(kinds) > 1 or not (is_text if words else is_whole or not labels):
+        message = "The labels of the graph are no texts of up to 128 characters, nor whole numbers that JSON keeps."
+        raise BadTable(message, [Fault("labels of one kind", field="labels")])
 
 
 def _targets(outputs: int) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.engine.arrays import Array
+from app.engine.control import GoOn
 from app.engine.preprocessing import Scaler
-from app.errors import BudgetExceeded, UnsupportedOnnx
-from app.export.onnx_operators import Activated, Scale, Step, Steps, Sum
+from app.errors import UnsupportedOnnx
+from app.export.onnx_operators import Activated, Scale, Step, Steps, Sum, require_within
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,13 @@ class Network:
     hidden: str
 
 
-def layered(steps: Steps, columns: int, most_parameters: int) -> Network:
-    """Put steps together; sums that follow one another are one.
+def layered(steps: Steps, columns: int, most_parameters: int, go_on: GoOn) -> Network:
+    """Put steps together; sums that follow one another are one. `go_on` is called before each product of two.
 
     Raises UnsupportedOnnx for hidden layers of several activations, BudgetExceeded for too many weights.
     """
-    merged = _merged(steps, most_parameters)
+    require_within(_weights(steps, columns), most_parameters)
+    merged = _merged(steps, most_parameters, go_on)
     features, merged = _front(merged, columns)
     target, merged = _behind(merged)
     layers, width = list[Dense](), columns
@@ -58,11 +60,23 @@ def layered(steps: Steps, columns: int, most_parameters: int) -> Network:
     return Network(features, tuple(layers), target or _nothing(width), hidden[0] if hidden else "identity")
 
 
+def _weights(steps: Steps, columns: int) -> int:
+    """Count what layers of these steps would weigh: as much as the square of the width where there is no sum."""
+    total, width, has_sum = 0, columns, False
+    for step in steps:
+        if isinstance(step, Sum):
+            total, width, has_sum = total + step.W.size, step.W.shape[1], True
+        elif isinstance(step, Activated):
+            total, has_sum = total + (0 if has_sum else width**2), False
+    is_open = not steps or not isinstance(steps[-1], Activated)
+    return total + (width**2 if is_open and not has_sum else 0)
+
+
 def _nothing(width: int) -> Scaler:
     return Scaler(np.zeros(width), np.ones(width))
 
 
-def _merged(steps: Sequence[Step], most_parameters: int) -> list[Step]:
+def _merged(steps: Sequence[Step], most_parameters: int, go_on: GoOn) -> list[Step]:
     """Make one of sums and scalings that follow one another, but for a scaling in front of all."""
     merged: list[Step] = []
     for step in steps:
@@ -71,29 +85,22 @@ def _merged(steps: Sequence[Step], most_parameters: int) -> list[Step]:
         if before is None or is_first_scale or isinstance(before, Activated) or isinstance(step, Activated):
             merged.append(step)
         else:
+            go_on()
             merged[-1] = _joined(before, step, most_parameters)
-    weights = sum(step.W.size for step in merged if isinstance(step, Sum))
-    if weights > most_parameters:
-        raise _too_many(weights, most_parameters)
+    require_within(_weights(tuple(merged), 0), most_parameters)
     return merged
 
 
 def _joined(first: Sum | Scale, second: Sum | Scale, most_parameters: int) -> Step:
     if isinstance(second, Sum):
         rows = len(first.scale) if isinstance(first, Scale) else first.W.shape[0]
-        if rows * second.W.shape[1] > most_parameters:
-            raise _too_many(rows * second.W.shape[1], most_parameters)
+        require_within(rows * second.W.shape[1], most_parameters)
         if isinstance(first, Scale):
             return Sum(first.scale[:, np.newaxis] * second.W, first.shift @ second.W + second.b)
         return Sum(first.W @ second.W, first.b @ second.W + second.b)
     if isinstance(first, Scale):
         return Scale(first.scale * second.scale, first.shift * second.scale + second.shift)
     return Sum(first.W * second.scale, first.b * second.scale + second.shift)
-
-
-def _too_many(weights: int, limit: int) -> BudgetExceeded:
-    message = f"The network has {weights} weights in one place; this service takes {limit} at most."
-    return BudgetExceeded(message)
 
 
 def _front(merged: list[Step], columns: int) -> tuple[Scaler, list[Step]]:

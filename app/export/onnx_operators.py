@@ -9,6 +9,7 @@ import numpy as np
 from app.engine.activations import LEAK
 from app.engine.arrays import Array
 from app.engine.table import Label
+from app.errors import BudgetExceeded
 from app.export.onnx_package import onnx
 
 NEAR = 1e-6
@@ -67,6 +68,13 @@ class Chosen:
     several: bool = False
 
 
+def require_within(weights: int, most: int) -> None:
+    """Raise BudgetExceeded for more weights than the service takes."""
+    if weights > most:
+        message = f"The network has {weights} weights; this service takes {most} at most."
+        raise BudgetExceeded(message)
+
+
 Value: TypeAlias = Rows | Both | Chosen | Array
 
 
@@ -84,7 +92,7 @@ def _matmul(inputs: Inputs, _attributes: Attributes, output: str) -> Value | Non
     rows, W = inputs
     if not isinstance(rows, Rows) or not isinstance(W, np.ndarray) or W.shape[:1] != (rows.width,) or W.ndim != 2:  # noqa: PLR2004 - a matrix
         return None
-    W = W.astype(np.float64)
+    W = W.astype(np.float64, copy=False)
     return _then(rows, output, Sum(W, np.zeros(W.shape[1])))
 
 

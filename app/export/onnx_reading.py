@@ -10,11 +10,12 @@ from typing import Any, NoReturn
 from app.engine.arrays import Array
 from app.engine.table import Label
 from app.errors import MalformedOnnx, UnsupportedOnnx
-from app.export.onnx_operators import OPERATORS, Both, Chosen, Rows, Value
+from app.export.onnx_operators import OPERATORS, Both, Chosen, Rows, Sum, Value, require_within
 from app.export.onnx_package import checker, helper, numpy_helper, onnx, protobuf, require_onnx
 from app.tables.table import MOST_COLUMNS
 
 MOST_NODES = 1000
+PRODUCTS = {"MatMul", "Gemm"}
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,11 @@ class Graph:
     producer: str
 
 
-def read(data: bytes) -> tuple[Any, Graph]:
+def read(data: bytes, most_parameters: int) -> tuple[Any, Graph]:
     """Read a file; give ONNX's own form of it too.
 
-    Raises OnnxUnavailable, MalformedOnnx, or UnsupportedOnnx for what no model here computes.
+    Raises OnnxUnavailable, MalformedOnnx, UnsupportedOnnx for what no model here computes, or BudgetExceeded for too
+    many weights, each counted as often as it is used.
     """
     require_onnx()
     try:
@@ -50,10 +52,24 @@ def read(data: bytes) -> tuple[Any, Graph]:
     values: dict[str, Value] = {one.name: _array(one) for one in graph.initializer}
     start = _input(graph, values)
     values[start.tensor] = start
+    weights = 0
     for node in graph.node:
         _follow(node, values)
+        made = values.get(node.output[0])
+        if node.op_type in PRODUCTS and isinstance(made, Rows) and isinstance(made.steps[-1], Sum):
+            weights += made.steps[-1].W.size
+            require_within(weights, most_parameters)
     kind = next(one.type.tensor_type.elem_type for one in graph.input if one.name == start.tensor)
-    return model, _concluded(model, values, start, onnx.TensorProto.DataType.Name(kind))
+    return model, _concluded(model, values, start, _kind(kind))
+
+
+def _kind(number: int) -> str:
+    try:
+        name: str = onnx.TensorProto.DataType.Name(number)
+    except ValueError as error:
+        message = "The body is no ONNX model that holds together: its input is of a type that there is not."
+        raise MalformedOnnx(message) from error
+    return name
 
 
 def _require_plain(model: Any) -> None:  # noqa: ANN401 - of a package without types
@@ -77,7 +93,7 @@ def _refuse(what: str) -> NoReturn:
 def _array(tensor: Any) -> Array:  # noqa: ANN401 - of a package without types
     try:
         array: Array = numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, KeyError) as error:
         message = "The body is no ONNX model that holds together: a tensor is not of its shape."
         raise MalformedOnnx(message) from error
     return array

@@ -233,3 +233,16 @@ def test_several_yes_or_no_have_a_set_each() -> None:
     assert np.take_along_axis(kept, (scores > 0.5)[..., np.newaxis].astype(int), axis=2).all()
     truth = kept[np.arange(120)[:, None], np.arange(2), y.astype(int)]
     assert truth.mean() > 0.85
+
+
+def test_copies_of_rows_tell_nothing_of_new_ones() -> None:
+    """Who held one out had learnt the other: with each row five times nothing is known, with a few the rest is."""
+    rows = saddle(60, noise=0.3)
+    everywhere = TrainingRows(rows.columns, rows.targets, np.repeat(rows.X, 5, axis=0), np.repeat(rows.y, 5, axis=0))
+    few = TrainingRows(rows.columns, rows.targets, np.vstack([rows.X, rows.X[:9]]), np.vstack([rows.y, rows.y[:9]]))
+    settings = recipe(epochs=20, members=4, validation=0.25)
+
+    none, some = (learn(table, settings).misses.sizes for table in (everywhere, few))
+
+    assert len(none) == 0
+    assert 0 < len(some) <= 51

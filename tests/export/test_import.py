@@ -272,6 +272,63 @@ def test_a_small_file_makes_no_huge_network(store: ModelStore) -> None:
 
 
 @pytest.mark.parametrize(
+    "hostile",
+    [
+        graph(
+            *[("Relu", ["in" if not number else f"a{number}"], f"a{number + 1}") for number in range(8)],
+            ("Relu", ["a8"], "out"),
+            width=200,
+        ),
+        graph(
+            *[("MatMul", ["in" if not number else f"z{number}", W(30, 30)], f"z{number + 1}") for number in range(12)],
+            ("Relu", ["z12"], "out"),
+            width=30,
+        ),
+        graph(
+            *[("MatMul", ["in", W(30, 30)], f"z{number}") for number in range(12)], ("Relu", ["z1"], "out"), width=30
+        ),
+        graph(
+            ("Scaler", ["in"], "s", {"offset": [0.0] * 200, "scale": [-1.0] * 200}), ("Tanh", ["s"], "out"), width=200
+        ),
+    ],
+    ids=["nothing but activations", "one after the other", "side by side", "a scaling that is none in front"],
+)
+def test_weights_count_as_often_as_they_would_be_there(hostile: bytes, store: ModelStore) -> None:
+    """Before there is room for them: no body of a few thousand octets takes the memory of the service."""
+    with pytest.raises(BudgetExceeded, match="10000 at most"):
+        imported(store, hostile)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[0.5, 1, 2], [np.inf, 1, 2], [2**62, 2**62 + 1, 3], ["", "a", "b"], ["a" * 200, "b", "c"], ["NA", "a", "b"]],
+)
+def test_labels_that_no_training_takes_are_refused(labels: list[Any], store: ModelStore) -> None:
+    """Fractions, numbers that JSON does not keep, texts that are missing values or too long."""
+    kind = object if isinstance(labels[0], str) else np.int64 if isinstance(labels[0], int) else np.float32
+    nodes = (
+        *dense("in", "z", 3, 3),
+        ("Softmax", ["z"], "out"),
+        ("ArgMax", ["out"], "place", {"axis": 1, "keepdims": 0}),
+    )
+    named = graph(*nodes, ("Gather", [np.array(labels, dtype=kind), "place"], "label"), outputs=("out", "label"))
+
+    with pytest.raises((BadTable, MalformedOnnx), match=r"labels|holds together"):
+        imported(store, named)
+
+
+def test_types_that_there_are_not_are_refused(store: ModelStore) -> None:
+    """Of a tensor, and of the input."""
+    tensor, taken = (onnx.load_model_from_string(KERAS["linear"]()) for _ in range(2))
+    tensor.graph.initializer[0].data_type = 99
+    taken.graph.input[0].type.tensor_type.elem_type = 99
+
+    for model in (tensor, taken):
+        with pytest.raises((MalformedOnnx, UnsupportedOnnx)):
+            imported(store, model.SerializeToString())
+
+
+@pytest.mark.parametrize(
     "naming",
     [
         {"columns": ("a", "b")},
