@@ -118,7 +118,7 @@ function Inputs({ weights, row, way }: { weights: Weights; row: Row; way: Way })
           {input.made === "scaled" ? (
             <>
               {input.column}: ({shown(valueOf(row, input.column) ?? input.fill)} − {signed(input.center ?? 0)}) / {shown(input.scale)}
-              {input.clip ? ", made gentler where it is extreme," : ""} = {shown(way.inputs[index])}
+              {input.clip && <> = x, x / √(1 + (x / {shown(input.clip)})²)</>} = {shown(way.inputs[index])}
             </>
           ) : (
             <>{input.column} ({input.made}{input.level === undefined || input.level === null ? "" : ` ${String(input.level)}`}) = {shown(way.inputs[index])}</>
@@ -146,30 +146,32 @@ function Step({ model, weights, row, member, picked }: { model: Model; weights: 
     setStage(0);
   };
   return (
-    <details class="stack">
+    <details>
       <summary>Follow one step of learning</summary>
-      <form class="row" onSubmit={ask}>
-        <Field label={`The true ${targets.join(", ")} of this row`}>
-          {model.labels ? (
-            <select required value={truth} onChange={heard}>
-              {["", ...model.labels.map(String)].map((label) => <option>{label}</option>)}
-            </select>
-          ) : <input required value={truth} onInput={heard} />}
-        </Field>
-        <button>Follow it</button>
-      </form>
-      <Failure error={error} />
-      {trace && (
-        <>
-          <div class="row" role="group" aria-label="Stages of a step, in their order">
-            {STAGES.map((name, index) => (
-              <button type="button" class="small" aria-pressed={stage === index} onClick={() => setStage(index)}>{index + 1}. {name}</button>
-            ))}
-            <button type="button" class="small primary" disabled={stage === STAGES.length - 1} onClick={() => setStage(stage + 1)}>Next</button>
-          </div>
-          <div aria-live="polite"><Stage stage={stage} trace={trace} weights={weights} member={member} picked={picked} rate={model.training.learning_rate ?? 0.1} /></div>
-        </>
-      )}
+      <div class="stack">
+        <form class="row" onSubmit={ask}>
+          <Field label={`The true ${targets.join(", ")} of this row`}>
+            {model.labels ? (
+              <select required value={truth} onChange={heard}>
+                {["", ...model.labels.map(String)].map((label) => <option>{label}</option>)}
+              </select>
+            ) : <input required value={truth} onInput={heard} />}
+          </Field>
+          <button>Follow it</button>
+        </form>
+        <Failure error={error} />
+        {trace && (
+          <>
+            <div class="row" role="group" aria-label="Stages of a step, in their order">
+              {STAGES.map((name, index) => (
+                <button type="button" class="small" aria-pressed={stage === index} onClick={() => setStage(index)}>{index + 1}. {name}</button>
+              ))}
+              <button type="button" class="small primary" disabled={stage === STAGES.length - 1} onClick={() => setStage(stage + 1)}>Next</button>
+            </div>
+            <div aria-live="polite"><Stage stage={stage} trace={trace} weights={weights} member={member} picked={picked} rate={model.training.learning_rate ?? 0.1} /></div>
+          </>
+        )}
+      </div>
     </details>
   );
 }
@@ -216,5 +218,5 @@ function Stage({ stage, trace, weights, member, picked, rate }: { stage: number;
 }
 
 const Moved = ({ name, value = 0, slope = 0, rate }: { name: string; value?: number | undefined; slope?: number | undefined; rate: number }) => (
-  <li>{name}: {signed(value)} − {shown(rate)} · {signed(slope)} = <strong>{shown(value - rate * slope)}</strong></li>
+  <li>{name}: {allDigits(value)} − {shown(rate)} · {signed(slope)} = <strong>{allDigits(value - rate * slope)}</strong></li>
 );
