@@ -75,7 +75,7 @@ function Control({ column, value, onValue }: { column: Column; value: Cell; onVa
 const exampleOf = (column: Column): Cell => (column.example ?? column.lowest ?? column.levels?.[0] ?? 0) as Cell;
 
 function Known({ column, value, onValue }: { column: Column; value: Cell; onValue: (value: Cell) => void }) {
-  const range = column.lowest !== null && <>learnt from {shown(column.lowest)} to {shown(column.highest)}</>;
+  const range = column.lowest !== null && <>learnt from {[column.lowest, column.highest].map((end) => shown(end).replace("T", " ")).join(" to ")}</>;
   switch (column.kind) {
     case "category":
       return <Level column={column} value={String(value)} onValue={onValue} />;
