@@ -11,6 +11,8 @@ export interface Weights {
   inputs: Schemas["InputAnswer"][];
   members: Schemas["MemberAnswer"][];
   target: Schemas["ScalerAnswer"] | null;
+  /** What the last z is divided by where probabilities were calibrated; `/trace` tells it. */
+  temperature?: number;
 }
 
 /** One layer's weighted sums and what its activation makes of them. */
@@ -46,31 +48,33 @@ const ACTIVATIONS: Record<string, (z: number) => number> = {
 export const isKnown = (weights: Weights): boolean =>
   weights.members.every((member) => member.layers.every((layer) => layer.activation === "softmax" || layer.activation in ACTIVATIONS));
 
-const SECONDS = /T(\d\d)/;
+const ZONE = /(Z|[+-]\d\d:?\d\d)$/i;
 
 /** The value of a column, or of a part of a date (`day.month`), in a row; dates are read in UTC. */
-function valueOf(row: Row, name: string): Cell {
+export function valueOf(row: Row, name: string): Cell {
   if (name in row) return row[name]!;
   const dot = name.lastIndexOf(".");
   const date = row[name.slice(0, dot)];
   if (typeof date !== "string") return null;
-  const read = new Date(SECONDS.test(date) ? date : `${date}T00:00Z`);
+  const read = new Date(!date.includes("T") || ZONE.test(date) ? date : `${date}Z`); // a date alone is in UTC by itself
   const parts: Record<string, number> = {
     year: read.getUTCFullYear(),
     month: read.getUTCMonth() + 1,
     day: read.getUTCDate(),
     weekday: (read.getUTCDay() + 6) % 7,
-    hour: read.getUTCHours(),
+    hour: (read.getTime() - read.setUTCHours(0, 0, 0, 0)) / 3_600_000, // the last, as it sets the hour
   };
   return parts[name.slice(dot + 1)] ?? null;
 }
 
 function inputsOf(weights: Weights, member: Schemas["MemberAnswer"], row: Row): number[] {
   const made: number[] = [];
+  const fills: Record<string, number | null | undefined> = {}; // told with the scaled input, for the bins behind it too
   let table = 0;
   for (const input of weights.inputs) {
     const value = valueOf(row, input.column);
-    const number = Number(value ?? input.fill ?? NaN);
+    fills[input.column] ??= input.fill;
+    const number = Number(value ?? fills[input.column] ?? NaN);
     switch (input.made) {
       case "scaled": {
         const z = (number - input.center!) / input.scale!;
@@ -114,12 +118,13 @@ export function layersOf(weights: Weights, row: Row, index = 0): { inputs: numbe
   const member = weights.members[index]!;
   const inputs = inputsOf(weights, member, row);
   let a = inputs;
-  const layers = member.layers.map((layer) => {
+  const layers = member.layers.map((layer, place) => {
     const before = a;
     const z = (layer.b ?? layer.W[0]!.map(() => 0)).map((bias, unit) =>
       before.reduce((sum, value, from) => sum + value * layer.W[from]![unit]!, bias),
     );
-    a = layer.activation === "softmax" ? softmax(z) : z.map(ACTIVATIONS[layer.activation]!);
+    const cooled = place === member.layers.length - 1 ? z.map((value) => value / (weights.temperature ?? 1)) : z;
+    a = layer.activation === "softmax" ? softmax(cooled) : cooled.map(ACTIVATIONS[layer.activation]!);
     return { z, a };
   });
   return { inputs, layers };

@@ -42,11 +42,11 @@ function useAnswer(model: Model, row: Row): [Answer | undefined, unknown] {
   const [state, setState] = useState<[Answer | undefined, unknown]>([undefined, undefined]);
   useEffect(() => {
     const ending = new AbortController();
-    const question = { rows: [row], interval: LEVEL, applicability: true, explain: true, proba: !!model.labels };
+    const question = { rows: [row], interval: LEVEL, applicability: true, explain: true, proba: model.task !== "regression" };
     const frame = requestAnimationFrame(() =>
       post<Answer>(`${versionPath(model.model, model.version)}/predict`, question, ending.signal).then(
         (answer) => setState([answer, undefined]),
-        (error: unknown) => ending.signal.aborted || setState(([before]) => [before, error]),
+        (error: unknown) => ending.signal.aborted || setState([undefined, error]),
       ),
     );
     return () => {
@@ -75,7 +75,7 @@ function Control({ column, value, onValue }: { column: Column; value: Cell; onVa
 const exampleOf = (column: Column): Cell => (column.example ?? column.lowest ?? column.levels?.[0] ?? 0) as Cell;
 
 function Known({ column, value, onValue }: { column: Column; value: Cell; onValue: (value: Cell) => void }) {
-  const range = column.lowest !== null && <>learnt from {shown(column.lowest)} to {shown(column.highest)}</>;
+  const range = column.lowest !== null && <>learnt from {[column.lowest, column.highest].map((end) => shown(end).replace("T", " ")).join(" to ")}</>;
   switch (column.kind) {
     case "category":
       return <Level column={column} value={String(value)} onValue={onValue} />;
@@ -102,7 +102,8 @@ function Slider({ column, value, onValue, hint }: { column: Column; value: numbe
   const wider = (highest - lowest || Math.abs(highest) || 1) * WIDER;
   const whole = column.kind === "integer";
   const step = whole ? 1 : 10 ** Math.floor(Math.log10((highest - lowest || 1) / STEPS));
-  const [min, max] = [lowest - wider, highest + wider].map((end) => (whole ? Math.round(end) : end)) as [number, number];
+  const onStep = (end: number) => Number((Math.round(end / step) * step).toPrecision(12)); // so that all values of the slider are round
+  const [min, max] = [onStep(lowest - wider), onStep(highest + wider)];
   const heard = (event: { currentTarget: HTMLInputElement }) => Number.isNaN(event.currentTarget.valueAsNumber) || onValue(event.currentTarget.valueAsNumber);
   return (
     <>
@@ -157,7 +158,7 @@ function Answered({ model, answer }: { model: Model; answer: Answer }) {
         </p>
       ))}
       {answer.probabilities?.[0] && <Bars title="How likely each is" of={Object.entries(answer.probabilities[0])} show={share} />}
-      {answer.explanations?.[0] && <Contributions of={answer.explanations[0]} answer={predictions} />}
+      {answer.explanations?.[0] && (model.labels ? [String(predictions[0])] : targets).map((name) => <Contributions of={answer.explanations![0]!} name={name} />)}
     </>
   );
 }
@@ -166,7 +167,10 @@ function Certainty({ answer, targets }: { answer: Answer; targets: string[] }) {
   if (answer.interval_reason) return <p class="muted">No interval: {answer.interval_reason}</p>;
   const interval = answer.intervals?.[0];
   const set = answer.label_sets?.[0];
-  if (set) return <p>Nine times in ten it is among: <strong>{list(set.map(shown))}</strong></p>;
+  if (set) {
+    const sets = (Array.isArray(set[0]) ? set : [set]) as unknown[][];
+    return <>{sets.map((each, index) => <p>Nine times in ten {targets.length > 1 ? targets[index] : "it"} is among: <strong>{list(each.map(shown))}</strong></p>)}</>;
+  }
   if (!interval) return null;
   const each = (Array.isArray(interval[0]) ? interval : [interval]) as number[][];
   return (
@@ -181,14 +185,14 @@ function Certainty({ answer, targets }: { answer: Answer; targets: string[] }) {
 }
 
 /** What each column adds to the answer; for classes, to the probability of the one that is answered. */
-function Contributions({ of, answer }: { of: Schemas["Explanation"]; answer: unknown[] }) {
-  const name = typeof of.baseline === "number" ? undefined : (Object.keys(of.baseline).find((key) => key === String(answer[0])) ?? Object.keys(of.baseline)[0]!);
-  const one = (value: Named): number => (typeof value === "number" ? value : value[name!] ?? 0);
+function Contributions({ of, name }: { of: Schemas["Explanation"]; name: string }) {
+  const one = (value: Named): number => (typeof value === "number" ? value : value[name] ?? 0);
+  const baseline = one(of.baseline);
   const added = Object.entries(of.contributions).map(([column, value]): [string, number] => [column, one(value)]);
-  const sum = added.reduce((total, [, value]) => total + value, one(of.baseline));
+  const sum = added.reduce((total, [, value]) => total + value, baseline);
   return (
     <Bars
-      title={`From ${shown(one(of.baseline))}, the answer in the middle of the table, to ${shown(sum)}${name === undefined ? "" : ` for ${name}`}`}
+      title={`From ${shown(baseline)}, the answer in the middle of the table, to ${shown(sum)}${typeof of.baseline === "number" ? "" : ` for ${name}`}`}
       of={added}
       show={(value) => (value > 0 ? "+" : "") + shown(value)}
     />

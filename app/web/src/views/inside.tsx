@@ -7,8 +7,8 @@ import { useState } from "preact/hooks";
 import { post, versionPath, type Schemas } from "../api";
 import { Diagram } from "../diagram";
 import { allDigits, shown } from "../format";
-import { useDoing } from "../hooks";
-import { layersOf, type Row, type Weights } from "../network";
+import { useLoaded } from "../hooks";
+import { layersOf, valueOf, type Row, type Weights } from "../network";
 import { Card, Failure, Field } from "../parts";
 
 type Model = Schemas["OneVersion"];
@@ -89,8 +89,9 @@ function Arithmetic({ weights, row, member, way, picked, model }: { weights: Wei
       </p>
       <p class="number">
         a = {FORMULAS[layer.activation] ?? layer.activation} = <strong>{shown(a)}</strong>
+        {isLast && (weights.temperature ?? 1) !== 1 && `, of z / ${shown(weights.temperature)}, which makes probabilities come true`}
       </p>
-      {isLast && target && (
+      {isLast && target && picked.unit < target.scale.length && (
         <p class="number">
           {[model.target].flat()[picked.unit]} = {signed(a)} · {shown(target.scale[picked.unit])} + {signed(target.center[picked.unit] ?? 0)} ={" "}
           <strong>{shown(a * (target.scale[picked.unit] ?? 1) + (target.center[picked.unit] ?? 0))}</strong>
@@ -116,8 +117,8 @@ function Inputs({ weights, row, way }: { weights: Weights; row: Row; way: Way })
         <li>
           {input.made === "scaled" ? (
             <>
-              {input.column}: ({shown(row[input.column] ?? input.fill)} − {signed(input.center ?? 0)}) / {shown(input.scale)}
-              {input.clip ? ", made gentler where it is extreme," : ""} = {shown(way.inputs[index])}
+              {input.column}: ({shown(valueOf(row, input.column) ?? input.fill)} − {signed(input.center ?? 0)}) / {shown(input.scale)}
+              {input.clip && <> = x, x / √(1 + (x / {shown(input.clip)})²)</>} = {shown(way.inputs[index])}
             </>
           ) : (
             <>{input.column} ({input.made}{input.level === undefined || input.level === null ? "" : ` ${String(input.level)}`}) = {shown(way.inputs[index])}</>
@@ -133,38 +134,44 @@ const STAGES = ["Forward", "Error", "Delta", "Update"];
 /** One step of gradient descent on one row whose true answer is known, stage by stage. */
 function Step({ model, weights, row, member, picked }: { model: Model; weights: Weights; row: Row; member: number; picked: Picked }) {
   const [truth, setTruth] = useState("");
-  const [trace, setTrace] = useState<Trace>();
+  const [y, follow] = useState<string | string[]>();
   const [stage, setStage] = useState(0);
-  const doing = useDoing();
+  const targets = [model.target].flat();
+  const path = `${versionPath(model.model, model.version)}/trace`;
+  const { value: trace, error } = useLoaded(async (signal) => (y === undefined ? undefined : post<Trace>(path, { row, y }, signal)), [path, row, y]);
+  const heard = (event: { currentTarget: { value: string } }) => setTruth(event.currentTarget.value);
   const ask = (event: Event) => {
     event.preventDefault();
-    void doing.run(async () => {
-      const y = truth.trim() === "" || model.labels ? truth : Number(truth);
-      setTrace(await post<Trace>(`${versionPath(model.model, model.version)}/trace`, { row, y }));
-      setStage(0);
-    });
+    follow(targets.length > 1 ? truth.split(",").map((each) => each.trim()) : truth);
+    setStage(0);
   };
   return (
-    <details class="stack">
+    <details>
       <summary>Follow one step of learning</summary>
-      <form class="row" onSubmit={ask}>
-        <Field label={`The true ${[model.target].flat().join(", ")} of this row`}>
-          <input required value={truth} onInput={(event) => setTruth(event.currentTarget.value)} />
-        </Field>
-        <button aria-busy={doing.busy}>Follow it</button>
-      </form>
-      <Failure error={doing.error} />
-      {trace && (
-        <>
-          <div class="row" role="group" aria-label="Stages of a step, in their order">
-            {STAGES.map((name, index) => (
-              <button type="button" class="small" aria-pressed={stage === index} onClick={() => setStage(index)}>{index + 1}. {name}</button>
-            ))}
-            <button type="button" class="small primary" disabled={stage === STAGES.length - 1} onClick={() => setStage(stage + 1)}>Next</button>
-          </div>
-          <div aria-live="polite"><Stage stage={stage} trace={trace} weights={weights} member={member} picked={picked} rate={model.training.learning_rate ?? 0.1} /></div>
-        </>
-      )}
+      <div class="stack">
+        <form class="row" onSubmit={ask}>
+          <Field label={`The true ${targets.join(", ")} of this row`}>
+            {model.labels ? (
+              <select required value={truth} onChange={heard}>
+                {["", ...model.labels.map(String)].map((label) => <option>{label}</option>)}
+              </select>
+            ) : <input required value={truth} onInput={heard} />}
+          </Field>
+          <button>Follow it</button>
+        </form>
+        <Failure error={error} />
+        {trace && (
+          <>
+            <div class="row" role="group" aria-label="Stages of a step, in their order">
+              {STAGES.map((name, index) => (
+                <button type="button" class="small" aria-pressed={stage === index} onClick={() => setStage(index)}>{index + 1}. {name}</button>
+              ))}
+              <button type="button" class="small primary" disabled={stage === STAGES.length - 1} onClick={() => setStage(stage + 1)}>Next</button>
+            </div>
+            <div aria-live="polite"><Stage stage={stage} trace={trace} weights={weights} member={member} picked={picked} rate={model.training.learning_rate ?? 0.1} /></div>
+          </>
+        )}
+      </div>
     </details>
   );
 }
@@ -173,6 +180,7 @@ function Stage({ stage, trace, weights, member, picked, rate }: { stage: number;
   const way = trace.members[member];
   const layer = way?.layers[picked.layer];
   if (!way || !layer) return null;
+  const own = weights.members[member]?.layers[picked.layer];
   const outputs = way.layers.at(-1)?.a ?? [];
   switch (stage) {
     case 0:
@@ -185,7 +193,7 @@ function Stage({ stage, trace, weights, member, picked, rate }: { stage: number;
     case 1:
       return (
         <p class="number">
-          {outputs.map((a, unit) => <>truth − answer = {signed(trace.y?.[unit] ?? 0)} − {signed(a)} = <strong>{shown((trace.y?.[unit] ?? 0) - a)}</strong><br /></>)}
+          {trace.y?.map((y, unit) => <>truth − answer = {signed(y)} − {signed(outputs[unit] ?? 0)} = <strong>{shown(y - (outputs[unit] ?? 0))}</strong><br /></>)}
           loss = {shown(way.loss)}
         </p>
       );
@@ -201,13 +209,14 @@ function Stage({ stage, trace, weights, member, picked, rate }: { stage: number;
     default:
       return (
         <ul class="number plain">
-          {(layer.slope_W ?? []).slice(0, MOST_TERMS).map((slopes, from) => {
-            const w = weights.members[member]?.layers[picked.layer]?.W[from]?.[picked.unit] ?? 0;
-            const slope = slopes[picked.unit] ?? 0;
-            return <li>w{from + 1}: {signed(w)} − {shown(rate)} · {signed(slope)} = <strong>{shown(w - rate * slope)}</strong></li>;
-          })}
+          {(layer.slope_W ?? []).slice(0, MOST_TERMS).map((slopes, from) => <Moved name={`w${from + 1}`} value={own?.W[from]?.[picked.unit]} slope={slopes[picked.unit]} rate={rate} />)}
+          {layer.slope_b && <Moved name="b" value={own?.b?.[picked.unit]} slope={layer.slope_b[picked.unit]} rate={rate} />}
           <li class="muted">of the unit that is chosen, by plain gradient descent at rate {shown(rate)}</li>
         </ul>
       );
   }
 }
+
+const Moved = ({ name, value = 0, slope = 0, rate }: { name: string; value?: number | undefined; slope?: number | undefined; rate: number }) => (
+  <li>{name}: {allDigits(value)} − {shown(rate)} · {signed(slope)} = <strong>{allDigits(value - rate * slope)}</strong></li>
+);

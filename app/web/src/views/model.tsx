@@ -1,10 +1,10 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 
-import { get, versionPath, type Schemas } from "../api";
+import { get, post, versionPath, type Schemas } from "../api";
 import { Curve } from "../curve";
 import { shown, when } from "../format";
 import { link, useLoaded } from "../hooks";
-import { isKnown, startRow, tellLevels, type Row, type Weights } from "../network";
+import { isKnown, startRow, tellLevels, type Cell, type Row, type Weights } from "../network";
 import { Card, Failure, Figures, Loading } from "../parts";
 import { Predicted } from "../predicted";
 import { TUTORIAL_QUESTION } from "../setup";
@@ -40,12 +40,15 @@ function Missing({ name, error }: { name: string; error: unknown }) {
 function Shown({ model }: { model: Model }) {
   const [row, setRow] = useState(() => firstRow(model));
   const path = versionPath(model.model, model.version);
-  const { value: weights } = useLoaded(async (signal) => {
+  const { value: weights, error } = useLoaded(async (signal) => {
     const told = await get<Weights>(`${path}/weights`, signal);
     tellLevels(told, model.columns);
+    if (!told.target) told.temperature = (await post<Schemas["TraceAnswer"]>(`${path}/trace`, { row }, signal)).temperature;
     return told;
   }, [path]);
   const targets = useMemo(() => [model.target].flat(), [model]);
+  const unknown = model.columns.filter((column) => isBeyond(column, row[column.name]));
+  const seen = weights && isKnown(weights) && !unknown.length && weights;
   return (
     <>
       <header class="between">
@@ -55,14 +58,16 @@ function Shown({ model }: { model: Model }) {
       <Ask model={model} row={row} onRow={setRow} />
       <div class="columns">
         <Learning model={model} path={path} />
-        {weights && isKnown(weights) && (
+        {seen && (
           <Card title="Answers over two columns">
-            <Surface weights={weights} columns={model.columns} row={row} labels={model.labels} targets={targets} />
+            <Surface weights={seen} columns={model.columns} row={row} labels={model.labels} targets={targets} />
           </Card>
         )}
         <Card title="Predicted and true"><Predicted name={model.model} version={model.version} /></Card>
       </div>
-      {weights && isKnown(weights) && <Inside model={model} weights={weights} row={row} />}
+      <Failure error={error} />
+      {unknown.map(({ name, levels }) => <p class="note">The page knows {shown(levels?.length)} values of {name}: for another it cannot look inside.</p>)}
+      {seen && <Inside model={model} weights={seen} row={row} />}
       <TakeAway model={model} row={row} />
       <Versions name={model.model} version={model.version} />
     </>
@@ -74,6 +79,10 @@ function firstRow(model: Model): Row {
   const isTutorial = model.columns.length === 2 && model.columns.every(({ name }) => name in TUTORIAL_QUESTION);
   return isTutorial ? { ...TUTORIAL_QUESTION } : startRow(model.columns);
 }
+
+/** Whether a category is one that may have been learnt, but is not among those that the page is told. */
+const isBeyond = ({ levels, level_count }: Schemas["Column"], value: Cell = null): boolean =>
+  value !== null && (level_count ?? 0) > (levels?.length ?? 0) && !levels?.includes(value);
 
 function Learning({ model, path }: { model: Model; path: string }) {
   const { value: history, error } = useLoaded((signal) => get<Schemas["HistoryAnswer"]>(`${path}/history?max_points=1000`, signal), [path]);
