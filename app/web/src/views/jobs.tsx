@@ -15,10 +15,15 @@ const LOOK_MS = 2000;
 export default function View() {
   const [state, setState] = useState("");
   const { value, error, reload } = useLoaded((signal) => get<Schemas["JobList"]>(`jobs${state && `?state=${state}`}`, signal), [state]);
+  // The next look begins after the answer to this one: a service that is slower than that is heard out.
   useEffect(() => {
-    const timer = setInterval(() => document.hidden || reload(), LOOK_MS);
+    const timer = setInterval(() => {
+      if (document.hidden) return;
+      clearInterval(timer);
+      reload();
+    }, LOOK_MS);
     return () => clearInterval(timer);
-  }, [reload]);
+  }, [value, error, reload]);
   return (
     <>
       <h1>Jobs</h1>
@@ -32,7 +37,7 @@ export default function View() {
       }>
         <Failure error={error} />
         {!value && !error && <Loading />}
-        {value?.jobs.length === 0 && <p>There are none.</p>}
+        {value?.jobs.length === 0 && <p>There are none. <a href={link()}>Begin one</a>.</p>}
         {value && value.jobs.length > 0 && (
           <Table caption="Trainings" head={["Model", "State", "Epochs", "Loss", "Begun", ""]}>
             {value.jobs.map((job) => <Line key={job.job} job={job} reload={reload} />)}
@@ -53,8 +58,9 @@ function Line({ job, reload }: { job: Job; reload: () => void }) {
         {job.error && <><br /><small>{job.error}</small></>}
       </td>
       <td>
-        {isOver || job.epochs === null ? shown(job.epoch) : <progress aria-label={`Epochs of ${job.model}`} value={job.epoch ?? 0} max={job.epochs} />}
-        {!isOver && job.eta_seconds !== null && <small> {duration(job.eta_seconds)} left</small>}
+        {!isOver && job.epochs !== null && <><progress aria-label={`Epochs of ${job.model}`} value={job.epoch ?? 0} max={job.epochs} /><br /></>}
+        {shown(job.epoch)}{job.epochs !== null && ` of ${shown(job.epochs)}`}
+        {!isOver && job.eta_seconds !== null && <small>, {duration(job.eta_seconds)} left</small>}
       </td>
       <td>{shown(job.loss)}</td>
       <td>{when(job.created)}</td>
