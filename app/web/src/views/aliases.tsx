@@ -91,7 +91,7 @@ function History({ at, alias, back }: { at: string; alias: Alias; back: (body: o
           <td>{from ?? "new"}</td>
           <td>{to ?? "deleted"}</td>
           <td>{who}</td>
-          <td>{why || (restores ? "undone" : "–")}</td>
+          <td>{why || (restores ? "gone back" : "–")}</td>
           <td>{to && to !== alias.version && <Action class="small" work={() => back({ to: revision })}>Back to {shown(to)}</Action>}</td>
         </tr>
       ))}

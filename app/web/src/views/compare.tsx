@@ -1,5 +1,7 @@
 /** Two versions of a model, side by side. */
 
+import "./manage.css";
+
 import { useState } from "preact/hooks";
 
 import { get, post, Problem, send, versionPath, type Schemas } from "../api";
@@ -23,7 +25,7 @@ export default function View({ words: [name = "", one = "", other = ""] }: { wor
   return (
     <>
       <h1>{name}: {sides.map(({ model: { version } }, index) => <>{index > 0 && " and "}<a href={link("model", name, version)}>version {version}</a></>)}</h1>
-      <div class="columns">
+      <div class="sides">
         <Metrics sides={sides} />
         <Card title="How they learnt">
           <Curve lines={sides.map(({ model, history }, index) => ({ name: `loss of version ${model.version}`, epochs: history.epochs, values: history.loss, dashed: index > 0 }))} />
@@ -113,7 +115,7 @@ function BothAsked({ sides }: { sides: Sides }) {
         {columns.map((column) => <Asked column={column} value={String(row[column.name] ?? "")} onValue={(cell) => setRow({ ...row, [column.name]: cell })} />)}
       </div>
       <Failure error={error} />
-      <div class="row" aria-live="polite">
+      <div class="figures" aria-live="polite">
         {value?.map(({ version, predictions, in_range }) => (
           <p>
             <span class="muted">Version {version}</span><br />

@@ -42,7 +42,10 @@ function All() {
         )}
         <Pages after={after} next={value?.next} onAfter={setAfter} />
       </Card>
-      <Card title="Keep another"><Upload /></Card>
+      <Card title="Keep another">
+        <Upload />
+        <p class="muted">CSV, NDJSON, JSON or Parquet. The same file again is the same dataset.</p>
+      </Card>
     </>
   );
 }
@@ -59,7 +62,7 @@ function Upload() {
   };
   return (
     <form class="row" onSubmit={sent}>
-      <Field label="A table to keep" hint="CSV, NDJSON, JSON or Parquet. The same file again is the same dataset.">
+      <Field label="A table to keep">
         <input type="file" name="table" required accept=".csv,.tsv,.txt,.json,.ndjson,.parquet" />
       </Field>
       <button class="primary" disabled={doing.busy} aria-busy={doing.busy}>{doing.busy ? "Sending …" : "Upload"}</button>

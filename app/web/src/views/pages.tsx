@@ -6,6 +6,7 @@ export const PAGE = 100;
 const MOST_NAMES = 6;
 
 export function Pages({ after, next, onAfter }: { after: string; next: string | null | undefined; onAfter: (after: string) => void }) {
+  if (!after && !next) return null;
   return (
     <div class="row">
       {after && <button type="button" onClick={() => onAfter("")}>First page</button>}

@@ -1,3 +1,5 @@
+import "./manage.css";
+
 import { useState } from "preact/hooks";
 
 import { Action } from "../parts";
@@ -10,7 +12,7 @@ export function Sure({ what, work }: { what: string; work: () => Promise<unknown
     document.getElementById("main")?.focus({ preventScroll: true }); // the button is gone with what it deleted
   };
   return (
-    <span class="row">
+    <span class="row sure">
       <button type="button" class="small" aria-expanded={isAsked} aria-label={isAsked ? undefined : what} onClick={() => ask(!isAsked)}>
         {isAsked ? "Keep" : "Delete"}
       </button>

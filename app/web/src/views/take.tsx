@@ -1,5 +1,7 @@
 /** Take away: what was just done as commands and programs, the model as files, and the set-up as a link. */
 
+import "./manage.css";
+
 import { useId, useState } from "preact/hooks";
 
 import { address, ask, get, post, Problem, versionPath, type Schemas } from "../api";
@@ -32,7 +34,7 @@ const REVOKE_MS = 60_000;
 export function TakeAway({ model, row }: { model: Model; row: Row }) {
   const path = versionPath(model.model, model.version);
   return (
-    <Card title="Take it away">
+    <Card title="Take it away" class="take">
       <div class="columns">
         <Commands model={model} row={row} path={path} />
         <div class="stack">

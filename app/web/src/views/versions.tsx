@@ -32,7 +32,7 @@ export function Versions({ name, version }: { name: string; version: number }) {
         {"live" in known.aliases ? ": its alias live points there." : ", the newest: there is no alias live."}
       </p>
       <div class="columns">
-        <div class="stack">
+        <div class="stack versions">
           <Table caption={`Versions of ${name}`} head={["Version", "Trained", "Aliases", "", ""]}>
             {known.versions.toReversed().slice(0, most).map((each) => (
               <tr key={each}>
