@@ -26,13 +26,17 @@ export default function View({ words: [name = "", one = "", other = ""] }: { wor
     <>
       <h1>{name}: {sides.map(({ model: { version } }, index) => <>{index > 0 && " and "}<a href={link("model", name, version)}>version {version}</a></>)}</h1>
       <div class="sides">
-        <Metrics sides={sides} />
-        <Card title="How they learnt">
-          <Curve lines={sides.map(({ model, history }, index) => ({ name: `loss of version ${model.version}`, epochs: history.epochs, values: history.loss, dashed: index > 0 }))} />
-        </Card>
-        <Differences sides={sides} />
-        <BothAsked sides={sides} />
-        <Live name={name} sides={sides} />
+        <div>
+          <Metrics sides={sides} />
+          <BothAsked sides={sides} />
+          <Live name={name} sides={sides} />
+        </div>
+        <div>
+          <Card title="How they learnt">
+            <Curve lines={sides.map(({ model, history }, index) => ({ name: `loss of version ${model.version}`, epochs: history.epochs, values: history.loss, dashed: index > 0 }))} />
+          </Card>
+          <Differences sides={sides} />
+        </div>
       </div>
     </>
   );

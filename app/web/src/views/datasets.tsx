@@ -75,10 +75,16 @@ function One({ id }: { id: string }) {
   const { value, error } = useLoaded((signal) => get<Dataset>(`datasets/${encodeURIComponent(id)}`, signal), [id]);
   if (!value) return error ? <><h1>Dataset</h1><Failure error={error} /></> : <Loading />;
   const setUp = JSON.stringify({ dataset: id, target: value.columns.at(-1)?.name });
+  const tools = (
+    <>
+      <Sure what="Delete this table" work={() => send("DELETE", `datasets/${encodeURIComponent(id)}`).then(() => go("datasets"))} />
+      <a class="button" href={link("set-up", setUp)}>Train from it</a>
+    </>
+  );
   return (
     <>
       <h1>A table of {shown(value.rows)} rows</h1>
-      <Card title="Columns" tools={<a class="button" href={link("set-up", setUp)}>Train from it</a>}>
+      <Card title="Columns" tools={tools}>
         <Columns of={value} targets={[]} />
         <Figures of={[["Id", <code>{id}</code>], ["Kept as", bytes(value.bytes)], ["Since", when(value.created)]]} />
       </Card>
@@ -88,7 +94,6 @@ function One({ id }: { id: string }) {
           {value.models.map((reference) => <li><a href={link("model", ...reference.split("/"))}>{reference}</a></li>)}
         </ul>
       </Card>
-      <p><Sure what="Delete this table" work={() => send("DELETE", `datasets/${encodeURIComponent(id)}`).then(() => go("datasets"))} /></p>
     </>
   );
 }

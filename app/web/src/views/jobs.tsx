@@ -1,5 +1,7 @@
 /** All trainings, as they go. */
 
+import "./manage.css";
+
 import { useEffect, useState } from "preact/hooks";
 
 import { get, send, type Schemas } from "../api";
@@ -63,7 +65,7 @@ function Line({ job, reload }: { job: Job; reload: () => void }) {
         {!isOver && job.eta_seconds !== null && <small>, {duration(job.eta_seconds)} left</small>}
       </td>
       <td>{shown(job.loss)}</td>
-      <td>{when(job.created)}</td>
+      <td class="when">{when(job.created)}</td>
       <td>{!isOver && <Action class="small" aria-label={`Cancel ${job.model}`} work={() => send("DELETE", `jobs/${job.job}`).then(reload)}>Cancel</Action>}</td>
     </tr>
   );
