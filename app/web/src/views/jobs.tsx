@@ -1,5 +1,7 @@
 /** All trainings, as they go. */
 
+import "./manage.css";
+
 import { useEffect, useState } from "preact/hooks";
 
 import { get, send, type Schemas } from "../api";
@@ -15,10 +17,15 @@ const LOOK_MS = 2000;
 export default function View() {
   const [state, setState] = useState("");
   const { value, error, reload } = useLoaded((signal) => get<Schemas["JobList"]>(`jobs${state && `?state=${state}`}`, signal), [state]);
+  // The next look begins after the answer to this one: a service that is slower than that is heard out.
   useEffect(() => {
-    const timer = setInterval(() => document.hidden || reload(), LOOK_MS);
+    const timer = setInterval(() => {
+      if (document.hidden) return;
+      clearInterval(timer);
+      reload();
+    }, LOOK_MS);
     return () => clearInterval(timer);
-  }, [reload]);
+  }, [value, error, reload]);
   return (
     <>
       <h1>Jobs</h1>
@@ -32,7 +39,7 @@ export default function View() {
       }>
         <Failure error={error} />
         {!value && !error && <Loading />}
-        {value?.jobs.length === 0 && <p>There are none.</p>}
+        {value?.jobs.length === 0 && <p>There are none. <a href={link()}>Begin one</a>.</p>}
         {value && value.jobs.length > 0 && (
           <Table caption="Trainings" head={["Model", "State", "Epochs", "Loss", "Begun", ""]}>
             {value.jobs.map((job) => <Line key={job.job} job={job} reload={reload} />)}
@@ -53,11 +60,12 @@ function Line({ job, reload }: { job: Job; reload: () => void }) {
         {job.error && <><br /><small>{job.error}</small></>}
       </td>
       <td>
-        {isOver || job.epochs === null ? shown(job.epoch) : <progress aria-label={`Epochs of ${job.model}`} value={job.epoch ?? 0} max={job.epochs} />}
-        {!isOver && job.eta_seconds !== null && <small> {duration(job.eta_seconds)} left</small>}
+        {!isOver && job.epochs !== null && <><progress aria-label={`Epochs of ${job.model}`} value={job.epoch ?? 0} max={job.epochs} /><br /></>}
+        {shown(job.epoch)}{job.epochs !== null && ` of ${shown(job.epochs)}`}
+        {!isOver && job.eta_seconds !== null && <small>, {duration(job.eta_seconds)} left</small>}
       </td>
       <td>{shown(job.loss)}</td>
-      <td>{when(job.created)}</td>
+      <td class="when">{when(job.created)}</td>
       <td>{!isOver && <Action class="small" aria-label={`Cancel ${job.model}`} work={() => send("DELETE", `jobs/${job.job}`).then(reload)}>Cancel</Action>}</td>
     </tr>
   );

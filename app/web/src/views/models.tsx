@@ -5,11 +5,10 @@ import { useState } from "preact/hooks";
 import { get, send, type Schemas } from "../api";
 import { link, useLoaded } from "../hooks";
 import { Card, Failure, Field, Loading, Table } from "../parts";
-import { Sure } from "./versions";
+import { brief, PAGE, Pages } from "./pages";
+import { Sure } from "./sure";
 
 type Models = Schemas["ModelList"];
-
-const PAGE = 100;
 
 export default function View() {
   const [prefix, setPrefix] = useState("");
@@ -32,22 +31,19 @@ export default function View() {
         {!value && !error && <Loading />}
         {value?.models.length === 0 && <p>There are none. <a href={link()}>Train one</a>.</p>}
         {value && value.models.length > 0 && (
-          <Table caption="Models" head={["Name", "Versions", "From", "Answers", ""]}>
+          <Table caption="Models" head={["Name", "Versions", "Task", "Columns → answers", ""]}>
             {value.models.map((model) => (
-              <tr>
+              <tr key={model.model}>
                 <td><a href={link("model", model.model)}>{model.model}</a></td>
                 <td>{model.versions.length}</td>
-                <td>{model.damage ? <span class="note">{model.damage}</span> : model.columns?.join(", ")}</td>
-                <td>{[model.target ?? []].flat().join(", ")}</td>
+                <td>{model.task ?? "–"}</td>
+                <td>{model.damage ? <p class="note">{model.damage}</p> : `${brief(model.columns)} → ${brief(model.target)}`}</td>
                 <td><Sure what={`Delete ${model.model}`} work={() => send("DELETE", `models/${encodeURIComponent(model.model)}`).then(reload)} /></td>
               </tr>
             ))}
           </Table>
         )}
-        <div class="row">
-          {after && <button type="button" onClick={() => setAfter("")}>First page</button>}
-          {value?.next && <button type="button" onClick={() => setAfter(value.next!)}>Next page</button>}
-        </div>
+        <Pages after={after} next={value?.next} onAfter={setAfter} />
       </Card>
     </>
   );

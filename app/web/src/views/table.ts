@@ -29,7 +29,7 @@ const TYPES: Record<string, string> = {
 
 export const tutorial: Source = { suggests: "exam", kinds: {}, text: TUTORIAL };
 
-const typeOf = (file: File): string => TYPES[file.name.split(".").pop()!.toLowerCase()] ?? CSV;
+export const typeOf = (file: File): string => TYPES[file.name.split(".").pop()!.toLowerCase()] ?? CSV;
 
 /** What the service takes as a model's name, made from any text. */
 const nameFrom = (text: string): string =>

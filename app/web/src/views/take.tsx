@@ -1,114 +1,143 @@
 /** Take away: what was just done as commands and programs, the model as files, and the set-up as a link. */
 
-import { useState } from "preact/hooks";
+import "./manage.css";
 
-import { address, ask, post, versionPath, type Schemas } from "../api";
+import { useId, useState } from "preact/hooks";
+
+import { address, ask, get, post, Problem, versionPath, type Schemas } from "../api";
 import { shown } from "../format";
-import { type Row } from "../network";
-import { Action, Card, Snippet } from "../parts";
+import { useLoaded } from "../hooks";
+import type { Row } from "../network";
+import { Action, Card, Failure, Snippet } from "../parts";
 import { setUpLink, setUpOf } from "../setup";
+import { curl, javascript, python } from "./snippets";
 
 type Model = Schemas["OneVersion"];
 
 const LANGUAGES = { curl, Python: python, JavaScript: javascript };
-type Language = keyof typeof LANGUAGES;
+const NAMES = Object.keys(LANGUAGES) as (keyof typeof LANGUAGES)[];
+const STEPS: Record<string, (at: number) => number> = { ArrowRight: (at) => at + 1, ArrowLeft: (at) => at - 1, Home: () => 0, End: () => -1 };
 
 const FILES: [string, string, string][] = [
-  ["Python program", "export?format=python", "py"],
-  ["JavaScript module", "export?format=javascript", "mjs"],
-  ["ONNX", "export?format=onnx", "onnx"],
-  ["JSON", "export?format=json", "json"],
-  ["Snapshot", "snapshot", "safetensors"],
-  ["Model card", "card", "md"],
+  ["Python program", "export?format=python", ".py"],
+  ["JavaScript module", "export?format=javascript", ".mjs"],
+  ["ONNX", "export?format=onnx", ".onnx"],
+  ["JSON", "export?format=json", ".json"],
+  ["Snapshot", "snapshot", ".safetensors"],
+  ["Model card", "card", ".md"],
 ];
-const PICTURES = ["learning-curve", "diagram", "predicted", "residuals", "calibration", "response", "surface"];
+const PICTURES = ["learning-curve", "diagram", "predicted", "residuals", "calibration", "response", "surface"].map(
+  (name): [string, string, string] => [name.replace("-", " "), `${name}.svg`, `_${name}.svg`],
+);
+const REVOKE_MS = 60_000;
 
 export function TakeAway({ model, row }: { model: Model; row: Row }) {
-  const [language, setLanguage] = useState<Language>("curl");
-  const setUp = setUpOf(model);
   const path = versionPath(model.model, model.version);
-  const write = LANGUAGES[language];
   return (
-    <Card title="Take it away">
+    <Card title="Take it away" class="take">
       <div class="columns">
+        <Commands model={model} row={row} path={path} />
         <div class="stack">
-          <div class="row" role="group" aria-label="Language of the commands">
-            {(Object.keys(LANGUAGES) as Language[]).map((name) => (
-              <button type="button" class="small" aria-pressed={name === language} onClick={() => setLanguage(name)}>{name}</button>
-            ))}
-          </div>
-          <Snippet title="Ask this" text={write(address(`${path}/predict`), { rows: [row] })} />
-          {setUp && <Snippet title="Train this again" text={write(address("train"), setUp)} />}
-        </div>
-        <div class="stack">
-          <h3>The model as a file</h3>
-          <div class="row">
-            {FILES.map(([name, route, ending]) => (
-              <Action class="small" work={() => saved(`${path}/${route}`, `${model.model}_${model.version}.${ending}`)}>{name}</Action>
-            ))}
-          </div>
-          <h3>Pictures as SVG</h3>
-          <div class="row">
-            {PICTURES.map((name) => (
-              <Action class="small" work={() => saved(`${path}/${name}.svg`, `${model.model}_${model.version}_${name}.svg`)}>{name.replace("-", " ")}</Action>
-            ))}
-          </div>
-          <Again model={model} path={path} />
-          {setUp ? (
-            <Snippet title="Link to this set-up: the same table, settings and seed give the same numbers" text={setUpLink(setUp)} />
-          ) : (
-            <p class="muted">There is no link to this set-up: its table was not kept. Train from a dataset to have one.</p>
-          )}
+          <Files title="The model as a file" of={FILES} model={model} path={path} />
+          <Files title="Pictures as SVG" of={PICTURES} model={model} path={path} />
+          <Again key={path} model={model} path={path} />
         </div>
       </div>
     </Card>
   );
 }
 
-/** Have the version trained again, and compare. */
-function Again({ model, path }: { model: Model; path: string }) {
-  const [told, tell] = useState("");
-  if (!model.dataset) return null;
-  const verify = async () => {
-    const found = await post<Schemas["VerificationAnswer"]>(`${path}/verify`);
-    tell(found.verified ? "Trained again, it has the same weights to the last bit." : `Trained again, a weight differs by ${shown(found.largest_difference)} at most.`);
+/** The question, and the training, in the language that is chosen. */
+function Commands({ model, row, path }: { model: Model; row: Row; path: string }) {
+  const [chosen, choose] = useState(0);
+  const id = useId();
+  const setUp = setUpOf(model);
+  const write = LANGUAGES[NAMES[chosen] ?? "curl"];
+  const pressed = (event: KeyboardEvent) => {
+    const step = STEPS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const to = (step(chosen) + NAMES.length) % NAMES.length;
+    choose(to);
+    document.getElementById(id + to)?.focus();
   };
   return (
-    <div class="row">
-      <Action class="small" work={verify}>Train again and compare</Action>
-      <p role="status">{told}</p>
+    <div class="stack">
+      <div class="row" role="tablist" aria-label="Language of the commands" onKeyDown={pressed}>
+        {NAMES.map((name, index) => (
+          <button type="button" class="small" role="tab" id={id + index} aria-selected={index === chosen} aria-controls={`${id}panel`} tabIndex={index === chosen ? 0 : -1} onClick={() => choose(index)}>
+            {name}
+          </button>
+        ))}
+      </div>
+      <div class="stack" role="tabpanel" id={`${id}panel`} aria-labelledby={id + chosen}>
+        <Snippet title="Ask this" text={write(address(`${path}/predict`), { rows: [row] })} />
+        {setUp && <Snippet title="Train this again" text={write(address("train"), setUp)} />}
+      </div>
     </div>
+  );
+}
+
+function Files({ title, of, model, path }: { title: string; of: [string, string, string][]; model: Model; path: string }) {
+  return (
+    <>
+      <h3>{title}</h3>
+      <div class="row">
+        {of.map(([name, route, ending]) => <Action class="small" work={() => saved(`${path}/${route}`, `${model.model}_${model.version}${ending}`)}>{name}</Action>)}
+      </div>
+    </>
   );
 }
 
 /** Fetch a file and hand it to the reader; what is refused is said where the button is. */
 async function saved(route: string, name: string): Promise<void> {
-  const response = await ask(route);
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(await response.blob());
+  link.href = URL.createObjectURL(await (await ask(route)).blob());
   link.download = name;
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), REVOKE_MS); // a browser may ask where to save it first
 }
 
-function curl(url: string, body: unknown): string {
-  const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-  return `curl ${quoted(url)} -d ${quoted(JSON.stringify(body))}`;
+/** The very same training again: as a link, and by the service, which compares. */
+function Again({ model, path }: { model: Model; path: string }) {
+  const { value: isKept, error } = useLoaded((signal) => isThere(model.dataset, signal), [model.dataset]);
+  const [told, tell] = useState("");
+  const setUp = setUpOf(model);
+  const verify = async () => {
+    tell("");
+    const { verified, largest_difference } = await post<Schemas["VerificationAnswer"]>(`${path}/verify`);
+    const difference = largest_difference === null ? "it has other weights." : `a weight differs by ${shown(largest_difference)} at most.`;
+    tell(`Trained again, ${verified ? "it has the same weights to the last bit." : difference}`);
+  };
+  return (
+    <>
+      <h3>The same again</h3>
+      <Failure error={error} />
+      {isKept === false && <p class="note">{model.dataset ? "Its table was deleted. Upload the same file under Datasets, and it can be trained again." : "Its table was not kept, so that it cannot be trained again from here. Train from a dataset, as this page does, and it can."}</p>}
+      {isKept && (
+        <>
+          {setUp ? (
+            <Snippet title="Link to this set-up: it reopens the same table, settings and seed, and gives the same numbers" text={setUpLink(setUp)} />
+          ) : (
+            <p class="note">There is no link to this set-up: it went on learning from {model.continued_from}, which a link cannot repeat.</p>
+          )}
+          <div class="row">
+            <Action class="small" work={verify}>Train again and compare</Action>
+            <p role="status">{told}</p>
+          </div>
+        </>
+      )}
+    </>
+  );
 }
 
-function python(url: string, body: unknown): string {
-  return `import json
-from urllib.request import Request, urlopen
-
-body = json.loads(${JSON.stringify(JSON.stringify(body))})
-request = Request(${JSON.stringify(url)}, json.dumps(body).encode())
-print(json.load(urlopen(request)))`;
-}
-
-function javascript(url: string, body: unknown): string {
-  return `const response = await fetch(${JSON.stringify(url)}, {
-  method: "POST",
-  body: JSON.stringify(${JSON.stringify(body)}),
-});
-console.log(await response.json());`;
+async function isThere(dataset: string | null, signal: AbortSignal): Promise<boolean> {
+  if (!dataset) return false;
+  try {
+    await get(`datasets/${dataset}`, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof Problem && error.status === 404) return false;
+    throw error;
+  }
 }
