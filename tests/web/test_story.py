@@ -157,7 +157,7 @@ def test_a_shared_link_gives_the_same_numbers(server: Server, visiting: Visiting
     expect(other.get_by_label("Seed")).to_have_value("7")
     expect(other.get_by_label("Target")).to_have_value("score")
     train(other)
-    expect(other.get_by_text("version 2")).to_be_visible()
+    expect(other.get_by_role("heading", name="version 2")).to_be_visible()
 
     with server.client() as client:
         first, second = (client.get(f"/models/exam/versions/{number}/weights").json() for number in (1, 2))
