@@ -7,6 +7,7 @@ const ROUTES = ["/train", "/predict", "/models", "/jobs", "/datasets", "/docs", 
 const GROUPS = [
   { name: "manage", test: /views.(aliases|compare|datasets|jobs|metrics|models|pages|snippets|sure|take|versions)\.tsx?$/ },
   { name: "shared", test: /src.(format|setup)\.ts$|views.(columns|table)\.tsx?$/ },
+  { name: "pictures", test: /src.(colours|curve|diagram|network|predicted|surface)\.tsx?$/ },
 ];
 
 // Addresses are relative, so that the page works behind any path prefix.
