@@ -121,14 +121,14 @@ function Level({ column, value, onValue }: { column: Column; value: string; onVa
   return (
     <>
       <Field label={column.name}>
-        <select value={isOther ? OTHER : value} onChange={(event) => onValue(event.currentTarget.value === OTHER ? "" : event.currentTarget.value)}>
+        <select value={isOther ? OTHER : value} onChange={(event) => onValue(event.currentTarget.value === OTHER ? "?" : event.currentTarget.value)}>
           {levels.map((level) => <option value={level}>{level}</option>)}
           <option value={OTHER}>another …</option>
         </select>
       </Field>
       {isOther && (
         <Field label={`Another ${column.name}`}>
-          <input value={value} onInput={(event) => onValue(event.currentTarget.value)} />
+          <input value={value} onInput={(event) => event.currentTarget.value.trim() && onValue(event.currentTarget.value)} />
         </Field>
       )}
     </>
