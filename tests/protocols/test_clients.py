@@ -21,13 +21,17 @@ def server(start_server: StartServer) -> Server:
     """Serve a model of two versions."""
     server = start_server()
     for _ in range(2):
-        httpx.post(f"{server.url}/train", json={"name": "exam", "rows": ROWS, "target": "score"}).raise_for_status()
+        httpx.post(
+            f"{server.url}/train", json={"name": "exam", "rows": ROWS, "target": "score"}, timeout=60
+        ).raise_for_status()
     return server
 
 
 def answers(server: Server) -> list[float]:
     """Ask in netlet's own words."""
-    answer: list[float] = httpx.post(f"{server.url}/predict", json={"model": "exam", "X": X}).json()["predictions"]
+    answer: list[float] = httpx.post(f"{server.url}/predict", json={"model": "exam", "X": X}, timeout=60).json()[
+        "predictions"
+    ]
     return answer
 
 

@@ -36,12 +36,15 @@ def test_what_one_worker_has_acknowledged_all_know_at_once(start_server: StartSe
     """New versions and deletions, asked about over new connections, which any worker may take."""
     url = answering(start_server("--workers", "2"))
     for version in range(1, 11):
-        assert httpx.post(f"{url}/train", json={"name": "exam", **XY}).json()["version"] == version
+        assert httpx.post(f"{url}/train", json={"name": "exam", **XY}, timeout=60).json()["version"] == version
         for _ in range(4):
-            assert httpx.post(f"{url}/predict", json={"model": "exam", "X": [1, 2]}).json()["version"] == version
-    assert httpx.delete(f"{url}/models/exam").status_code == 204
+            assert (
+                httpx.post(f"{url}/predict", json={"model": "exam", "X": [1, 2]}, timeout=60).json()["version"]
+                == version
+            )
+    assert httpx.delete(f"{url}/models/exam", timeout=60).status_code == 204
     for _ in range(6):
-        assert httpx.post(f"{url}/predict", json={"model": "exam", "X": [1, 2]}).status_code == 404
+        assert httpx.post(f"{url}/predict", json={"model": "exam", "X": [1, 2]}, timeout=60).status_code == 404
 
 
 def test_a_worker_that_is_lost_is_replaced(start_server: StartServer) -> None:
@@ -52,7 +55,7 @@ def test_a_worker_that_is_lost_is_replaced(start_server: StartServer) -> None:
 
     os.kill(lost, signal.SIGKILL)
     for _ in range(20):
-        assert httpx.get(f"{url}/livez").status_code == 200
+        assert httpx.get(f"{url}/livez", timeout=60).status_code == 200
     wait_until(lambda: len(children(server.process.pid)) == 2)
     workers = children(server.process.pid)
     assert other in workers

@@ -275,7 +275,7 @@ def test_a_model_is_taken_away(server: Server, visiting: Visiting, tmp_path: Pat
 
     found = re.fullmatch(r"curl '([^']+)' -d '([^']+)'", command)
     assert found is not None
-    told = httpx.post(found[1], content=found[2]).json()
+    told = httpx.post(found[1], content=found[2], timeout=60).json()
     assert told["predictions"][0] == pytest.approx(shown, rel=1e-4)
     assert "def predict" in (tmp_path / "exam.py").read_text(encoding="utf-8")
 
