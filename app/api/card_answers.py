@@ -4,7 +4,7 @@ from app.api.answers import detail
 from app.api.card_schemas import Card, Certainty
 from app.engine.limits import SURE, limits_of
 from app.engine.model import Model
-from app.engine.trust import why_no_interval
+from app.engine.trust import judged_by, why_no_interval
 from app.store.store import Stored
 
 
@@ -15,7 +15,7 @@ def card_of(stored: Stored) -> Card:
         **dict(detail(stored)),
         seed=model.recipe.training.seed,
         parameters=model.parameters.size,
-        rests_on=_rests_on(model),
+        rests_on=f"{model.report.rows_held_out or model.report.rows:,} rows {judged_by(model)}",
         certainty=_certainty(model),
         limits=limits_of(model),
         libraries=stored.libraries,
@@ -26,10 +26,3 @@ def _certainty(model: Model) -> Certainty:
     rows = len(model.misses.sizes)
     reason = why_no_interval(model, SURE) if model.misses.bound(SURE) is None else None
     return Certainty(rows=rows, highest_level=rows / (rows + 1) if rows else None, reason=reason)
-
-
-def _rests_on(model: Model) -> str:
-    report = model.report
-    if not report.rows_held_out:
-        return f"the {report.rows:,} rows that were learnt from: none was held out"
-    return f"{report.rows_held_out:,} rows, each answered by networks that had not learnt from it"

@@ -95,7 +95,7 @@ def _settings(card: Card) -> Iterator[tuple[object, object]]:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head)]
+    lines = [[escaped(cell) for cell in head], ["---"] * len(head)]
     lines += [["" if cell is None else escaped(cell) for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -112,7 +112,10 @@ class VerificationAnswer(BaseModel):
     model: str
     version: int
     verified: bool
-    """Whether they are the same to the last bit."""
+    """Whether all that answers rest on is the same to the last bit: weights, scaling, levels, what intervals are made
+    of, and the metrics."""
+    differs: list[str]
+    """What is not, as it is called in a snapshot."""
     weights_sha256: str
     retrained_sha256: str
     largest_difference: float | None

@@ -6,12 +6,13 @@ from app.api.dataset_rows import choose
 from app.api.inside_schemas import VerificationAnswer
 from app.api.orders import require_affordable
 from app.api.parts import Limits
-from app.engine.arrays import Parameters
 from app.engine.control import CANCELLED
 from app.engine.learning import going_on
+from app.engine.model import Model
 from app.errors import DatasetNotFound, NotFound, NotVerifiable
 from app.jobs.continuing import beginning_of
 from app.jobs.orders import Order
+from app.store.arrays import arrays_of
 from app.store.datasets import DatasetStore
 from app.store.references import Reference
 from app.store.store import ModelStore, Stored
@@ -66,15 +67,31 @@ def _beginning(reference: str, store: ModelStore) -> Stored:
         raise NotVerifiable(NO_BEGINNING) from None
 
 
-def compared(stored: Stored, weights: Parameters) -> VerificationAnswer:
-    """Compare weights with those of a version."""
-    own = stored.model.parameters
-    is_alike = own.shape == weights.shape
+def compared(stored: Stored, again: Model) -> VerificationAnswer:
+    """Compare a version with what the same training makes today."""
+    own, weights = stored.model.parameters, again.parameters
+    one, other = _told(stored.model), _told(again)
     return VerificationAnswer(
         model=stored.name,
         version=stored.version,
-        verified=is_alike and own.tobytes() == weights.tobytes(),
+        verified=one == other,
+        differs=sorted(name for name in {*one, *other} if one.get(name) != other.get(name)),
         weights_sha256=hashlib.sha256(own.tobytes()).hexdigest(),
         retrained_sha256=hashlib.sha256(weights.tobytes()).hexdigest(),
-        largest_difference=float(abs(own - weights).max()) if is_alike else None,
+        largest_difference=float(abs(own - weights).max()) if own.shape == weights.shape else None,
     )
+
+
+def _told(model: Model) -> dict[str, object]:
+    """Give all that answers, and what is told of them, rest on, to the last bit, by its name in a snapshot."""
+    arrays = {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays_of(model).items()}
+    return arrays | {
+        "columns": model.columns,
+        "sources": model.sources,
+        "targets": model.targets,
+        "labels": model.labels,
+        "temperature": model.temperature,
+        "near": model.neighbours.near,
+        "reach": model.neighbours.reach,
+        "report.metrics": model.report.metrics,
+    }

@@ -1,5 +1,6 @@
 """Judgement: what a model's answers are worth, as rows tell that its members had not learnt from."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,6 +22,9 @@ from app.engine.preprocessing import encode_labels
 from app.engine.table import TrainingRows
 from app.engine.training import Trained
 from app.engine.uncertainty import Misses, at_temperature, temperature_of
+
+FINEST = 1e-5  # of a target's deviation: misses below are of rounding
+MANY_COPIES = 0.1  # share of the rows
 
 
 class Judged(NamedTuple):
@@ -69,6 +73,7 @@ def judged(
     fair = None if trained.unseen is None else model.scores_of(trained.unseen)
     own = _Answered(model.member_scores(rows.X), truth, folds)
     answered, apparent = own.at(fair), _measured(model, *own.unseen) if folds.judged.size else {}
+    single = is_single(rows)
     if is_new and folds.judged.size and np.isfinite(answered.scores).all():
         if len(own.scores) == 1 or folds.judged.shape[1] == len(truth):  # averages of networks are not as sure as one
             model = replace(model, temperature=_temperature(model, *answered.unseen))
@@ -77,10 +82,12 @@ def judged(
             if fair is not None:
                 fair = at_temperature(fair, model.temperature, one_of=bool(model.labels))
             answered = own.at(fair)
-        model = replace(model, misses=_misses(model, answered, is_single(rows)))
+        model = replace(model, misses=_misses(model, answered, single))
     model = replace(model, pairs=_pairs(model, answered))
     report = _report(model, own.scores.mean(axis=0), answered, trained, choice)
-    return Judged(replace(model, report=replace(report, fingerprint=rows.fingerprint)), apparent)
+    warnings = tuple(_of_copies(single)) if folds.judged.size else ()
+    report = replace(report, fingerprint=rows.fingerprint, warnings=warnings)
+    return Judged(replace(model, report=report), apparent)
 
 
 def _ways(model: Model) -> int:
@@ -112,6 +119,16 @@ def is_single(rows: TrainingRows) -> Array:
     return single
 
 
+def _of_copies(single: Array) -> Iterator[str]:
+    """Warn of rows that are there more than once."""
+    copies = len(single) - int(single.sum())
+    if copies > MANY_COPIES * len(single):
+        yield (
+            f"{copies:,} of {len(single):,} rows are there more than once: one that is held out was learnt as another, "
+            "so that metrics of rows held out look better than they are. Leave the copies out, or give them weights."
+        )
+
+
 def _misses(model: Model, answered: _Answered, single: Array) -> Misses:
     """Measure what members missed of rows that they had not learnt from, nor copies of them.
 
@@ -129,9 +146,11 @@ def _misses(model: Model, answered: _Answered, single: Array) -> Misses:
     if not new.any():
         return Misses.none(_ways(model))
     is_alone = len(answered.scores) > 1 and judges.size == len(answers)
-    if not is_alone or model.recipe.training.keep_best:
-        return Misses.of_numbers(answers[new], truth[new])
-    return Misses.of_numbers(answers[new], truth[new], answered.scores[:, held_out[new]].var(axis=0))
+    spread = None
+    if is_alone and not model.recipe.training.keep_best:
+        spread = answered.scores[:, held_out[new]].var(axis=0)
+    finest = 0.0 if model.target is None else FINEST * model.target.scale
+    return Misses.of_numbers(answers[new], truth[new], spread, finest)
 
 
 def _pairs(model: Model, answered: _Answered) -> Pairs:

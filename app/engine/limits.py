@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.engine.model import Model
-from app.engine.trust import why_no_interval
+from app.engine.trust import judged_by, why_no_interval
 
 FEW_ROWS, FEW_OF_A_LABEL = 50, 5
 MOST_NAMED = 10
@@ -21,6 +21,8 @@ def _of_rows(model: Model) -> Iterator[str]:
         yield f"It has learnt from {report.rows} rows only."
     if not report.rows_held_out:
         yield "No row was held out: metrics are of rows that were learnt from, and say little about new ones."
+    if report.rows_held_out and model.continued_from is not None:
+        yield f"Its metrics are of rows {judged_by(model)}: they may look better than it is."
     if report.parameters_per_row > 1.0:
         yield f"Each network has {report.parameters_per_row:.3g} parameters for each row."
     if model.labels and report.confusion_matrix:

@@ -41,7 +41,7 @@ class Report:
 
     `loss` is in scaled units, `metrics` in the user's. `training` metrics rest on all rows; `validation` metrics on the
     `rows_held_out`, each answered by the members that had not seen it, as they were at an epoch that it had no part in
-    choosing. `parameters` are those of all members.
+    choosing (a model that this one went on from may have seen it). `parameters` are those of all members.
     """
 
     __pydantic_config__ = FINITE

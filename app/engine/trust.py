@@ -85,6 +85,20 @@ def why_no_interval(model: Model, level: float) -> str:
     )
 
 
+def is_judged_by_new_rows(model: Model) -> bool:
+    """Tell whether metrics are of rows that no network that answers has learnt from."""
+    return model.report.rows_held_out > 0 and model.continued_from is None
+
+
+def judged_by(model: Model) -> str:
+    """Say of which rows metrics are; it stands behind their number."""
+    if not model.report.rows_held_out:
+        return "that were learnt from: no row was held out"
+    if model.continued_from is not None:
+        return f"held out this time, which {model.continued_from} may have learnt, from which this went on"
+    return "that the answering networks had not learnt from"
+
+
 def none_of_these(model: Model, X: Cells, scores: Scores, go_on: GoOn = go_on_for_ever) -> Reasons:
     """Say for each row why it is of none of the classes; None where it is of one.
 

@@ -44,13 +44,16 @@ class Misses:
         return cls(*(np.empty((0, answers)) for _ in range(3)))
 
     @classmethod
-    def of_numbers(cls, answers: Scores, truth: Targets, spread: Scores | None = None) -> "Misses":
+    def of_numbers(
+        cls, answers: Scores, truth: Targets, spread: Scores | None = None, finest: Vector | float = 0.0
+    ) -> "Misses":
         """Measure answers to rows against the truth, both (samples, targets), in the user's units.
 
+        No miss counts as smaller than `finest`, for each target: where all is learnt, what is left is of rounding.
         `spread`, of the same shape, is the variance over members that were not chosen by these rows: all of them
         together err by so much less than one (Krogh, Vedelsby 1995: ambiguity).
         """
-        off = np.abs(answers - truth)
+        off = np.maximum(np.abs(answers - truth), finest)
         knots = np.quantile(answers, np.linspace(0.0, 1.0, KNOTS), axis=0)
         usual, sizes = np.empty_like(knots), np.empty_like(off)
         for target in range(off.shape[1]):

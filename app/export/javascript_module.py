@@ -7,6 +7,7 @@ from app.export.constants import Language, categories, weights
 from app.export.description import Description
 from app.export.literals import in_javascript as word
 from app.export.literals import listed, named, pairs
+from app.tables.texts import MISSING as MISSING_TEXTS
 
 LANGUAGE = Language("//", lambda name, literal: f"const {name} = {literal};", word, str, str)
 
@@ -25,14 +26,24 @@ ACTIVATIONS = {
 """Each of the engine's activations, of a list z."""
 
 MISSING = """
-const isMissing = (value) => value === null || value === undefined || Number.isNaN(value);
+const MISSING = MISSING_TEXTS; // texts that stand for no value
+const isText = (value) => typeof value === "string";
+const isMissing = (value) =>
+  value === null || value === undefined || Number.isNaN(value) || (isText(value) && MISSING.includes(value.trim()));
+""".replace("MISSING_TEXTS", listed(map(word, MISSING_TEXTS)))
+NUMBER = """
+/** Let a number pass; texts are not read as numbers. */
+function number(value) {
+  if (typeof value !== "number") throw new TypeError(`${JSON.stringify(value)} is no number`);
+  return value;
+}
 """
 PARTS = r"""
 const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?(?:(Z)|([+-])(\d\d):?(\d\d))?)?$/;
 
 /** A part of a date such as "2024-12-31" or "2024-12-31T23:59", in UTC; of a text that is no level, -1. */
 function partOf(value, part) {
-  if (part === null) return value;
+  if (part === null) return number(value);
   if (part === "text") return -1;
   const [, year, month, day, hour = 0, minute = 0, second = 0, fraction = "", , sign, hours = 0, minutes = 0] =
     DATE.exec(value);
@@ -64,12 +75,17 @@ function shares(values) {
 }
 """
 VALUES = """
-  const value = Array.isArray(row) ? Object.fromEntries(COLUMNS.map((name, place) => [name, row[place]])) : row;
-  for (const name of COLUMNS) {
-    if (isMissing(value[name]) && !MAY_MISS.includes(name)) {
+  if (Array.isArray(row) && row.length !== COLUMNS.length) {
+    throw new Error(`a row has ${COLUMNS.length} values, and this one has ${row.length}`);
+  }
+  const value = Object.create(null);
+  COLUMNS.forEach((name, place) => {
+    const own = Array.isArray(row) ? row[place] : row[name];
+    value[name] = isMissing(own) ? null : isText(own) ? own.trim() : own;
+    if (value[name] === null && !MAY_MISS.includes(name)) {
       throw new Error(`${name} is missing, and never was when the network learnt`);
     }
-  }
+  });
 """
 CATEGORIES = """
   const categories = CATEGORIES.flatMap(([name, levels]) => {
@@ -126,6 +142,8 @@ def _constants(description: Description) -> Iterator[str]:
 
 def _functions(description: Description) -> Iterator[str]:
     yield MISSING
+    if description.numbers:
+        yield NUMBER
     if description.has_parts:
         yield PARTS
     yield LAYER
@@ -142,8 +160,8 @@ def _inputs(description: Description) -> Iterator[str]:
     yield VALUES.strip("\n")
     parts = []
     if description.numbers:
-        own = "partOf(value[name], part)" if description.has_parts else "value[name]"
-        yield f"  const x = NUMBERS.map(([name, part], n) => (isMissing(value[name]) ? FILL[n] : Number({own})));"
+        own = "partOf(value[name], part)" if description.has_parts else "number(value[name])"
+        yield f"  const x = NUMBERS.map(([name, part], n) => (value[name] === null ? FILL[n] : {own}));"
         yield "  const s = x.map((number, n) => (number - CENTER[n]) / SCALE[n]);"
         parts.append("...s.map((v) => v / Math.hypot(1, v / CLIP))" if description.clip is not None else "...s")
     if description.bins:
@@ -151,7 +169,7 @@ def _inputs(description: Description) -> Iterator[str]:
         yield "  const bins = BINS.map((bin) => 2 * within(bin) - 1);"
         parts.append("...bins")
     if description.missing:
-        parts.append("...TOLD_MISSING.map((name) => Number(isMissing(value[name])))")
+        parts.append("...TOLD_MISSING.map((name) => Number(value[name] === null))")
     if description.plain:
         yield CATEGORIES.strip("\n")
         parts.append("...categories")

@@ -95,7 +95,11 @@ def says_the_same(model: Model, probes: Probes, predictions: Sequence[object]) -
         unsure = np.abs(probes.scores - MORE_LIKELY) <= probes.tolerance
         return told.shape == unsure.shape and bool(((told == (probes.scores > MORE_LIKELY)) | unsure).all())
     places = {(type(label), label): place for place, label in enumerate(model.labels)}
-    chosen = [places.get((type(label), label), -1) for label in predictions]  # type: ignore[arg-type]  # whatever it is
+    alone = [label[0] if isinstance(label, list) and len(label) == 1 else label for label in predictions]
+    chosen = [
+        -1 if isinstance(label, list) else places.get((type(label), label), -1)  # type: ignore[arg-type]  # whatever it is
+        for label in alone
+    ]
     if len(chosen) != len(probes.scores) or min(chosen) < 0:
         return False
     likely = np.take_along_axis(probes.scores, np.array(chosen)[:, np.newaxis], axis=1)[:, 0]

@@ -6,6 +6,7 @@ from app.engine.activations import LEAK
 from app.export.constants import Language, categories, weights
 from app.export.description import Description
 from app.export.literals import listed, named, pairs
+from app.tables.texts import MISSING as MISSING_TEXTS
 
 ACTIVATIONS = {
     "sigmoid": "return 1 / (1 + np.exp(-z))",
@@ -21,16 +22,39 @@ ACTIVATIONS = {
 }
 """Each of the engine's activations, of an array z."""
 
-MISSING = '''
+NUMBERS_OF = '''
+def values_of(row):
+    """Give a row's numbers in the order of COLUMNS; texts are not read as such."""
+    row = [row[name] for name in COLUMNS] if isinstance(row, dict) else list(row)
+    if len(row) != len(COLUMNS) or not all(isinstance(x, Real) and type(x) is not bool and x == x for x in row):
+        raise ValueError(f"a row is {len(COLUMNS)} numbers, none of them missing: {row}")
+    return row
+'''
+VALUES = '''
+def values_of(row):
+    """Give a row's values in the order of COLUMNS."""
+    row = [row[name] for name in COLUMNS] if isinstance(row, dict) else list(row)
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"a row has {len(COLUMNS)} values, and this one has {len(row)}")
+    return [None if is_missing(value) else value.strip() if isinstance(value, str) else value for value in row]
+'''
+MISSING = f'''
 def is_missing(value):
-    """Tell whether there is no value: None, or NaN."""
-    return value is None or value != value
+    """Tell whether there is no value: None, NaN, or a text that says so."""
+    return value is None or value != value or isinstance(value, str) and value.strip() in {MISSING_TEXTS!r}
+'''
+NUMBER = '''
+def number(value):
+    """Let a number, or a missing one, pass; texts are not read as numbers."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+        raise TypeError(f"{value!r} is no number")
+    return value
 '''
 PARTS = '''
 def part_of(value, part):
     """Give a part of a date such as "2024-12-31" or "2024-12-31T23:59", in UTC; of a text that is no level, -1."""
-    if part is None or is_missing(value):
-        return value
+    if part is None or value is None:
+        return number(value)
     if part == "text":
         return -1
     moment = datetime.fromisoformat(value)
@@ -49,14 +73,12 @@ def places(values, levels):
     return np.array([place.get(value, -1) for value in values], dtype=int)
 '''
 NUMBERS_ALONE = """
-    x = np.array(rows, dtype=float).reshape(-1, len(COLUMNS))
-    if np.isnan(x).any():
-        raise ValueError("a value is missing, and none was when the network learnt")
+    x = np.array(list(map(values_of, rows)), dtype=float).reshape(-1, len(COLUMNS))
 """
 ANY_COLUMNS = """
     columns = {name: [row[place] for row in rows] for place, name in enumerate(COLUMNS)}
     for name in COLUMNS:
-        if name not in MAY_MISS and any(map(is_missing, columns[name])):
+        if name not in MAY_MISS and None in columns[name]:
             raise ValueError(f"{name} is missing, and never was when the network learnt")
 """
 CATEGORIES = """
@@ -92,7 +114,12 @@ def write(description: Description, note: str) -> bytes:
 
 def _head(description: Description, note: str) -> str:
     targets, columns = named(description.targets, repr), named([column.name for column in description.columns], repr)
-    imports = "from datetime import datetime, timedelta, timezone\n\n" if description.has_dates else ""
+    needed = {
+        "from datetime import datetime, timedelta, timezone\n": description.has_dates,
+        "from numbers import Real\n": bool(description.numbers),
+    }
+    imports = "".join(line for line, is_needed in needed.items() if is_needed)
+    imports = f"{imports}\n" if imports else ""
     return f"""# {targets} from {columns}: the network {description.model}, as netlet {description.netlet} wrote it.
 # {note}
 #
@@ -143,8 +170,9 @@ def _language(description: Description) -> Language:
 
 
 def _functions(description: Description) -> Iterator[str]:
-    if not description.is_plain:
-        yield MISSING
+    yield from (NUMBERS_OF,) if description.is_plain else (MISSING, VALUES)
+    if description.numbers and not description.is_plain:
+        yield NUMBER
     if description.has_parts:
         yield PARTS
     if description.categories:
@@ -158,7 +186,8 @@ def _inputs(description: Description) -> Iterator[str]:
     """Write the function that turns rows into what the first layer takes."""
     yield "def inputs(rows):"
     yield '    """Turn rows into what the first layer takes."""'
-    yield "    rows = [[row[name] for name in COLUMNS] if isinstance(row, dict) else row for row in rows]"
+    if not description.is_plain:
+        yield "    rows = list(map(values_of, rows))"
     yield (NUMBERS_ALONE if description.is_plain else ANY_COLUMNS).strip("\n")
     parts = []
     if description.numbers:
@@ -168,7 +197,7 @@ def _inputs(description: Description) -> Iterator[str]:
         yield "    bins = 2 * np.clip((x[:, BIN_OF] - BIN_BEGINS) / BIN_WIDTH, 0, 1) - 1"
         parts.append("bins")
     if description.missing:
-        yield "    missing = np.array([[is_missing(value) for value in columns[name]] for name in TOLD_MISSING]).T"
+        yield "    missing = np.array([[value is None for value in columns[name]] for name in TOLD_MISSING]).T"
         parts.append("missing")
     if description.plain:
         yield CATEGORIES.strip("\n")
@@ -185,7 +214,8 @@ def _inputs(description: Description) -> Iterator[str]:
 
 def _numbers(description: Description) -> Iterator[str]:
     if not description.is_plain:
-        values = "[part_of(value, part) for value in columns[name]]" if description.has_parts else "columns[name]"
+        own = "part_of(value, part)" if description.has_parts else "number(value)"
+        values = f"[{own} for value in columns[name]]"
         yield f"    x = np.array([{values} for name, part in NUMBERS], dtype=float).T"
     if any(number.fill is not None for number in description.numbers):
         yield "    x = np.where(np.isnan(x), FILL, x)"

@@ -6,20 +6,19 @@ from collections.abc import Coroutine
 from math import inf
 from typing import Any
 
-from app.engine.arrays import Parameters
+from app.engine.model import Model
 from app.errors import Busy, NetletError, ShuttingDown
 from app.jobs.calls import encoded
 from app.jobs.endings import ending_of
 from app.jobs.jobs import Jobs
 from app.jobs.orders import Order
 from app.jobs.work import retrain
+from app.store import snapshot
 from app.store.files import storage_errors
 
 
-async def retrained(
-    jobs: Jobs, order: Order, nobody_waits: Coroutine[Any, Any, None], seconds: float | None
-) -> Parameters:
-    """Train in a place that a job would have, for as long as somebody waits, and give the weights.
+async def retrained(jobs: Jobs, order: Order, nobody_waits: Coroutine[Any, Any, None], seconds: float | None) -> Model:
+    """Train in a place that a job would have, for as long as somebody waits, and give the model.
 
     Raises Busy where there is no place, and as a job would end otherwise; Cancelled where nobody waits any longer.
     """
@@ -29,7 +28,7 @@ async def retrained(
         raise Busy(jobs.capacity.at_once)
     jobs.reserved += 1
     word, waiting = secrets.token_hex(8), asyncio.create_task(nobody_waits)
-    future: asyncio.Future[Parameters] | None = None
+    future: asyncio.Future[bytes] | None = None
     try:
         data, note = await encoded(order), jobs.folder.note(word, 1)
         with storage_errors():
@@ -49,4 +48,4 @@ async def retrained(
         jobs.folder.clear(word)
     if isinstance(ending, NetletError):
         raise ending
-    return ending
+    return (await asyncio.to_thread(snapshot.decode, ending))[0]

@@ -9,7 +9,6 @@ from pathlib import Path
 from sys import maxsize
 from typing import Any, NamedTuple
 
-from app.engine.arrays import Parameters
 from app.engine.control import Checkpoint, Control, Progress, Wish
 from app.engine.learning import Start, learn
 from app.engine.model import Model
@@ -22,6 +21,7 @@ from app.jobs.live import LiveWriter
 from app.jobs.orders import Order
 from app.jobs.progress import Note, NoteWriter
 from app.jobs.sweeping import swept
+from app.store import snapshot
 from app.store.dataset_files import DatasetFiles
 from app.store.saving import Saved, save_aside
 from app.tables.blocks import Blocks, widened
@@ -60,10 +60,10 @@ def _read(order: Path) -> bytes:
         raise OrderDamaged from error
 
 
-def retrain(order: bytes, workplace: Workplace, note: Note) -> Parameters:
-    """Train what was ordered and give its weights, shape (members, parameters); nothing is saved."""
+def retrain(order: bytes, workplace: Workplace, note: Note) -> bytes:
+    """Train what was ordered and give its snapshot; nothing is saved."""
     checkpoints = Checkpoints(note.checkpoints, "", seconds=inf)
-    return _train(orders.decode(order), workplace, note, checkpoints).model.parameters
+    return snapshot.encode(_train(orders.decode(order), workplace, note, checkpoints).model)
 
 
 class _Trained(NamedTuple):

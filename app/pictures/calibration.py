@@ -8,10 +8,11 @@ import numpy as np
 from app.engine.arrays import Scores, Vector
 from app.engine.metrics import BINS
 from app.engine.model import Model
+from app.engine.trust import is_judged_by_new_rows, why_no_interval
 from app.engine.uncertainty import Misses
 from app.errors import NoPicture
 from app.pictures.names import answer_named
-from app.pictures.picture import Asked, Picture, number
+from app.pictures.picture import USUAL_LEVEL, Asked, Picture, number
 from app.pictures.predicted import rests_on
 from app.tables.answered import class_names
 
@@ -55,8 +56,10 @@ class Coverage(Picture):
 
 def calibration(model: Model, asked: Asked) -> Reliability | Coverage:
     """Compare; raise NoPicture where too few rows were held out, InvalidRequest for no such target or label."""
-    if not model.report.rows_held_out or len(model.pairs) < FEWEST:
-        known = len(model.pairs) if model.report.rows_held_out else 0
+    if model.continued_from is not None:
+        raise NoPicture(why_no_interval(model, USUAL_LEVEL))
+    if not is_judged_by_new_rows(model) or len(model.pairs) < FEWEST:
+        known = len(model.pairs) if is_judged_by_new_rows(model) else 0
         message = (
             f"Calibration takes {FEWEST} rows that a network had not learnt from; there are {known}. Train with more "
             "rows, or hold some out (training.validation)."

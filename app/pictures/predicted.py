@@ -7,7 +7,7 @@ import numpy as np
 from app.engine.arrays import Vector
 from app.engine.metrics import confusion_matrix
 from app.engine.model import Model
-from app.engine.trust import why_no_interval
+from app.engine.trust import is_judged_by_new_rows, judged_by, why_no_interval
 from app.errors import NoPicture
 from app.pictures.names import answer_named, listed
 from app.pictures.picture import USUAL_LEVEL, Asked, Picture, number
@@ -64,7 +64,7 @@ def predicted(model: Model, asked: Asked) -> Predicted | Confusion:
         target=model.targets[target],
         predicted=answers.tolist(),
         true=truth.tolist(),
-        unseen=model.report.rows_held_out > 0,
+        unseen=is_judged_by_new_rows(model),
     )
 
 
@@ -84,17 +84,14 @@ def residuals(model: Model, asked: Asked) -> Residuals:
         target=model.targets[target],
         predicted=answers.tolist(),
         residuals=left.tolist(),
-        unseen=model.report.rows_held_out > 0,
+        unseen=is_judged_by_new_rows(model),
         margins=margins,
     )
 
 
 def rests_on(model: Model) -> str:
     """Say which rows pairs of answer and truth are of."""
-    shown, held_out = len(model.pairs), model.report.rows_held_out
-    if not held_out:
-        return f"{_some(shown, model.report.rows)} that were learnt from: no row was held out"
-    return f"{_some(shown, held_out)} that the answering networks had not learnt from"
+    return f"{_some(len(model.pairs), model.report.rows_held_out or model.report.rows)} {judged_by(model)}"
 
 
 def _some(shown: int, rows: int) -> str:
@@ -137,7 +134,7 @@ def _confusion(title: str, note: str, labels: list[str], counts: list[list[int]]
         note=note,
         labels=labels,
         counts=counts,
-        unseen=model.report.rows_held_out > 0,
+        unseen=is_judged_by_new_rows(model),
     )
 
 

@@ -121,6 +121,25 @@ async def test_weights_that_are_others_are_told(client: httpx.AsyncClient) -> No
     assert answer["weights_sha256"] != answer["retrained_sha256"]
 
 
+async def test_whatever_answers_rest_on_is_compared(client: httpx.AsyncClient) -> None:
+    """Scaling, levels and figures that somebody changed in a file are named, though its weights are the same."""
+    await trained(client, name="courses", dataset=await dataset(client), target="score", training={"epochs": 2})
+    parts = client._transport.app.state.parts  # type: ignore[attr-defined]  # noqa: SLF001
+    model = (await parts.loaded.find("courses")).model
+    course, *others = model.columns
+    changed = {
+        "target.scale": replace(model, target=replace(model.target, scale=2 * model.target.scale)),
+        "columns": replace(model, columns=(replace(course, levels=course.levels[::-1]), *others)),
+        "report.metrics": replace(model, report=replace(model.report, metrics={"training": {"r2": 1.0}})),
+    }
+    for what, forged in changed.items():
+        parts.store.publish("forged", forged)
+
+        answer = await verified(client, "/models/forged/verify")
+
+        assert (answer["verified"], answer["differs"], answer["largest_difference"]) == (False, [what], 0.0)
+
+
 async def test_a_client_may_leave_too_little_time(client: httpx.AsyncClient) -> None:
     """Then the training is ended, and the answer says so."""
     how = {"optimizer": "adam", "epochs": 200_000}

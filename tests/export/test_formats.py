@@ -3,6 +3,7 @@
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -115,6 +116,40 @@ def test_what_misses_where_nothing_was_missing_is_refused(tmp_path: Path) -> Non
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert "missing" in done.stderr
+
+
+PROGRAMS = ("python", "javascript")
+
+
+@pytest.mark.parametrize("form", PROGRAMS)
+def test_programs_read_texts_as_the_server_does(form: str, tmp_path: Path) -> None:
+    """Spaces around one are no part of it, and some say that there is no value."""
+    exported = made("people in float64")
+    rows = random_rows(exported.model, 40)
+    for place in range(len(rows[0])):
+        for number, row in enumerate(rows):
+            if isinstance(row[place], str):
+                row[place] = f" {row[place]}\t" if number % 2 else row[place]
+            if row[place] is None:
+                row[place] = ("", " NA", "NaN", None)[number % 4]
+    X = cells_to_answer(Sent(rows=rows), exported.model)
+
+    told = RUN[form](FORMATS[form].write(describe(exported), "note"), rows, exported, X, tmp_path)
+
+    assert sum(value in {"", " NA", "NaN"} for row in rows for value in row) > 3
+    assert np.array(told.predictions) == pytest.approx(exported.model.scores(X)[:, 0], rel=1e-9)
+
+
+@pytest.mark.parametrize("form", PROGRAMS)
+@pytest.mark.parametrize("row", [[4, "8"], [4, True], [4, "abc"], [4, []], [4], [4, 8, 1], [4, 8, 4, 8]], ids=str)
+def test_programs_refuse_what_the_server_refuses(form: str, row: list[Any], tmp_path: Path) -> None:
+    """And do not answer something else; a text such as 8, which JSON makes a number for the server, too."""
+    exported = made("the tutorial")
+    data = FORMATS[form].write(describe(exported), "note")
+
+    with pytest.raises(AssertionError, match=r"number|values"):
+        RUN[form](data, [row], exported, np.zeros((1, 2)), tmp_path)
+    assert RUN[form](data, [[4, 8]], exported, np.zeros((1, 2)), tmp_path).predictions[0] == pytest.approx(90, abs=2)
 
 
 def test_a_text_of_too_many_numbers_is_refused() -> None:

@@ -5,7 +5,7 @@ import "./manage.css";
 import { useId, useState } from "preact/hooks";
 
 import { address, ask, get, post, Problem, versionPath, type Schemas } from "../api";
-import { shown } from "../format";
+import { list, shown } from "../format";
 import { useLoaded } from "../hooks";
 import type { Row } from "../network";
 import { Action, Card, Failure, Snippet } from "../parts";
@@ -105,9 +105,9 @@ function Again({ model, path }: { model: Model; path: string }) {
   const setUp = setUpOf(model);
   const verify = async () => {
     tell("");
-    const { verified, largest_difference } = await post<Schemas["VerificationAnswer"]>(`${path}/verify`);
-    const difference = largest_difference === null ? "it has other weights." : `a weight differs by ${shown(largest_difference)} at most.`;
-    tell(`Trained again, ${verified ? "it has the same weights to the last bit." : difference}`);
+    const { verified, differs, largest_difference } = await post<Schemas["VerificationAnswer"]>(`${path}/verify`);
+    const weights = largest_difference ? `; a weight by ${shown(largest_difference)} at most` : "";
+    tell(`Trained again, ${verified ? "it has the same weights to the last bit." : `it differs in ${list(differs)}${weights}.`}`);
   };
   return (
     <>
