@@ -12,6 +12,7 @@ from threading import Event
 
 import coverage
 import httpx
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
@@ -37,6 +38,9 @@ TUTORIAL = {"name": "exam", "preset": "tutorial", "rows": ROWS, "target": "score
 
 QUICK = Recipe(training=TrainingConfig(optimizer="adam", epochs=2))
 DATABASES = ("sqlite", "postgresql")
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # no test depends on how fast it is
+hypothesis.settings.load_profile("any machine")
 
 SettingsOf = Callable[[Path], Settings]
 StoreIn = Callable[[Path], ModelStore]

@@ -269,7 +269,7 @@ async def test_a_body_holds_a_bounded_number_of_streams(client: httpx.AsyncClien
     place=st.integers(0, 300),
     byte=st.integers(0, 255),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 async def test_damage_is_always_noticed_as_such(content: bytes, coding: str, place: int, byte: int) -> None:
     """Whatever byte is put wherever: the body is inflated, or MalformedBody is raised, and nothing else."""
     damaged = content[:place] + bytes([byte]) + content[place + 1 :]

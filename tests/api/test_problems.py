@@ -193,7 +193,7 @@ REQUESTS = st.fixed_dictionaries(
 
 
 @given(body=REQUESTS)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_json_gives_a_5xx(body: Any, client: httpx.AsyncClient) -> None:
     """Whatever is sent, the sender is told what is wrong with it, or gets what was asked for."""
     for path in ("/train", "/predict", "/models/exam/predict"):

@@ -75,7 +75,7 @@ def outcome(asked: Recipe, control: Control) -> object:
 
 
 @given(drawn=SETTINGS, data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_is_set_is_gone_on_with(drawn: dict[str, Any], data: st.DataObject) -> None:
     """Left after any of its epochs, and again after a later one; also one that diverges."""
     asked = recipe(**drawn)

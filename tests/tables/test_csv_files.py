@@ -255,7 +255,7 @@ NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.inte
 
 
 @given(data=st.data(), encoding=ENCODED, delimiter=st.sampled_from(",;\t|"), decimal=st.sampled_from(".,"))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_table_comes_back_cell_for_cell(data: Any, encoding: str, delimiter: str, decimal: str) -> None:
     """Numbers to the last bit and texts to the last character, in every dialect, however they are quoted."""
     decimal = "." if delimiter == "," else decimal

@@ -119,7 +119,7 @@ def asked(draw: st.DrawFn) -> tuple[str, str, list[Any]]:
     return table, draw(st.sampled_from(["X", "rows"])), draw(rows_of([*TABLES[table][0]]))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(asked())
 @example(("numbers", "X", [{"a": 1, "b": 2}]))
 @example(("numbers", "rows", [{"b": 1, "a": 2}, {"a": 3, "b": 4}]))
@@ -135,7 +135,7 @@ def test_rows_are_read_as_in_the_general_way(asked: tuple[str, str, list[Any]]) 
     assert found == generally(name, rows, model)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(asked())
 @example(("no level", "rows", [[1, 5]]))
 @example(("one number", "rows", [5]))
@@ -220,7 +220,7 @@ def told(arrays: Arrays) -> tuple[str, bytes, str]:
     return arrays.name, arrays.X.tobytes(), repr(sorted(arrays.beside.items()))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(bodies())
 @example(b'{"X": [[1, [2, 3]], 4]}')
 @example(b'\xef\xbb\xbf{"X": [[1, 2]]}')

@@ -59,7 +59,7 @@ def told(columns: Cells, form: str) -> tuple[Any, ...]:
     return rows.columns, rows.sources, rows.targets, rows.X.tobytes(), np.asarray(rows.y).tobytes()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tables())
 def test_a_table_is_the_same_in_every_format(columns: Cells) -> None:
     """Kinds, levels, examples, gaps and each number, down to the sign of 0; or else the faults and where they are."""
