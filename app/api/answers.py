@@ -103,6 +103,7 @@ def weights(stored: Stored) -> WeightsAnswer:
         inputs=list(inputs_of(model)),
         members=members_of(model, len(model.parameters)),
         target=scaler_of(model),
+        temperature=model.temperature,
     )
 
 
@@ -165,18 +166,19 @@ def inputs_of(model: Model) -> Iterator[InputAnswer]:
             fill=fill[index] if encoder.missing[index] else None,
         )
     for index, begins, width in zip(*(list(part) for part in encoder.bins), strict=True):
-        yield InputAnswer(column=columns[index].name, made="bin", begins=float(begins), width=float(width))
+        filled = fill[index] if encoder.missing[index] else None
+        yield InputAnswer(column=columns[index].name, made="bin", begins=float(begins), width=float(width), fill=filled)
     for column, missing in zip(columns, encoder.missing, strict=True):
         if missing:
             yield InputAnswer(column=column.name, made="missing")
     for index, levels in encoder.categories:
         if levels == PAIR:
-            yield InputAnswer(column=columns[index].name, made="pair")
+            yield InputAnswer(column=columns[index].name, made="pair", levels=list(columns[index].levels))
         else:
             for level in columns[index].levels:
                 yield InputAnswer(column=columns[index].name, made="level", level=level)
     for index, _ in encoder.coded:
-        yield InputAnswer(column=columns[index].name, made="embedded")
+        yield InputAnswer(column=columns[index].name, made="embedded", levels=list(columns[index].levels))
 
 
 def dataset_detail(dataset: Dataset, models: list[str]) -> DatasetDetail:

@@ -240,10 +240,12 @@ class InputAnswer(BaseModel):
     scale: float | None = None
     clip: float | None = None
     fill: float | None = None
-    """What stands in for a missing value."""
+    """What stands in for a missing value; of bins too."""
     begins: float | None = None
     width: float | None = None
     level: Label | None = None
+    levels: list[Label] | None = None
+    """Of a pair, or of what is embedded, in their order."""
 
 
 class MemberAnswer(BaseModel):
@@ -267,6 +269,8 @@ class WeightsAnswer(BaseModel):
     members: list[MemberAnswer]
     target: ScalerAnswer | None
     """Null for classes: the last layer gives their probabilities (one number: that of the second label)."""
+    temperature: float
+    """What the last layer's weighted sums are divided by before its activation; 1 for numbers."""
 
 
 class UploadSettings(BaseModel):

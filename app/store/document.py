@@ -14,7 +14,7 @@ from app.engine.table import Column, Label, Source
 from app.engine.uncertainty import COOLEST, HOTTEST
 from app.errors import UnsuitableTarget
 from app.tables.columns import PARTS
-from app.tables.kinds import KINDS, LONGEST_LEVEL
+from app.tables.kinds import KINDS
 from app.tables.table import LONGEST_NAME
 
 FORMAT = 3
@@ -83,14 +83,11 @@ class Document(BaseModel):
             yield from self._faults_of_the_recipe()
 
     def _faults_of_the_words(self) -> Iterator[str]:
-        """Hold names and levels to what a training takes."""
+        """Hold names to what a training takes."""
         columns = [source.name for source in self.sources] or [column.name for column in self.columns]
         for what, names in (("columns", columns), ("targets", self.targets)):
             if any(not name or len(name) > LONGEST_NAME or not name.isprintable() for name in names):
                 yield f"one of its {what} has a name that none can have"
-        words = [word for words in (self.labels, *(column.levels for column in self.columns)) for word in words]
-        if any(isinstance(word, str) and len(word) > LONGEST_LEVEL for word in words):
-            yield "one of its labels or levels is too long"
         if not {*self.report.metrics} <= {"training", "validation"}:
             yield "its metrics are of no rows that there are"
 

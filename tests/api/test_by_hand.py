@@ -10,7 +10,6 @@ import pytest
 from app.engine.activations import ACTIVATIONS
 from tests.api.test_columns import ROW, ROWS
 
-COURSES = ["art", "law", "sea"]
 EMBEDDED = {"one_hot": 2}
 QUICK: dict[str, Any] = {"optimizer": "adam", "members": 2, "epochs": 3, "precision": "float64"}
 GAP_AND_UNSEEN = ROW | {"age": None, "course": "tea"}
@@ -25,11 +24,12 @@ def made(entry: dict[str, Any], value: Any, embeddings: list[list[list[float]]])
         case "missing":
             inputs = [float(value is None)]
         case "pair":
-            inputs = [{True: 1.0, False: -1.0}[value]]
+            no, yes = entry["levels"]
+            inputs = [{yes: 1.0, no: -1.0}[value]]
         case "level":
             inputs = [float(value == entry["level"])]
         case _:
-            inputs = embeddings[0][COURSES.index(value) + 1 if value in COURSES else 0]
+            inputs = embeddings[0][entry["levels"].index(value) + 1 if value in entry["levels"] else 0]
     return inputs
 
 
@@ -39,8 +39,9 @@ def by_hand(weights: dict[str, Any], row: dict[str, Any]) -> npt.NDArray[np.floa
     for member in weights["members"]:
         inputs = [made(entry, row[entry["column"]], member["embeddings"] or []) for entry in weights["inputs"]]
         a = np.concatenate(inputs)[np.newaxis]
-        for layer in member["layers"]:
+        for number, layer in enumerate(member["layers"], start=1):
             a = a @ np.array(layer["W"]) + np.array(layer["b"])
+            a /= weights["temperature"] if number == len(member["layers"]) else 1.0
             ACTIVATIONS[layer["activation"]].apply(a, np.empty_like(a))
         answers.append(a[0])
     mean: npt.NDArray[np.float64] = np.mean(answers, axis=0)

@@ -80,7 +80,7 @@ async def test_a_card_tells_how_sure_it_can_be(client: httpx.AsyncClient) -> Non
     told = await card(client, "side")
 
     assert told["certainty"] == {"rows": 30, "highest_level": 30 / 31, "reason": None}
-    assert told["rests_on"] == "30 rows, each answered by networks that had not learnt from it"
+    assert told["rests_on"] == "30 rows that the answering networks had not learnt from"
 
 
 async def test_a_card_names_what_the_version_came_from(client: httpx.AsyncClient) -> None:
@@ -95,6 +95,24 @@ async def test_a_card_names_what_the_version_came_from(client: httpx.AsyncClient
     assert second["continued_from"] == "kept/1"
     text = (await client.get("/models/kept/versions/2/card")).text
     assert "| continued from | kept\\/1 |" in text
+
+
+async def test_who_went_on_may_have_learnt_what_was_held_out(client: httpx.AsyncClient) -> None:
+    """The card says so, the pictures do, and calibration is not drawn."""
+    rows = [{"x": x / 7, "y": (x * 37 % 101) / 10} for x in range(100)]
+    await trained(client, name="noise", rows=rows, target="y", training=QUICK | {"validation": 0})
+    again = {"rows": rows[::-1], "training": QUICK | {"validation": 0.3}}
+    (await client.post("/models/noise/train", json=again)).raise_for_status()
+
+    told = await card(client, "noise")
+    predicted = (await client.get("/models/noise/predicted.json")).json()
+    calibration = await client.get("/models/noise/calibration.json")
+
+    for words in (told["rests_on"], predicted["note"], "\n".join(told["limits"])):
+        assert "noise/1 may have learnt" in words
+    assert predicted["unseen"] is False
+    assert calibration.status_code == 404
+    assert "may have learnt" in calibration.json()["detail"]
 
 
 @pytest.mark.parametrize(

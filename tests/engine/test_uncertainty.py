@@ -7,6 +7,7 @@ import pytest
 
 from app.engine.arrays import Scores
 from app.engine.learning import learn
+from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
 from app.engine.trust import intervals, sets, why_no_interval
 from app.engine.uncertainty import MOST_MISSES, Misses, label_sets, rows_needed, temperature_of
@@ -246,3 +247,27 @@ def test_copies_of_rows_tell_nothing_of_new_ones() -> None:
 
     assert len(none) == 0
     assert 0 < len(some) <= 51
+
+
+def test_copies_of_many_rows_are_warned_of() -> None:
+    """With how many there are; a few go without a word."""
+    rows = saddle(40)
+    half = TrainingRows(rows.columns, rows.targets, np.vstack([rows.X, rows.X[:20]]), np.vstack([rows.y, rows.y[:20]]))
+    settings = recipe(epochs=2, validation=0.25)
+
+    assert "40 of 60 rows are there more than once" in learn(half, settings).report.warnings[0]
+    assert learn(rows, settings).report.warnings == ()
+
+
+@pytest.mark.parametrize("constant", [3.0, 0.0, -2e6])
+def test_a_target_that_never_varies_is_within_its_intervals(constant: float) -> None:
+    """What is left is of rounding, and no interval is narrower than that."""
+    rows = saddle(80)
+    model = learn(replace(rows, y=np.full_like(rows.y, constant)), Recipe())
+
+    ends = intervals(model, saddle(200).X, 0.9)
+
+    assert ends is not None
+    inside = (ends[..., 0] <= constant) & (constant <= ends[..., 1])
+    assert inside.mean() >= 0.85
+    assert (ends[..., 1] - ends[..., 0]).max() < 1e-3

@@ -66,7 +66,7 @@ def test_any_changed_bit_is_found(exam: bytes) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_bytes_come_the_worst_is_damage(exam: bytes, data: st.DataObject) -> None:
     """A piece replaced by any other, of any length, anywhere."""
     start = data.draw(st.integers(0, len(exam)))
@@ -349,6 +349,21 @@ def test_weights_that_are_not_finite_are_refused(store: ModelStore, model: Model
         store.publish("exam", broken)
     with pytest.raises(ModelNotFound):
         store.versions("exam")
+
+
+@pytest.mark.parametrize("name", ["", "a" * 129, "a\0b", "a\nb"])
+def test_names_that_no_training_takes_are_in_no_file(exam: bytes, name: str) -> None:
+    """Of targets as of columns; nor are metrics of rows that there are not."""
+    document = document_of(exam)
+    first, *others = document["columns"]
+    forged = (
+        redocumented(exam, targets=[name]),
+        redocumented(exam, columns=[first | {"name": name}, *others]),
+        redocumented(exam, report=document["report"] | {"metrics": {"<script>": {}}}),
+    )
+    for data in forged:
+        with pytest.raises(Damage, match=r"name|metrics"):
+            snapshot.decode(data)
 
 
 def test_long_levels_can_be_kept(store: ModelStore) -> None:

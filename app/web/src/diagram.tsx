@@ -4,6 +4,7 @@ import "./pictures.css";
 
 import { shown } from "./format";
 import type { LayerValues, Weights } from "./network";
+import { Field } from "./parts";
 
 interface Props {
   weights: Weights;
@@ -34,6 +35,18 @@ const MOST_NUMBERED = 24;
 const RADIUS = 18;
 const MARGIN = 50;
 const WIDEST = 8;
+
+/** Choose one of several networks. */
+export function NetworkChooser({ of, value, onValue }: { of: Weights; value: number; onValue: (member: number) => void }) {
+  if (of.members.length < 2) return null;
+  return (
+    <Field label="Network">
+      <select value={value} onChange={(event) => onValue(Number(event.currentTarget.value))}>
+        {of.members.map((_, place) => <option value={place}>{place + 1} of {of.members.length}</option>)}
+      </select>
+    </Field>
+  );
+}
 
 export function Diagram(props: Props) {
   const { weights, member = 0, targets } = props;

@@ -11,7 +11,7 @@ export interface Weights {
   inputs: Schemas["InputAnswer"][];
   members: Schemas["MemberAnswer"][];
   target: Schemas["ScalerAnswer"] | null;
-  /** What the last z is divided by where probabilities were calibrated; `/trace` tells it. */
+  /** What the last z is divided by where probabilities were calibrated; not yet while a network learns. */
   temperature?: number;
 }
 
@@ -69,12 +69,10 @@ export function valueOf(row: Row, name: string): Cell {
 
 function inputsOf(weights: Weights, member: Schemas["MemberAnswer"], row: Row): number[] {
   const made: number[] = [];
-  const fills: Record<string, number | null | undefined> = {}; // told with the scaled input, for the bins behind it too
   let table = 0;
   for (const input of weights.inputs) {
     const value = valueOf(row, input.column);
-    fills[input.column] ??= input.fill;
-    const number = Number(value ?? fills[input.column] ?? NaN);
+    const number = Number(value ?? input.fill ?? NaN);
     switch (input.made) {
       case "scaled": {
         const z = (number - input.center!) / input.scale!;
@@ -88,7 +86,7 @@ function inputsOf(weights: Weights, member: Schemas["MemberAnswer"], row: Row): 
         made.push(value === null ? 1 : 0);
         break;
       case "pair": {
-        const levels = levelsOf(weights, input.column);
+        const levels = input.levels ?? [];
         made.push(value === levels[1] ? 1 : value === levels[0] ? -1 : 0);
         break;
       }
@@ -97,21 +95,12 @@ function inputsOf(weights: Weights, member: Schemas["MemberAnswer"], row: Row): 
         break;
       case "embedded": {
         const vectors = member.embeddings![table++]!;
-        made.push(...vectors[1 + levelsOf(weights, input.column).indexOf(value)]!);
+        made.push(...vectors[1 + (input.levels ?? []).indexOf(value as never)]!);
       }
     }
   }
   return made;
 }
-
-const known = new WeakMap<Weights["inputs"], Map<string, Cell[]>>();
-
-/** Tell what levels a column has, for inputs that do not name them. */
-export function tellLevels(weights: Weights, columns: Column[]): void {
-  known.set(weights.inputs, new Map(columns.map((column) => [column.name, (column.levels ?? []) as Cell[]])));
-}
-
-const levelsOf = (weights: Weights, column: string): Cell[] => known.get(weights.inputs)?.get(column) ?? [];
 
 /** One network's way from a row to its outputs, layer by layer, in the network's units. */
 export function layersOf(weights: Weights, row: Row, index = 0): { inputs: number[]; layers: LayerValues[] } {

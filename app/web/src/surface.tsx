@@ -99,7 +99,7 @@ function Drawn(props: DrawnProps) {
   const [point, setPoint] = useState<[number, number]>();
   const own: [number, number] = [placeOf(row, x), y ? placeOf(row, y) : 0.5];
   const [right, up] = point ?? own;
-  const here = { ...row, [x.name]: x.from + right * x.width, ...(y && { [y.name]: y.from + up * y.width }) };
+  const here = !point ? row : { ...row, [x.name]: x.from + right * x.width, ...(y && { [y.name]: y.from + up * y.width }) };
   const value = oneOf(props, here);
   const at = [x, ...(y ? [y] : [])].map(({ name }) => `${name} ${shown(here[name])}`).join(", ");
   const height = (answer: number): number => (cells ? (answer - cells.lowest) / (cells.highest - cells.lowest || 1) : 0);

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { follow, get, type Schemas, type ServerEvent } from "./api";
-import { tellLevels, type Column, type Weights } from "./network";
+import { type Column, type Weights } from "./network";
 
 export type Job = Schemas["JobDetail"];
 type Point = Pick<Job, "loss" | "validation_loss">;
@@ -75,9 +75,7 @@ function hear(now: Training, { event, data }: ServerEvent, tell: (news: Partial<
       tell({ job: { ...now.job, ...told } });
     } else tell({});
   } else if (event === "network") {
-    const network = data as Network;
-    tellLevels({ inputs: network.inputs, members: [], target: network.scaler }, network.columns);
-    tell({ network });
+    tell({ network: data as Network });
   } else if (event === "weights" && now.network) {
     const { members } = data as Pick<Weights, "members">;
     tell({ weights: { inputs: now.network.inputs, members, target: now.network.scaler } });

@@ -10,7 +10,7 @@ import { shown } from "../format";
 import { link, useLoaded } from "../hooks";
 import { startRow, type Column, type Row } from "../network";
 import { Action, Card, Failure, Field, Loading, Table } from "../parts";
-import { inWords, LARGER_IS_BETTER, metricsOf, rowsOf } from "./metrics";
+import { judgedBy, inWords, LARGER_IS_BETTER, metricsOf, rowsOf } from "./metrics";
 
 type Model = Schemas["OneVersion"];
 type History = Schemas["HistoryAnswer"];
@@ -58,7 +58,7 @@ function Metrics({ sides }: { sides: Sides }) {
   const areHeldOut = sides.every(({ model }) => rowsOf(model.report) === "validation");
   const [a, b] = sides.map(({ model }) => new Map(metricsOf(model.report, areHeldOut ? "validation" : "training"))) as [Map<string, number>, Map<string, number>];
   const names = [...a.keys()].filter((name) => b.has(name));
-  const rows = sides.map(({ model: { version, report } }) => `${shown(report.rows_held_out)} for version ${version}`).join(", ");
+  const rows = sides.map(({ model }) => `Version ${model.version} ${judgedBy(model)}.`).join(" ");
   return (
     <Card title="How good they are">
       {names.length === 0 ? <p>They have no metric in common.</p> : (
@@ -76,7 +76,7 @@ function Metrics({ sides }: { sides: Sides }) {
         </Table>
       )}
       <p class="muted">
-        {areHeldOut ? `On rows that were not learnt from: ${rows}.` : "On the rows that were learnt, as one at least held none out: this says little of other rows."}
+        {areHeldOut ? rows : "On the rows that were learnt, as one at least held none out: this says little of other rows."}
       </p>
     </Card>
   );

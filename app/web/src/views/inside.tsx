@@ -5,7 +5,7 @@ import "./inside.css";
 import { useState } from "preact/hooks";
 
 import { post, versionPath, type Schemas } from "../api";
-import { Diagram } from "../diagram";
+import { Diagram, NetworkChooser } from "../diagram";
 import { allDigits, shown } from "../format";
 import { useLoaded } from "../hooks";
 import { layersOf, valueOf, type Row, type Weights } from "../network";
@@ -39,15 +39,8 @@ export function Inside({ model, weights, row }: { model: Model; weights: Weights
   const [picked, pick] = useState<Picked>({ layer: 0, unit: 0 });
   const way = layersOf(weights, row, member);
   const targets = model.labels && model.labels.length > 2 ? model.labels.map(String) : [model.target].flat();
-  const chooser = weights.members.length > 1 && (
-    <Field label="Network">
-      <select value={member} onChange={(event) => setMember(Number(event.currentTarget.value))}>
-        {weights.members.map((_, index) => <option value={index}>{index + 1} of {weights.members.length}</option>)}
-      </select>
-    </Field>
-  );
   return (
-    <Card title="Look inside" tools={chooser}>
+    <Card title="Look inside" tools={<NetworkChooser of={weights} value={member} onValue={setMember} />}>
       <p class="muted">Choose a unit to see its arithmetic for the row above{weights.members.length > 1 && "; the answer is the mean of all networks"}.</p>
       <div class="columns">
         <Diagram

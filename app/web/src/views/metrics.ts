@@ -1,6 +1,7 @@
 /** How good a version is: numbers on rows that it had not learnt from where some were held out, else on those it learnt. */
 
 import type { Schemas } from "../api";
+import { shown } from "../format";
 
 type Report = Schemas["OneVersion"]["report"];
 type Rows = "validation" | "training";
@@ -9,6 +10,13 @@ export const LARGER_IS_BETTER = /accuracy|auc|^r2$/;
 const TELLING = ["accuracy", "rmse"];
 
 export const rowsOf = ({ metrics }: Report): Rows => (metrics.validation ? "validation" : "training");
+
+/** Of which rows the metrics are. */
+export function judgedBy({ report, continued_from: before }: Pick<Schemas["OneVersion"], "report" | "continued_from">): string {
+  if (!report.metrics.validation) return "on the rows that were learnt, as none were held out: this says little of other rows";
+  const rows = `on ${shown(report.rows_held_out)} rows`;
+  return before ? `${rows} that were held out this time, but that ${before} may have learnt` : `${rows} that were not learnt from`;
+}
 
 export function metricsOf(report: Report, rows: Rows): [string, number][] {
   return Object.entries(report.metrics[rows] ?? {}).filter((each): each is [string, number] => typeof each[1] === "number");

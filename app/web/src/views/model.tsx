@@ -1,16 +1,17 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 
-import { get, post, versionPath, type Schemas } from "../api";
+import { get, versionPath, type Schemas } from "../api";
 import { Curve } from "../curve";
 import { shown, when } from "../format";
 import { link, useLoaded } from "../hooks";
-import { isKnown, startRow, tellLevels, type Cell, type Row, type Weights } from "../network";
+import { isKnown, startRow, type Row, type Weights } from "../network";
 import { Card, Failure, Figures, Loading } from "../parts";
 import { Predicted } from "../predicted";
 import { TUTORIAL_QUESTION } from "../setup";
 import { Surface } from "../surface";
 import { Ask } from "./ask";
 import { Inside } from "./inside";
+import { inWords, judgedBy, metricsOf, rowsOf } from "./metrics";
 import { TakeAway } from "./take";
 import { Versions } from "./versions";
 
@@ -40,15 +41,9 @@ function Missing({ name, error }: { name: string; error: unknown }) {
 function Shown({ model }: { model: Model }) {
   const [row, setRow] = useState(() => firstRow(model));
   const path = versionPath(model.model, model.version);
-  const { value: weights, error } = useLoaded(async (signal) => {
-    const told = await get<Weights>(`${path}/weights`, signal);
-    tellLevels(told, model.columns);
-    if (!told.target) told.temperature = (await post<Schemas["TraceAnswer"]>(`${path}/trace`, { row }, signal)).temperature;
-    return told;
-  }, [path]);
+  const { value: weights, error } = useLoaded((signal) => get<Weights>(`${path}/weights`, signal), [path]);
   const targets = useMemo(() => [model.target].flat(), [model]);
-  const unknown = model.columns.filter((column) => isBeyond(column, row[column.name]));
-  const seen = weights && isKnown(weights) && !unknown.length && weights;
+  const seen = weights && isKnown(weights) && weights;
   return (
     <>
       <header class="between">
@@ -66,7 +61,6 @@ function Shown({ model }: { model: Model }) {
         <Card title="Predicted and true"><Predicted name={model.model} version={model.version} /></Card>
       </div>
       <Failure error={error} />
-      {unknown.map(({ name, levels }) => <p class="note">The page knows {shown(levels?.length)} values of {name}: for another it cannot look inside.</p>)}
       {seen && <Inside model={model} weights={seen} row={row} />}
       <TakeAway model={model} row={row} />
       <Versions name={model.model} version={model.version} />
@@ -80,15 +74,9 @@ function firstRow(model: Model): Row {
   return isTutorial ? { ...TUTORIAL_QUESTION } : startRow(model.columns);
 }
 
-/** Whether a category is one that may have been learnt, but is not among those that the page is told. */
-const isBeyond = ({ levels, level_count }: Schemas["Column"], value: Cell = null): boolean =>
-  value !== null && (level_count ?? 0) > (levels?.length ?? 0) && !levels?.includes(value);
-
 function Learning({ model, path }: { model: Model; path: string }) {
   const { value: history, error } = useLoaded((signal) => get<Schemas["HistoryAnswer"]>(`${path}/history?max_points=1000`, signal), [path]);
   const { report } = model;
-  const metrics = Object.entries(report.metrics.validation ?? report.metrics.training ?? {});
-  const numbers = metrics.filter((each): each is [string, number] => typeof each[1] === "number");
   return (
     <Card title="How it learnt">
       <p>{report.choice}</p>
@@ -107,11 +95,11 @@ function Learning({ model, path }: { model: Model; path: string }) {
           ["Rows", shown(report.rows)],
           ["Epochs", shown(report.epochs)],
           ["Parameters", shown(report.parameters)],
-          ...numbers.map(([name, value]): [string, string] => [name.replaceAll("_", " "), shown(value)]),
+          ...metricsOf(report, rowsOf(report)).map(([name, value]): [string, string] => [inWords(name), shown(value)]),
         ]}
       />
       <p class="muted">
-        {report.metrics.validation ? `Measured on ${report.rows_held_out} rows that were not learnt from.` : "Measured on the rows that were learnt: none were held out."}
+        Measured {judgedBy(model)}.
       </p>
     </Card>
   );

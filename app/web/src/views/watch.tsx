@@ -4,11 +4,11 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { post, Problem, send } from "../api";
 import { Curve } from "../curve";
-import { Diagram } from "../diagram";
+import { Diagram, NetworkChooser } from "../diagram";
 import { duration, short, shown } from "../format";
 import { link } from "../hooks";
 import { isKnown, layersOf, startRow, type Weights } from "../network";
-import { Action, Card, Failure, Field, Figures, Loading } from "../parts";
+import { Action, Card, Failure, Figures, Loading } from "../parts";
 import { Predicted } from "../predicted";
 import { Surface } from "../surface";
 import { useTraining, type Job, type Network, type Training } from "../training";
@@ -182,16 +182,9 @@ function Learning({ network, weights }: { network: Network; weights: Weights }) 
   const [member, setMember] = useState(0);
   const row = useMemo(() => startRow(network.columns), [network]);
   const targets = [network.target].flat();
-  const choose = weights.members.length > 1 && (
-    <Field label="Network">
-      <select value={member} onChange={(event) => setMember(Number(event.currentTarget.value))}>
-        {weights.members.map((_, place) => <option value={place}>{place + 1} of {weights.members.length}</option>)}
-      </select>
-    </Field>
-  );
   return (
     <>
-      <Card title="The network" tools={choose}>
+      <Card title="The network" tools={<NetworkChooser of={weights} value={member} onValue={setMember} />}>
         <Diagram weights={weights} columns={network.columns.map((column) => column.name)} targets={network.labels && network.labels.length > 2 ? network.labels.map(String) : targets} values={layersOf(weights, row, member)} member={member} />
       </Card>
       <Card title="What it answers">
