@@ -1,6 +1,6 @@
 # Two commands do everything: `make run` and `make test`; `make bench` measures. All set up .venv from the locked requirements first.
 PYTHON ?= python3
-page = app/web/package-lock.json app/web/index.html $(shell find app/web/src -type f ! -name openapi.d.ts)
+page = $(wildcard app/web/*.json app/web/*.ts) app/web/index.html app/web/build_page.py $(shell find app/web/src -type f ! -name openapi.d.ts)
 pip = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 .PHONY: run test bench lock

@@ -105,7 +105,7 @@ class GradientCheckAnswer(BaseModel):
 
 
 class VerificationAnswer(BaseModel):
-    """Whether a version's record and its dataset give the same weights again."""
+    """Whether a version's record and its dataset give the same version again."""
 
     model_config = LOOSE
 

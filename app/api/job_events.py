@@ -11,10 +11,10 @@ from app.api.job_schemas import NetworkEvent, WeightsEvent
 from app.errors import StorageError
 from app.jobs.job import Job
 from app.jobs.jobs import Jobs
-from app.jobs.live import Live
+from app.jobs.live import Live, LiveReader
 
 LOOK_SECONDS = 0.1
-MOST_SENT = 4_000  # numbers of a network, ten times a second
+MOST_SENT = 4_000  # numbers of several networks at once; of one, all are
 
 
 async def events(jobs: Jobs, job: Job, after: int, *, shows_weights: bool) -> AsyncIterator[ServerSentEvent]:
@@ -48,16 +48,16 @@ class _Shown:
     """What somebody has seen of a network while it learns."""
 
     def __init__(self, jobs: Jobs) -> None:
-        self.jobs = jobs
-        self.epoch: int | None = None
+        self.folder, self.reader = jobs.folder, LiveReader()
 
     async def news(self, job: Job) -> list[ServerSentEvent]:
         """Tell what a network is, the first time, and how it is, if it was written down again."""
-        live = None if job.is_over else await asyncio.to_thread(self.jobs.folder.live, job)
-        if live is None or live.epoch == self.epoch:
+        if job.is_over:
             return []
-        told = [] if self.epoch is not None else [ServerSentEvent(event="network", data=_network(live))]
-        self.epoch = live.epoch
+        live = await asyncio.to_thread(self.reader.read, self.folder.note(job.id, job.attempt).live)
+        if live is None:
+            return []
+        told = [ServerSentEvent(event="network", data=_network(live))] if live.is_other else []
         return [*told, ServerSentEvent(event="weights", data=_weights(live))]
 
 

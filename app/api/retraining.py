@@ -1,4 +1,4 @@
-"""Retraining a version from its record, to see whether the same weights come of it."""
+"""Retraining a version from its record, to see whether the same comes of it."""
 
 import hashlib
 

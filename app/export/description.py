@@ -132,9 +132,9 @@ class Description:
         return int(self.layers[-1].W.shape[-1])
 
     @property
-    def has_dates(self) -> bool:
-        """Tell whether a column is of dates."""
-        return any(column.kind == "date" for column in self.columns)
+    def flags(self) -> tuple[str, ...]:
+        """Name the columns of true and false."""
+        return tuple(column.name for column in self.columns if column.kind == "boolean")
 
     @property
     def classes(self) -> tuple[Label, ...]:

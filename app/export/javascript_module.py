@@ -7,6 +7,7 @@ from app.export.constants import Language, categories, weights
 from app.export.description import Description
 from app.export.literals import in_javascript as word
 from app.export.literals import listed, named, pairs
+from app.tables.cells import LARGEST_NUMBER
 from app.tables.texts import MISSING as MISSING_TEXTS
 
 LANGUAGE = Language("//", lambda name, literal: f"const {name} = {literal};", word, str, str)
@@ -34,10 +35,10 @@ const isMissing = (value) =>
 NUMBER = """
 /** Let a number pass; texts are not read as numbers. */
 function number(value) {
-  if (typeof value !== "number") throw new TypeError(`${JSON.stringify(value)} is no number`);
-  return value;
+  if (typeof value === "number" && Math.abs(value) <= LARGEST) return value;
+  throw new TypeError(`${JSON.stringify(value)} is no number`);
 }
-"""
+""".replace("LARGEST", f"{LARGEST_NUMBER:g}")
 PARTS = r"""
 const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?(?:(Z)|([+-])(\d\d):?(\d\d))?)?$/;
 
@@ -47,9 +48,11 @@ function partOf(value, part) {
   if (part === "text") return -1;
   const [, year, month, day, hour = 0, minute = 0, second = 0, fraction = "", , sign, hours = 0, minutes = 0] =
     DATE.exec(value);
+  if (+hour > 23 || +minute > 59 || +second > 59) throw new RangeError(`${value} is no date`);
   const east = (sign === "-" ? -1 : 1) * (60 * hours + 1 * minutes);
   const date = new Date(0);
   date.setUTCFullYear(+year, month - 1, +day);
+  if (date.getUTCDate() !== +day || date.getUTCMonth() !== month - 1) throw new RangeError(`${value} is no date`);
   date.setUTCHours(+hour, minute - east, +second);
   const seconds = 60 * (60 * date.getUTCHours() + date.getUTCMinutes()) + date.getUTCSeconds();
   return {
@@ -80,10 +83,14 @@ VALUES = """
   }
   const value = Object.create(null);
   COLUMNS.forEach((name, place) => {
+    if (!Array.isArray(row) && !Object.hasOwn(row, name)) throw new Error(`${name} is not in the row`);
     const own = Array.isArray(row) ? row[place] : row[name];
     value[name] = isMissing(own) ? null : isText(own) ? own.trim() : own;
     if (value[name] === null && !MAY_MISS.includes(name)) {
       throw new Error(`${name} is missing, and never was when the network learnt`);
+    }
+    if (TRUE_OR_FALSE.includes(name) && value[name] !== null && typeof value[name] !== "boolean") {
+      throw new TypeError(`${name} is true or false`);
     }
   });
 """
@@ -124,6 +131,7 @@ def _constants(description: Description) -> Iterator[str]:
     numbers = description.numbers
     yield f"export const COLUMNS = {listed(word(column.name) for column in description.columns)};"
     yield f"const MAY_MISS = {listed(word(column.name) for column in description.columns if column.missing)};"
+    yield f"const TRUE_OR_FALSE = {listed(map(word, description.flags))};"
     yield "\n// Scaling: numbers (of columns, or parts of dates) become s = (x - CENTER) / SCALE."
     yield f"const NUMBERS = {pairs([(number.column, number.part) for number in numbers], word)};"
     yield f"const CENTER = {listed(repr(number.center) for number in numbers)};"

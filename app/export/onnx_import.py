@@ -71,7 +71,7 @@ def import_onnx(
     Raises OnnxUnavailable, MalformedOnnx, UnsupportedOnnx, BudgetExceeded for too many weights, BadTable for names that
     do not fit, and as `take_in` does.
     """
-    file, graph = read(data, most_parameters)
+    file, graph = read(data, most_parameters, go_on)
     network = layered(graph.rows.steps, graph.columns, most_parameters, go_on)
     model = _model(graph, network, naming, hashlib.sha256(data).hexdigest())
     go_on()

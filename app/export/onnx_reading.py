@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from app.engine.arrays import Array
+from app.engine.control import GoOn
 from app.engine.table import Label
 from app.errors import MalformedOnnx, UnsupportedOnnx
-from app.export.onnx_operators import OPERATORS, Both, Chosen, Rows, Sum, Value, require_within
+from app.export.onnx_operators import OPERATORS, Activated, Both, Chosen, Rows, Step, Sum, Value, require_within
 from app.export.onnx_package import checker, helper, numpy_helper, onnx, protobuf, require_onnx
 from app.tables.table import MOST_COLUMNS
 
 MOST_NODES = 1000
-PRODUCTS = {"MatMul", "Gemm"}
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Graph:
     producer: str
 
 
-def read(data: bytes, most_parameters: int) -> tuple[Any, Graph]:
-    """Read a file; give ONNX's own form of it too.
+def read(data: bytes, most_parameters: int, go_on: GoOn) -> tuple[Any, Graph]:
+    """Read a file; give ONNX's own form of it too. `go_on` is called before each node.
 
     Raises OnnxUnavailable, MalformedOnnx, UnsupportedOnnx for what no model here computes, or BudgetExceeded for too
     many weights, each counted as often as it is used.
@@ -54,13 +54,22 @@ def read(data: bytes, most_parameters: int) -> tuple[Any, Graph]:
     values[start.tensor] = start
     weights = 0
     for node in graph.node:
+        go_on()
+        before = list(values.values())
         _follow(node, values)
         made = values.get(node.output[0])
-        if node.op_type in PRODUCTS and isinstance(made, Rows) and isinstance(made.steps[-1], Sum):
-            weights += made.steps[-1].W.size
+        if isinstance(made, Rows) and all(made is not value for value in before):
+            weights += _size(made.steps[-1])
             require_within(weights, most_parameters)
     kind = next(one.type.tensor_type.elem_type for one in graph.input if one.name == start.tensor)
     return model, _concluded(model, values, start, _kind(kind))
+
+
+def _size(step: Step) -> int:
+    """Count the numbers of a step."""
+    if isinstance(step, Activated):
+        return 0
+    return step.W.size if isinstance(step, Sum) else step.scale.size
 
 
 def _kind(number: int) -> str:

@@ -6,6 +6,7 @@ from app.engine.activations import LEAK
 from app.export.constants import Language, categories, weights
 from app.export.description import Description
 from app.export.literals import listed, named, pairs
+from app.tables.cells import LARGEST_NUMBER
 from app.tables.texts import MISSING as MISSING_TEXTS
 
 ACTIVATIONS = {
@@ -26,10 +27,10 @@ NUMBERS_OF = '''
 def values_of(row):
     """Give a row's numbers in the order of COLUMNS; texts are not read as such."""
     row = [row[name] for name in COLUMNS] if isinstance(row, dict) else list(row)
-    if len(row) != len(COLUMNS) or not all(isinstance(x, Real) and type(x) is not bool and x == x for x in row):
+    if len(row) != len(COLUMNS) or not all(isinstance(x, Real) and type(x) is not bool and abs(x) <= LARGEST for x in row):
         raise ValueError(f"a row is {len(COLUMNS)} numbers, none of them missing: {row}")
     return row
-'''
+'''.replace("LARGEST", f"{LARGEST_NUMBER:g}")  # noqa: E501 - of the program
 VALUES = '''
 def values_of(row):
     """Give a row's values in the order of COLUMNS."""
@@ -46,17 +47,22 @@ def is_missing(value):
 NUMBER = '''
 def number(value):
     """Let a number, or a missing one, pass; texts are not read as numbers."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
-        raise TypeError(f"{value!r} is no number")
-    return value
-'''
-PARTS = '''
+    if value is None or isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= LARGEST:
+        return value
+    raise TypeError(f"{value!r} is no number")
+'''.replace("LARGEST", f"{LARGEST_NUMBER:g}")
+PARTS = r'''
+DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+
+
 def part_of(value, part):
     """Give a part of a date such as "2024-12-31" or "2024-12-31T23:59", in UTC; of a text that is no level, -1."""
     if part is None or value is None:
         return number(value)
     if part == "text":
         return -1
+    if not DATE.fullmatch(value):
+        raise ValueError(f"{value!r} is no date")
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is not None:
         moment = moment.astimezone(timezone.utc)
@@ -80,6 +86,8 @@ ANY_COLUMNS = """
     for name in COLUMNS:
         if name not in MAY_MISS and None in columns[name]:
             raise ValueError(f"{name} is missing, and never was when the network learnt")
+        if name in TRUE_OR_FALSE and not all(value is None or type(value) is bool for value in columns[name]):
+            raise TypeError(f"{name} is True or False")
 """
 CATEGORIES = """
     categories = []
@@ -115,7 +123,8 @@ def write(description: Description, note: str) -> bytes:
 def _head(description: Description, note: str) -> str:
     targets, columns = named(description.targets, repr), named([column.name for column in description.columns], repr)
     needed = {
-        "from datetime import datetime, timedelta, timezone\n": description.has_dates,
+        "import re\n": description.has_parts,
+        "from datetime import datetime, timedelta, timezone\n": description.has_parts,
         "from numbers import Real\n": bool(description.numbers),
     }
     imports = "".join(line for line, is_needed in needed.items() if is_needed)
@@ -137,6 +146,7 @@ def _constants(description: Description) -> Iterator[str]:
         yield "\n# Scaling: s = (x - CENTER) / SCALE, column by column."
     else:
         yield f"MAY_MISS = {listed(repr(column.name) for column in description.columns if column.missing)}"
+        yield f"TRUE_OR_FALSE = {listed(repr(name) for name in description.flags)}"
         yield "\n# Scaling: numbers (of columns, or parts of dates) become s = (x - CENTER) / SCALE."
         yield f"NUMBERS = {pairs([(number.column, number.part) for number in numbers], repr)}"
     yield f"CENTER = np.array({listed(repr(number.center) for number in numbers)})"

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from app.jobs.job import Job, Point
-from app.jobs.live import Live, read_live
 from app.jobs.progress import Note
 from app.store.files import kept_aside, make, opened, remove, storage_errors
 
@@ -51,10 +50,6 @@ class JobFolder:
                     told.pop()
                 told.append(point)
         return tuple(told)
-
-    def live(self, job: Job) -> Live | None:
-        """Read the network that a job trains, as it was written last, if it is small enough and has trained a while."""
-        return read_live(self.note(job.id, job.attempt).live)
 
     def clear(self, job: str) -> None:
         """Remove all files of a job, or leave them to the next start."""

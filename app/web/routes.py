@@ -1,5 +1,6 @@
 """The routes of the page: the page itself, its files, and a plain one that needs neither a build nor JavaScript."""
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -12,24 +13,26 @@ from app.web.plain import PlainPage, answered, document
 
 router = APIRouter(include_in_schema=False)
 
+READING = ["GET", "HEAD"]
 NOTHING_ELSE = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 OWN_ONLY = f"{NOTHING_ELSE}; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'"
-HEADERS = {"referrer-policy": "no-referrer", "cache-control": "no-cache", "vary": "Accept, Accept-Encoding"}
+HEADERS = {"referrer-policy": "same-origin", "cache-control": "no-cache", "vary": "Accept, Accept-Encoding"}
+GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")  # taken, unless it is said not to be
 FOREVER = {"cache-control": "public, max-age=31536000, immutable", "vary": "Accept-Encoding"}  # its name has its hash
 
 
-@router.get("/")
+@router.api_route("/", methods=READING)
 async def home(request: Request) -> Response:
     """Show people the page, or the plain one where it was not built; tell programs that the service is there."""
     if "text/html" not in request.headers.get("accept", ""):
-        return JSONResponse({"status": "alive"})
+        return JSONResponse({"status": "alive"}, headers={"vary": "Accept"})
     page = built().get(INDEX)
     if page is None:
         return _plain(document())
     return _sent(request, page, HEADERS | {"content-security-policy": OWN_ONLY})
 
 
-@router.get("/assets/{file}")
+@router.api_route("/assets/{file}", methods=READING)
 async def asset(request: Request, file: Annotated[str, Path()]) -> Response:
     """Send a file of the page, which never changes under its name."""
     found = built().get(f"assets/{file}")
@@ -38,7 +41,7 @@ async def asset(request: Request, file: Annotated[str, Path()]) -> Response:
     return _sent(request, found, FOREVER)
 
 
-@router.get("/plain")
+@router.api_route("/plain", methods=READING)
 async def plain() -> Response:
     """Show a form that trains and asks without JavaScript."""
     return _plain(document())
@@ -47,11 +50,11 @@ async def plain() -> Response:
 @router.post("/plain")
 async def plain_answer(request: Request, body: ShortBody) -> Response:
     """Do what the form says: train on a table, or ask a model."""
-    return _plain(await answered(request.app, body.data))
+    return _plain(await answered(request, body.data))
 
 
 def _sent(request: Request, file: BuiltFile, headers: dict[str, str]) -> Response:
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if GZIP.search(request.headers.get("accept-encoding", "")):
         return Response(file.compressed, headers=headers | {"content-encoding": "gzip"}, media_type=file.media_type)
     return Response(file.content, headers=headers, media_type=file.media_type)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.engine.arrays import Scores
+from app.engine.judgement import is_single
 from app.engine.learning import learn
 from app.engine.recipe import Recipe
 from app.engine.table import TrainingRows
@@ -271,3 +272,15 @@ def test_a_target_that_never_varies_is_within_its_intervals(constant: float) -> 
     inside = (ends[..., 0] <= constant) & (constant <= ends[..., 1])
     assert inside.mean() >= 0.85
     assert (ends[..., 1] - ends[..., 0]).max() < 1e-3
+
+
+@pytest.mark.parametrize("stamp", [1.7e18, 1e16, 1e100, -1e60])
+def test_rows_that_differ_are_no_copies_of_each_other(stamp: float) -> None:
+    """However small the column in which they do is beside another; gaps are the same in copies."""
+    rows = saddle(40)
+    stamps = stamp * (1 + np.arange(40)[:, np.newaxis] % 3)
+    wide = TrainingRows(columns("a", "b", "t"), rows.targets, np.hstack([rows.X, stamps]), rows.y)
+    gaps = replace(wide, X=np.where(np.arange(40)[:, np.newaxis] < 2, np.nan, wide.X), y=np.zeros((40, 1)))
+
+    assert is_single(wide).all()
+    assert np.flatnonzero(~is_single(gaps)).tolist() == [0, 1]

@@ -152,6 +152,38 @@ def test_programs_refuse_what_the_server_refuses(form: str, row: list[Any], tmp_
     assert RUN[form](data, [[4, 8]], exported, np.zeros((1, 2)), tmp_path).predictions[0] == pytest.approx(90, abs=2)
 
 
+@pytest.mark.parametrize("form", PROGRAMS)
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("boolean", "true"),
+        ("boolean", 1),
+        ("date", "2024-02-30"),
+        ("date", "20240102"),
+        ("date", "2024-W01-2"),
+        ("date", "2024-01-02T10"),
+        ("number", 1e101),
+        ("number", "7"),
+        ("number", None),
+    ],
+)
+def test_programs_refuse_values_of_another_kind(form: str, kind: str, value: Any, tmp_path: Path) -> None:
+    """Each column takes what it says that it takes."""
+    exported = made("people in float64")
+    columns = describe(exported).columns
+    row = {column.name: column.example for column in columns}
+    name = next(
+        each.name for each in columns if each.kind in {kind, kind.replace("number", "integer")} and not each.missing
+    )
+    data = FORMATS[form].write(describe(exported), "note")
+
+    with pytest.raises(AssertionError, match=r"Error"):
+        RUN[form](data, [row | {name: value}], exported, np.zeros((1, 1)), tmp_path)
+    with pytest.raises(AssertionError, match=r"Error"):
+        RUN[form](data, [{key: own for key, own in row.items() if key != name}], exported, np.zeros((1, 1)), tmp_path)
+    assert len(RUN[form](data, [row], exported, np.zeros((1, 1)), tmp_path).predictions) == 1
+
+
 def test_a_text_of_too_many_numbers_is_refused() -> None:
     """ONNX, which is no text, is not."""
     exported = made("the tutorial")

@@ -290,8 +290,19 @@ def test_a_small_file_makes_no_huge_network(store: ModelStore) -> None:
         graph(
             ("Scaler", ["in"], "s", {"offset": [0.0] * 200, "scale": [-1.0] * 200}), ("Tanh", ["s"], "out"), width=200
         ),
+        graph(
+            *[("Mul", ["in" if not number else f"s{number}", b(200)], f"s{number + 1}") for number in range(60)],
+            ("Relu", ["s60"], "out"),
+            width=200,
+        ),
     ],
-    ids=["nothing but activations", "one after the other", "side by side", "a scaling that is none in front"],
+    ids=[
+        "nothing but activations",
+        "one after the other",
+        "side by side",
+        "a scaling that is none in front",
+        "scalings",
+    ],
 )
 def test_weights_count_as_often_as_they_would_be_there(hostile: bytes, store: ModelStore) -> None:
     """Before there is room for them: no body of a few thousand octets takes the memory of the service."""

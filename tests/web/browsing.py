@@ -35,7 +35,9 @@ def launched() -> Iterator[Browser]:
 class Visit:
     """A page that is watched: foreign requests and complaints are noted."""
 
-    def __init__(self, browser: Browser, url: str, *, width: int = 1280, scheme: str = "light") -> None:
+    def __init__(
+        self, browser: Browser, url: str, *, width: int = 1280, scheme: str = "light", scripts: bool = True
+    ) -> None:
         self.url = url.rstrip("/") + "/"
         self.faults: list[str] = []
         self.is_down = False
@@ -43,6 +45,7 @@ class Visit:
             viewport={"width": width, "height": 900},
             color_scheme="dark" if scheme == "dark" else "light",
             locale="en-GB",
+            java_script_enabled=scripts,
             permissions=["clipboard-read", "clipboard-write"],
         )
         self.page: Page = self.context.new_page()

@@ -72,6 +72,21 @@ def test_a_node_that_is_too_old_is_passed_over(
         assert int(done.stdout.split(".")[0]) >= 10
 
 
+def test_an_npm_that_is_no_script_of_node_is_run_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As version managers put one in its place; a node that cannot be run is passed over."""
+    for name in ("node", "npm"):
+        (tmp_path / name).write_text("#!/bin/sh\necho v24.0.0\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert node() == [str(tmp_path / "npm")]
+
+    (tmp_path / "node").write_bytes(b"\x7fELF no program")
+    found = node()
+    assert found is not None
+    assert Path(found[0]).parent != tmp_path
+
+
 def test_without_any_node_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what would help."""
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -49,6 +49,18 @@ async def test_the_page_is_sent_with_a_strict_policy(client: httpx.AsyncClient) 
             assert "immutable" in answer.headers["cache-control"]
 
 
+@pytest.mark.parametrize("refused", ["gzip;q=0", "gzip; q=0.0, br", "br, gzip;q=0", "xgzip", ""])
+async def test_who_takes_no_gzip_gets_none(client: httpx.AsyncClient, refused: str) -> None:
+    """Whatever the header says beside; and a header alone is answered as what it stands before would be."""
+    page = await client.get("/", headers=BROWSER | {"accept-encoding": refused})
+
+    assert "content-encoding" not in page.headers
+    assert (await client.get("/", headers=BROWSER | {"accept-encoding": "br, gzip;q=0.5"})).headers["content-encoding"]
+    for path in ("/", "/plain"):
+        head = await client.head(path, headers=BROWSER)
+        assert (head.status_code, head.content) == (200, b"")
+
+
 async def test_programs_are_told_that_the_service_is_there(client: httpx.AsyncClient) -> None:
     """What does not ask for HTML gets none."""
     assert (await client.get("/", headers={"accept": "*/*"})).json() == {"status": "alive"}
@@ -74,8 +86,8 @@ async def test_where_it_was_not_built_the_plain_page_says_how(client: httpx.Asyn
 async def test_the_plain_page_trains_and_asks(client: httpx.AsyncClient) -> None:
     """As a browser without JavaScript sends its forms; what lies outside of the training is said."""
     trained = await sent(client, table=CSV, target="score", name="exam")
-    asked = await sent(client, model="exam", **{"column.hours_studied": "2", "column.hours_slept": "9"})
-    outside = await sent(client, model="exam", **{"column.hours_studied": "4", "column.hours_slept": "8"})
+    asked = await sent(client, model="exam/1", **{"column.hours_studied": "2", "column.hours_slept": "9"})
+    outside = await sent(client, model="exam/1", **{"column.hours_studied": "4", "column.hours_slept": "8"})
 
     answer = re.search(r"<output>([^<]+)</output>", asked.text)
     assert answer is not None
@@ -90,7 +102,7 @@ async def test_the_plain_page_trains_and_asks(client: httpx.AsyncClient) -> None
     [
         ({"table": "a,b\n1,x\n2,3\n", "target": "c"}, 422, 'role="alert"'),
         ({"table": "", "target": "score"}, 422, 'role="alert"'),
-        ({"model": "nobody"}, 404, 'role="alert"'),
+        ({"model": "nobody/1"}, 404, 'role="alert"'),
         ({"model": "../x"}, 404, 'role="alert"'),
         ({"table": "<script>alert(1)</script>,b\n1,2\n3,5\n", "target": "c"}, 422, "&lt;script&gt;"),
     ],

@@ -270,7 +270,7 @@ def test_a_model_is_taken_away(server: Server, visiting: Visiting, tmp_path: Pat
         page.get_by_role("button", name="Python program").click()
     download.value.save_as(tmp_path / "exam.py")
     page.get_by_role("button", name="Train again and compare").click()
-    expect(page.get_by_text("same weights to the last bit")).to_be_visible()
+    expect(page.get_by_text("the same to the last bit")).to_be_visible()
     command = page.get_by_label("Ask this").inner_text()
 
     found = re.fullmatch(r"curl '([^']+)' -d '([^']+)'", command)
@@ -278,6 +278,22 @@ def test_a_model_is_taken_away(server: Server, visiting: Visiting, tmp_path: Pat
     told = httpx.post(found[1], content=found[2], timeout=60).json()
     assert told["predictions"][0] == pytest.approx(shown, rel=1e-4)
     assert "def predict" in (tmp_path / "exam.py").read_text(encoding="utf-8")
+
+
+def test_without_javascript_the_plain_page_trains_and_asks(server: Server, visiting: Visiting) -> None:
+    """By forms, which the service takes as its own; the model that is asked is the one that was trained."""
+    page = visiting(server.url, scripts=False).to()
+    page.get_by_role("link", name="The plain page").click()
+    page.get_by_role("button", name="Train").click()
+    expect(page.get_by_role("heading", name="Ask exam/1")).to_be_visible()
+    with server.client() as client:  # somebody else takes the same name
+        client.post("/train", json={"name": "exam", "X": [[1, 1], [2, 2]], "y": [1, 2]}).raise_for_status()
+
+    page.get_by_label("hours_studied").fill("2")
+    page.get_by_label("hours_slept").fill("9")
+    page.get_by_role("button", name="Ask").click()
+
+    assert float(page.locator("output").inner_text()) == pytest.approx(92, abs=1e-3)
 
 
 @pytest.mark.parametrize("width", [360, 2560])

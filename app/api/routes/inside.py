@@ -121,7 +121,7 @@ async def version_importance(
 
 @router.post("/{name}/verify", response_model=VerificationAnswer, responses=VERIFIED)
 async def verify_model(parts: PartsOf, stored: Annotated[Stored, Depends(meant)], patience: PatienceOf) -> Response:
-    """Train the version that the name means again, from its record and its dataset, and compare the weights."""
+    """Train the version that the name means again, from its record and its dataset, and compare what came of it."""
     return await _verify(parts, stored, patience)
 
 
@@ -129,7 +129,7 @@ async def verify_model(parts: PartsOf, stored: Annotated[Stored, Depends(meant)]
 async def verify_version(
     parts: PartsOf, stored: Annotated[Stored, Depends(one_version)], patience: PatienceOf
 ) -> Response:
-    """Train one version again, from its record and its dataset, and compare the weights."""
+    """Train one version again, from its record and its dataset, and compare what came of it."""
     return await _verify(parts, stored, patience)
 
 

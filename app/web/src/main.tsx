@@ -31,7 +31,7 @@ const LINKS: [string, string][] = [
 
 function App() {
   const words = useWords();
-  const view = VIEWS[words[0] ?? ""] ?? start;
+  const view = (Object.hasOwn(VIEWS, words[0] ?? "") && VIEWS[words[0] ?? ""]) || start;
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>Skip to content</a>

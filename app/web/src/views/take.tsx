@@ -107,7 +107,7 @@ function Again({ model, path }: { model: Model; path: string }) {
     tell("");
     const { verified, differs, largest_difference } = await post<Schemas["VerificationAnswer"]>(`${path}/verify`);
     const weights = largest_difference ? `; a weight by ${shown(largest_difference)} at most` : "";
-    tell(`Trained again, ${verified ? "it has the same weights to the last bit." : `it differs in ${list(differs)}${weights}.`}`);
+    tell(`Trained again, ${verified ? "all that it answers by is the same to the last bit." : `it differs in ${list(differs)}${weights}.`}`);
   };
   return (
     <>
