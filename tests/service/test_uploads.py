@@ -4,6 +4,8 @@ import signal
 import socket
 from pathlib import Path
 
+import httpx
+
 from tests.conftest import Server, StartServer, wait_until
 
 ROWS = 400_000
@@ -71,14 +73,20 @@ def test_an_acknowledged_dataset_survives_kill_9(start_server: StartServer) -> N
 
 
 def test_an_upload_takes_little_memory_however_long_it_is(start_server: StartServer) -> None:
-    """Sixteen times the rows take less memory more than they are long, though they are read thrice."""
+    """Once a reader is as far ahead as it may be, a table can be twice as long for a small part of its length."""
     server = start_server()
     with server.client() as client:
-        client.post("/datasets", content=CSV, headers=AS_CSV).raise_for_status()
+        _upload(client, times=16)
         before = peak(server)
-        rows = CSV.partition(b"\n")[2]
 
-        response = client.post("/datasets", content=iter([CSV, *[rows] * 15]), headers=AS_CSV)
+        rows = _upload(client, times=32)
 
-    assert response.json()["rows"] == 16 * ROWS
-    assert peak(server) - before < 16 * len(CSV)
+    assert rows == 32 * ROWS
+    assert peak(server) - before < 8 * len(CSV)
+
+
+def _upload(client: httpx.Client, times: int) -> int:
+    """Send the rows so many times, as one table, and return how many have arrived."""
+    rows = CSV.partition(b"\n")[2]
+    response = client.post("/datasets", content=iter([CSV, *[rows] * (times - 1)]), headers=AS_CSV)
+    return int(response.json()["rows"])
