@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
-from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.api import openapi, problems
@@ -77,12 +76,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await jobs.close()
             store.close()
 
-    app = FastAPIOffline(
+    app = FastAPI(
         title="netlet",
         version=__version__,
         description="Post a table, get a neural network.",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # a page of ours
         redoc_url=None,
         dependencies=[Depends(require_own_site)],
     )

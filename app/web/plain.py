@@ -16,13 +16,14 @@ import httpx
 from fastapi import Request
 
 from app.store.references import NAME, VERSION
-from app.web.files import INDEX, built
+from app.web.files import INDEX, names
 
 EXAMPLE = {"table": "hours_studied,hours_slept,score\n2,9,92\n1,5,86\n3,6,89\n", "target": "score", "name": "exam"}
 BUILDING = """<h2>Where is the page?</h2>
 <p>It shows the network learning, and was not built here. With Node 20 or newer:</p>
 <pre>cd app/web &amp;&amp; npm ci &amp;&amp; npm run build</pre>
-<p>Then start the service again.</p>"""
+<p>Then start the service again. The documentation of the routes is a part of it, and is made from
+<a href="openapi.json">openapi.json</a>, which is always there.</p>"""
 MOST_FIELDS = 2_000
 REFERENCE = re.compile(f"({NAME.pattern})/({VERSION.pattern})", re.ASCII)
 
@@ -52,7 +53,7 @@ def _style_hash() -> str:
 def document(result: str = "", form: dict[str, str] | None = None, status: int = 200) -> PlainPage:
     """Make the page, with what came of a form before it, which is HTML."""
     values = {name: escape((form or EXAMPLE).get(name, "")) for name in EXAMPLE}
-    building = "" if INDEX in built() else BUILDING
+    building = "" if INDEX in names() else BUILDING
     return PlainPage(_template().substitute(values, result=result, building=building), _style_hash(), status)
 
 

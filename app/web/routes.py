@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from app.api.bodies import ShortBody
-from app.web.files import INDEX, BuiltFile, built
+from app.web.files import DOCS, INDEX, BuiltFile, built
 from app.web.plain import PlainPage, answered, document
 
 router = APIRouter(include_in_schema=False)
@@ -26,16 +26,19 @@ async def home(request: Request) -> Response:
     """Show people the page, or the plain one where it was not built; tell programs that the service is there."""
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"status": "alive"}, headers={"vary": "Accept"})
-    page = built().get(INDEX)
-    if page is None:
-        return _plain(document())
-    return _sent(request, page, HEADERS | {"content-security-policy": OWN_ONLY})
+    return _page(request, INDEX)
+
+
+@router.api_route("/docs", methods=READING)
+async def docs(request: Request) -> Response:
+    """Show all routes, to be tried out."""
+    return _page(request, DOCS)
 
 
 @router.api_route("/assets/{file}", methods=READING)
 async def asset(request: Request, file: Annotated[str, Path()]) -> Response:
     """Send a file of the page, which never changes under its name."""
-    found = built().get(f"assets/{file}")
+    found = built(f"assets/{file}")
     if found is None:
         raise HTTPException(404)
     return _sent(request, found, FOREVER)
@@ -51,6 +54,14 @@ async def plain() -> Response:
 async def plain_answer(request: Request, body: ShortBody) -> Response:
     """Do what the form says: train on a table, or ask a model."""
     return _plain(await answered(request, body.data))
+
+
+def _page(request: Request, name: str) -> Response:
+    """Send a page, or the plain one, which says how to build it."""
+    page = built(name)
+    if page is None:
+        return _plain(document())
+    return _sent(request, page, HEADERS | {"content-security-policy": OWN_ONLY})
 
 
 def _sent(request: Request, file: BuiltFile, headers: dict[str, str]) -> Response:

@@ -19,9 +19,9 @@ CSV = "hours_studied,hours_slept,score\n2,9,92\n1,5,86\n3,6,89\n"
 def unbuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Serve from a folder in which nothing was built."""
     monkeypatch.setattr(files, "BUILT", tmp_path / "none")
-    files.built.cache_clear()
+    files.names.cache_clear()
     yield
-    files.built.cache_clear()
+    files.names.cache_clear()
 
 
 async def sent(client: httpx.AsyncClient, **form: str) -> httpx.Response:

@@ -84,7 +84,7 @@ def test_a_table_of_ones_own_is_learnt_while_one_watches(server: Server, visitin
     page.get_by_label("Epochs").fill("4000")
     train(page)
     expect(page.get_by_role("heading", name=re.compile("Learning homes"))).to_be_visible()
-    page.wait_for_function(f"() => document.querySelector('h1').innerText.startsWith('Learning') && {POINTS} >= 10")
+    page.wait_for_function(f"() => document.querySelector('h1')?.innerText.startsWith('Learning') && {POINTS} >= 10")
     visit.require_usable()
 
     before = answer(page)
