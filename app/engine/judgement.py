@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from app.engine.arrays import Array, Outputs, Scores
-from app.engine.ensemble import Folds, unseen
+from app.engine.ensemble import Folds, Known, learnt_copies, unseen
 from app.engine.metrics import (
     SMALLEST_PROBABILITY,
     Metrics,
@@ -24,7 +23,6 @@ from app.engine.table import TrainingRows
 from app.engine.training import Trained
 from app.engine.uncertainty import Misses, at_temperature, temperature_of
 
-Mask = npt.NDArray[np.bool_]
 FINEST = 1e-5  # of a target's deviation: misses below are of rounding
 MANY_COPIES = 0.1  # share of the rows
 
@@ -75,7 +73,7 @@ def judged(
     fair = None if trained.unseen is None else model.scores_of(trained.unseen)
     own = _Answered(model.member_scores(rows.X), truth, folds)
     answered, apparent = own.at(fair), _measured(model, *own.unseen) if folds.judged.size else {}
-    single = is_single(rows) if folds.judged.size else np.ones(len(rows.X), dtype=bool)
+    known = learnt_copies(rows.copies, folds)
     if is_new and folds.judged.size and np.isfinite(answered.scores).all():
         if len(own.scores) == 1 or folds.judged.shape[1] == len(truth):  # averages of networks are not as sure as one
             model = replace(model, temperature=_temperature(model, *answered.unseen))
@@ -84,10 +82,10 @@ def judged(
             if fair is not None:
                 fair = at_temperature(fair, model.temperature, one_of=bool(model.labels))
             answered = own.at(fair)
-        model = replace(model, misses=_misses(model, answered, single))
+        model = replace(model, misses=_misses(model, answered, known))
     model = replace(model, pairs=_pairs(model, answered))
     report = _report(model, own.scores.mean(axis=0), answered, trained, choice)
-    report = replace(report, fingerprint=rows.fingerprint, warnings=tuple(_of_copies(single)))
+    report = replace(report, fingerprint=rows.fingerprint, warnings=tuple(_of_copies(known)))
     return Judged(replace(model, report=report), apparent)
 
 
@@ -106,33 +104,18 @@ def _temperature(model: Model, answers: Scores, truth: Scores) -> float:
     return temperature_of(z, truth)
 
 
-def is_single(rows: TrainingRows) -> Mask:
-    """Tell which rows are there once: who has learnt a copy of one, with its numbers for answers, knows its truth.
-
-    Rows of classes all count as such: the same few levels with the same answer are what new rows will be, too.
-    """
-    if isinstance(rows.y, tuple):
-        return np.ones(len(rows.X), dtype=bool)
-    cells = np.ascontiguousarray(np.hstack([rows.X, rows.y]) + 0.0)  # so that -0 is 0
-    cells[np.isnan(cells)] = np.nan  # whatever NaN it was
-    whole = cells.view(f"V{cells.itemsize * cells.shape[1]}")[:, 0]
-    _, which, times = np.unique(whole, return_inverse=True, return_counts=True)
-    single: Mask = times[which] == 1
-    return single
-
-
-def _of_copies(single: Mask) -> Iterator[str]:
-    """Warn of rows that are there more than once."""
-    copies = len(single) - int(single.sum())
-    if copies > MANY_COPIES * len(single):
+def _of_copies(learnt: Known) -> Iterator[str]:
+    """Warn of rows that judged those who had learnt copies of them."""
+    copies = int(learnt.sum())
+    if copies > MANY_COPIES * len(learnt):
         yield (
-            f"{copies:,} of {len(single):,} rows are there more than once: who is judged by one has learnt another, so "
+            f"{copies:,} of {len(learnt):,} rows are there more than once: who is judged by one has learnt another, so "
             "that metrics of rows held out look better than they are. Send each once, with a weight if it counts more."
         )
 
 
-def _misses(model: Model, answered: _Answered, single: Mask) -> Misses:
-    """Measure what members missed of rows that they had not learnt from, nor copies of them.
+def _misses(model: Model, answered: _Answered, known: Known) -> Misses:
+    """Measure what members missed of rows that they had not learnt from, nor `known` copies of them.
 
     All members together are better than one by what they differ, unless each has kept weights that it chose by rows of
     its own: what is gained is in their choices then, over which a member's answers to these rows are averaged.
@@ -144,7 +127,7 @@ def _misses(model: Model, answered: _Answered, single: Mask) -> Misses:
         return Misses.of_classes(answers, truth)
     judges = answered.folds.judged
     held_out = np.unique(judges)
-    new = single[held_out]
+    new = ~known[held_out]
     if not new.any():
         return Misses.none(_ways(model))
     is_alone = len(answered.scores) > 1 and judges.size == len(answers)
