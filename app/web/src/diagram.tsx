@@ -100,7 +100,7 @@ function placed({ weights, columns, targets, values, member = 0 }: Props, kept: 
       layer: place - 1,
       unit,
       x: MARGIN + (place * (width - 2 * MARGIN)) / layers.length,
-      y: ((row + 0.5) * (height - 18)) / units.length,
+      y: 8 + ((row + 0.5) * (height - 26)) / units.length,
       name: place === 0 ? (inputs[unit] ?? columns[unit] ?? "") : place === layers.length ? (targets[unit] ?? targets[0] ?? "") : "",
       bias: layers[place - 1]?.b?.[unit],
       a: place === 0 ? values?.inputs[unit] : values?.layers[place - 1]?.a[unit],
@@ -109,7 +109,7 @@ function placed({ weights, columns, targets, values, member = 0 }: Props, kept: 
 }
 
 /** What each input is made of. */
-function inputNames({ inputs, members }: Weights, member: number): string[] {
+export function inputNames({ inputs, members }: Weights, member: number): string[] {
   let table = 0;
   return inputs.flatMap(({ column, made, level, begins }) => {
     if (made === "embedded") return (members[member]?.embeddings?.[table++]?.[0] ?? []).map((_, place) => `${column} ${place + 1}`);

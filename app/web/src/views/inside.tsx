@@ -5,7 +5,7 @@ import "./inside.css";
 import { useState } from "preact/hooks";
 
 import { post, versionPath, type Schemas } from "../api";
-import { Diagram, NetworkChooser } from "../diagram";
+import { Diagram, inputNames, NetworkChooser } from "../diagram";
 import { allDigits, shown } from "../format";
 import { useLoaded } from "../hooks";
 import { layersOf, valueOf, type Row, type Weights } from "../network";
@@ -74,7 +74,7 @@ function Arithmetic({ weights, row, member, way, picked, model }: { weights: Wei
   return (
     <div class="stack arithmetic">
       <h3>{isLast ? "The output" : `Unit ${picked.unit + 1} of hidden layer ${picked.layer + 1}`}</h3>
-      {picked.layer === 0 && <Inputs weights={weights} row={row} way={way} />}
+      {picked.layer === 0 && <Inputs weights={weights} row={row} way={way} member={member} />}
       <p class="number">
         z = {terms.slice(0, MOST_TERMS).map(({ value, weight }, index) => <>{index > 0 && " + "}{signed(value)} · {signed(weight)}</>)}
         {terms.length > MOST_TERMS && <> + {terms.length - MOST_TERMS} more products</>}
@@ -102,22 +102,18 @@ function Arithmetic({ weights, row, member, way, picked, model }: { weights: Wei
 const signed = (value: number): string => (value < 0 ? `(${shown(value)})` : shown(value));
 
 /** How each input is made of a column. */
-function Inputs({ weights, row, way }: { weights: Weights; row: Row; way: Way }) {
-  const scaled = weights.inputs.slice(0, MOST_TERMS);
+function Inputs({ weights, row, way, member }: { weights: Weights; row: Row; way: Way; member: number }) {
+  const names = inputNames(weights, member);
+  const others = names.flatMap((name, index) => (weights.inputs[index]?.made === "scaled" ? [] : [`${name}: ${shown(way.inputs[index])}`]));
   return (
     <ul class="number plain">
-      {scaled.map((input, index) => (
+      {weights.inputs.slice(0, MOST_TERMS).map((input, index) => input.made === "scaled" && (
         <li>
-          {input.made === "scaled" ? (
-            <>
-              {input.column}: ({shown(valueOf(row, input.column) ?? input.fill)} − {signed(input.center ?? 0)}) / {shown(input.scale)}
-              {input.clip && <> = x, x / √(1 + (x / {shown(input.clip)})²)</>} = {shown(way.inputs[index])}
-            </>
-          ) : (
-            <>{input.column} ({input.made}{input.level === undefined || input.level === null ? "" : ` ${String(input.level)}`}) = {shown(way.inputs[index])}</>
-          )}
+          {input.column}: ({shown(valueOf(row, input.column) ?? input.fill)} − {signed(input.center ?? 0)}) / {shown(input.scale)}
+          {input.clip && <> = x, x / √(1 + (x / {shown(input.clip)})²)</>} = {shown(way.inputs[index])}
         </li>
       ))}
+      {others.length > 0 && <li>{others.slice(0, MOST_TERMS).join("; ")}</li>}
     </ul>
   );
 }

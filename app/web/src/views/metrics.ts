@@ -28,4 +28,4 @@ export function telling(report: Report): [string, number] | undefined {
   return known.find(([name]) => TELLING.includes(name)) ?? known[0];
 }
 
-export const inWords = (metric: string): string => metric.replaceAll("_", " ");
+export const inWords = (metric: string): string => metric.replaceAll("_", " ").replace(/^(r?mse|mae|auc)$/, (short) => short.toUpperCase()).replace("r2", "R²");

@@ -1,6 +1,6 @@
 /** The table to learn from: where it comes from, what the service takes it for, and what is better known before. */
 
-import { ask, get, type Schemas } from "../api";
+import { ask, get, send, type Schemas } from "../api";
 import { share, shown } from "../format";
 import { TUTORIAL } from "../setup";
 
@@ -21,6 +21,7 @@ export interface Source {
 const LONGEST_TEXT = 1e6;
 const FEW_ROWS = 10;
 const CSV = "text/csv";
+const CREATED = 201;
 const TYPES: Record<string, string> = {
   json: "application/json",
   ndjson: "application/x-ndjson",
@@ -67,10 +68,20 @@ export function understood(source: Source): Promise<Understood> {
 
 export const forget = (source: Source): void => void asked.delete(source);
 
-async function upload({ text, file, kinds }: Source): Promise<Understood> {
+let draft = "";
+
+/** What was typed last is learnt from, so that it stays. */
+export const keep = (): void => void (draft = "");
+
+/** Send a table; what was typed before it, and is new with it, goes again. */
+async function upload({ text, file, kinds, isTyped }: Source): Promise<Understood> {
   const query = Object.keys(kinds).length ? `?kinds=${encodeURIComponent(JSON.stringify(kinds))}` : "";
   const headers = { "content-type": file ? typeOf(file) : CSV };
-  return (await ask(`datasets${query}`, { method: "POST", body: file ?? text ?? "", headers })).json();
+  const response = await ask(`datasets${query}`, { method: "POST", body: file ?? text ?? "", headers });
+  const table: Understood = await response.json();
+  if (draft && draft !== table.dataset) send("DELETE", `datasets/${draft}`).catch(keep); // which somebody else may use by now
+  draft = isTyped && response.status === CREATED ? table.dataset : "";
+  return table;
 }
 
 /** A table with its columns taken for what they are stated to be, which a description of its cells does not tell. */
@@ -81,7 +92,7 @@ export const stated = (table: Understood, kinds: Kinds): Understood =>
 export function warnings({ rows, columns }: Understood, targets: string[]): string[] {
   const told = columns.flatMap((column) => ofColumn(column, rows, targets.includes(column.name)));
   if (columns.every(({ name }) => name && !isNaN(Number(name)))) told.unshift("The column names are numbers. If the first line is data, put a line of names above it.");
-  if (rows < FEW_ROWS) told.push(`With ${shown(rows)} rows every step can be followed, but no answer can be checked: add rows before you rely on one.`);
+  if (rows < FEW_ROWS) told.push(`With ${shown(rows)} ${rows === 1 ? "row" : "rows"} every step can be followed, but no answer can be checked: add rows before you rely on one.`);
   return told;
 }
 
