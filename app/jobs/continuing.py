@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from app.jobs.orders import Beginning
 from app.store import memories, snapshot
 from app.store.dataset_files import DatasetFiles
 from app.store.document import Damage
-from app.store.store import ModelStore, Stored
 from app.tables.cells import count
 from app.tables.columns import sources_of
 from app.tables.draws import DatasetFile, Draw
@@ -23,10 +23,13 @@ from app.tables.ends import Ends
 from app.tables.reading import sent_to, training_rows
 from app.tables.sent import Sent
 
+if TYPE_CHECKING:  # training processes need no catalogue
+    from app.store.store import ModelStore, Stored
+
 OLD_CELLS = 2**21  # of the rows that were learnt before, to tell what became of them
 
 
-def beginning_of(stored: Stored, store: ModelStore) -> Beginning:
+def beginning_of(stored: "Stored", store: "ModelStore") -> Beginning:
     """Take along all of a version that a training on of it needs."""
     memory = memories.find(store.root, stored.name, stored.version)
     return Beginning(

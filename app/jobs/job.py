@@ -8,13 +8,14 @@ queued ──→ running ──→ succeeded
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
-
-from sqlalchemy import Row
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app import errors
 from app.errors import NetletError, Unforeseen, rebuild
 from app.faults import Fault
+
+if TYPE_CHECKING:  # training processes need no catalogue
+    from sqlalchemy import Row
 
 PLAIN = (str, int, float, bool, type(None))
 
@@ -75,7 +76,7 @@ class Job:
     points: tuple[Point, ...]
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "Job":
+    def of(cls, row: "Row[Any]") -> "Job":
         """Read a row of the catalogue."""
         data = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
         return cls(

@@ -31,7 +31,8 @@ from app.jobs.running import Ended, Running
 from app.jobs.work import Workplace
 from app.store.catalogue import Catalogue, Unit
 from app.store.deleting import Gone, clear_expired
-from app.store.saving import Saved, drop, drop_of, next_version, place
+from app.store.numbering import next_version, place
+from app.store.saving import Saved, drop, drop_of
 
 T = TypeVar("T")
 SHORT_ORDER = 2**16  # bytes that the catalogue keeps itself
@@ -68,7 +69,7 @@ class Jobs:
         self.reserved = 0
         self.tasks: set[asyncio.Task[None]] = set()
         self.settling: set[asyncio.Task[None]] = set()
-        self.stopping = False
+        self.stopping = self.is_prepared = False
 
     async def open(self, *, alone: bool) -> None:
         """Begin to run what is queued, or was left by a process that died; sweep if no other process is there."""
@@ -77,6 +78,13 @@ class Jobs:
             self.folder.sweep(self.ledger.unfinished())
         await self._fill()
         self._spawn(self._tend())
+
+    def prepare(self) -> None:
+        """Begin a process to train in where a training is likely to come: the first would wait a second for it."""
+        if not self.is_prepared and not self.stopping:
+            self.is_prepared = True
+            with suppress(RuntimeError):  # where it cannot begin, whoever trains is told
+                self.executor.submit(int)
 
     async def submit(self, order: Order, request: Request | None = None) -> Submitted:
         """Write a training down, and run it as soon as there is a place; raise Busy, KeyReused or ShuttingDown."""

@@ -12,13 +12,11 @@ from app.store import snapshot
 from app.store.catalogue import Unit
 from app.store.document import Damage
 from app.store.files import opened, read
-from app.store.layout import DELETED, SNAPSHOT
+from app.store.layout import DATASET_ID, DATASETS, DELETED, SNAPSHOT
 from app.store.references import is_name
 from app.store.schema import datasets, models, versions
 
-DATASETS = ".datasets"  # no model can be called this
 UNKNOWN = ""  # SHA-256 of a snapshot that was damaged when it was found
-ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 class Found(NamedTuple):
@@ -86,7 +84,7 @@ def _header(file: str, folder: int) -> tuple[str, str | None]:
 def _add_datasets(unit: Unit, root: Path) -> None:
     known = set(unit.connection.scalars(select(datasets.c.id)))
     for path in (root / DATASETS).glob("*.json"):
-        if ID.fullmatch(path.stem) and path.stem not in known:
+        if DATASET_ID.fullmatch(path.stem) and path.stem not in known:
             unit.execute(insert(datasets).values(id=path.stem, created=path.stat().st_mtime))
 
 

@@ -10,8 +10,9 @@ from app.store import snapshot
 from app.store.catalogue import Unit
 from app.store.deleting import clear_expired
 from app.store.document import FORMAT, Damage
+from app.store.numbering import Added, add_version
 from app.store.references import require_name
-from app.store.saving import Added, Saved, add_version, drop, save_as_it_is
+from app.store.saving import Saved, drop, save_as_it_is
 from app.store.schema import versions
 from app.store.store import ModelStore
 

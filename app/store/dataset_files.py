@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import DatasetDamaged, DatasetNotFound
-from app.store.adoption import DATASETS, ID
 from app.store.dataset_document import LARGEST, Dataset, DatasetDocument, decode
 from app.store.document import Damage
-from app.store.files import READ, opened, read, require_regular, storage_errors
-from app.store.store import NO_FILE
+from app.store.files import NO_FILE, READ, opened, read, require_regular, storage_errors
+from app.store.layout import DATASET_ID, DATASETS
 
 PIECE = 2**20
 
@@ -25,7 +24,7 @@ class DatasetFiles:
 
     def find(self, dataset: str) -> Dataset:
         """Read what is known of a dataset; raise DatasetNotFound or DatasetDamaged."""
-        if not ID.fullmatch(dataset):
+        if not DATASET_ID.fullmatch(dataset):
             raise DatasetNotFound
         with self._damage_of(dataset), opened(self.folder) as folder:
             try:

@@ -11,7 +11,6 @@ from sqlalchemy import Row, delete, insert, select
 
 from app.engine.control import GoOn, go_on_for_ever
 from app.errors import DatasetDamaged, DatasetInUse, DatasetNotFound, StorageError
-from app.store.adoption import ID
 from app.store.catalogue import Catalogue, Unit
 from app.store.dataset_document import BLANK, Dataset, DatasetDocument, decode, encode
 from app.store.dataset_files import DatasetFiles
@@ -28,7 +27,7 @@ from app.store.files import (
     written_aside,
 )
 from app.store.incoming import Digested, Incoming
-from app.store.layout import INCOMING
+from app.store.layout import DATASET_ID, INCOMING
 from app.store.schema import datasets, jobs
 from app.tables import parquet_files
 from app.tables.summaries import summarise
@@ -121,7 +120,7 @@ class DatasetStore(DatasetFiles):
 
     def find(self, dataset: str) -> Dataset:
         """Read what is known of a dataset; raise DatasetNotFound or DatasetDamaged."""
-        listed = self._listed(dataset) if ID.fullmatch(dataset) else None
+        listed = self._listed(dataset) if DATASET_ID.fullmatch(dataset) else None
         if listed is None:
             raise DatasetNotFound
         try:
@@ -147,7 +146,7 @@ class DatasetStore(DatasetFiles):
 
     def delete(self, dataset: str) -> None:
         """Remove a dataset, from the catalogue first; raise DatasetNotFound, or DatasetInUse where a job needs it."""
-        if not ID.fullmatch(dataset):
+        if not DATASET_ID.fullmatch(dataset):
             raise DatasetNotFound
         with self.catalogue.restoring(), storage_errors(), opened(self.folder) as folder, locked(folder):
             self.catalogue.free(lambda unit: _forget(unit, dataset))

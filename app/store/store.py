@@ -3,7 +3,6 @@
 What the catalogue lists is there; a file that it does not list is not, until `netlet check --repair` takes it in.
 """
 
-import errno
 import os
 import re
 from dataclasses import dataclass
@@ -30,16 +29,16 @@ from app.store.aliases import Alias
 from app.store.catalogue import Catalogue
 from app.store.deleting import Gone, broken_off, clear, clear_expired, forget, keep
 from app.store.document import FORMAT, Damage, Document
-from app.store.files import FOLDER, MORE_SPACE, make, opened, read, storage_errors, sweep
+from app.store.files import FOLDER, MORE_SPACE, NO_FILE, make, opened, read, storage_errors, sweep
 from app.store.layout import INCOMING, snapshot_file
+from app.store.numbering import add_version
 from app.store.references import LIVE, Reference, is_name, require_name
-from app.store.saving import add_version, drop, save_aside
+from app.store.saving import drop, save_aside
 from app.store.schema import aliases as pointers
 from app.store.schema import models, versions
 
 PREFIX = re.compile(r"[a-z0-9._-]*", re.ASCII)
 AFTER_ALL = "~"  # comes after all that a name may have
-NO_FILE = {errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO}
 _OF_MODEL = versions.c.name == bindparam("name")
 _SAVED = select(versions.c.sha256).where(_OF_MODEL, versions.c.version == bindparam("version"))
 _VERSION = select(versions.c.version).where(_OF_MODEL, versions.c.version == bindparam("version"))

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from app.api.bodies import ShortBody
+from app.api.parts import PartsOf
 from app.web.files import DOCS, INDEX, BuiltFile, built
 from app.web.plain import PlainPage, answered, document
 
@@ -22,10 +23,11 @@ FOREVER = {"cache-control": "public, max-age=31536000, immutable", "vary": "Acce
 
 
 @router.api_route("/", methods=READING)
-async def home(request: Request) -> Response:
+async def home(request: Request, parts: PartsOf) -> Response:
     """Show people the page, or the plain one where it was not built; tell programs that the service is there."""
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"status": "alive"}, headers={"vary": "Accept"})
+    parts.jobs.prepare()
     return _page(request, INDEX)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from app.docstrings import docstrings_of
 from app.engine.arrays import Cells
+from app.jobs.executors import PRELOADED
 
 FOR_LATER = {
     "alembic",
@@ -23,11 +24,20 @@ FOR_LATER = {
     "pyarrow",
     "simdjson",
 }
+FOR_SERVICES = {"alembic", "fastapi", "httpx", "matplotlib", "onnx", "pyarrow", "simdjson", "sqlalchemy", "uvicorn"}
 
 
 def test_a_service_begins_without_what_only_trainings_tables_and_checks_need() -> None:
     """Together they would take as much memory again as is left, and as much time."""
     program = f"import app.server, sys; print({FOR_LATER!r} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "set()"
+
+
+def test_a_training_process_begins_without_what_only_services_need() -> None:
+    """The first training waits for it."""
+    program = f"import sys; import {', '.join(PRELOADED)}; print({FOR_SERVICES!r} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert run.stdout.strip() == "set()"

@@ -15,8 +15,9 @@ from app.engine.model import Model
 from app.errors import StorageError, StorageFull
 from app.store import memories, snapshot
 from app.store.document import Damage
+from app.store.numbering import add_version
 from app.store.references import Reference
-from app.store.saving import add_version, drop, save_aside
+from app.store.saving import drop, save_aside
 from app.store.store import ModelStore
 from tests.engine.controls import kept
 from tests.engine.tables import EXAM, recipe

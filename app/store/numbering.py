@@ -1,0 +1,73 @@
+"""Numbering: what was saved becomes a version, which everybody sees at once, or nobody."""
+
+import os
+from pathlib import Path
+from time import time
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, insert, update
+
+from app.store import memories
+from app.store.catalogue import Unit
+from app.store.deleting import Gone, expire
+from app.store.files import rename
+from app.store.layout import INCOMING, snapshot_file
+from app.store.saving import Saved
+from app.store.schema import models, versions
+
+KINDS = ("safetensors", memories.MEMORY)
+
+_NEXT = update(models).where(models.c.name == bindparam("which")).values(highest=models.c.highest + 1).returning(models)
+_FIRST, _LISTED = insert(models), insert(versions)
+
+
+class Number(NamedTuple):
+    """The next number of a model, and the rule by which older ones expire."""
+
+    version: int
+    keep_last: int | None
+
+
+class Added(NamedTuple):
+    """A new version, and those that the rule of its model ends."""
+
+    version: int
+    gone: Gone
+    """To be cleared once the transaction is on disk."""
+
+
+def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> Added:
+    """Make what was saved the next version of a name, and expire older ones. Comes last: it does not raise."""
+    number = next_version(unit, name)
+    return Added(number.version, place(unit, root, name, number, saved))
+
+
+def next_version(unit: Unit, name: str) -> Number:
+    """Take the next number of a name, which nobody else gets."""
+    row = unit.changed(_NEXT, {"which": name})
+    if row is None:
+        unit.execute(_FIRST, {"name": name, "highest": 1})
+    return Number(1, None) if row is None else Number(row.highest, row.keep_last)
+
+
+def place(unit: Unit, root: Path, name: str, number: Number, saved: Saved) -> Gone:
+    """Make what was saved the version of this number, and expire older ones. Comes last: it does not raise.
+
+    A file that has its place already is one that nobody knows of, left by a crash: it is put out of the way.
+    """
+    version, folder = number.version, root / name
+    files = {aside: snapshot_file(version, kind) for kind, aside in saved.asides.items()}
+    if version == 1:  # also where the folder is there: whoever made it may have died before it was synced
+        unit.folders.add(root)
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700)
+        unit.folders.add(root)
+    for file in (snapshot_file(version, kind) for kind in KINDS):
+        if os.path.lexists(folder / file):
+            rename(folder / file, folder / f"{file}.orphan-{saved.aside}")
+    facts = {"sha256": saved.sha256, "bytes": saved.bytes, "created": time(), "dataset": saved.dataset}
+    unit.execute(_LISTED, {"name": name, "version": version} | facts)
+    gone = Gone(name, expire(unit, name, number.keep_last), version)
+    for aside, file in files.items():
+        unit.place(root / INCOMING / aside, folder, file)
+    return gone
