@@ -31,6 +31,7 @@ from app.tables.bounds import Bounds
 from app.web import routes as page
 
 ROUTES = (
+    page,  # first: those that stand after the route of a first request need not be laid out to find it
     train,
     jobs_routes,
     predict,
@@ -47,7 +48,6 @@ ROUTES = (
     v1,
     mlflow,
     health,
-    page,
 )
 
 
