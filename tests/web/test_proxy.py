@@ -36,6 +36,7 @@ http {{
       proxy_pass {service}/;
       proxy_http_version 1.1;
       proxy_set_header Host $http_host;
+      client_max_body_size 0;
     }}
   }}
 }}
