@@ -27,12 +27,12 @@ def test_the_wheel_carries_the_page_and_nothing_that_it_is_made_from(tmp_path: P
     assert not [name for name in names if "node_modules" in name or name.endswith((".tsx", ".ts", ".json"))]
 
 
-@pytest.mark.parametrize("missing", ["index.html", "assets/a.js", "assets/a.css"])
+@pytest.mark.parametrize("missing", ["index.html", "docs.html", "assets/a.js", "assets/a.css"])
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_a_page_that_is_not_all_there_is_an_error(tmp_path: Path, missing: str, is_empty: bool) -> None:
     """A file that is missing, or has nothing in it."""
     (tmp_path / "assets").mkdir()
-    for name in ("index.html", "assets/a.js", "assets/a.css"):
+    for name in ("index.html", "docs.html", "assets/a.js", "assets/a.css"):
         (tmp_path / name).write_text("x", encoding="utf-8")
     require_built(tmp_path)
     (tmp_path / missing).unlink()

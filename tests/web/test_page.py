@@ -28,9 +28,10 @@ async def sent(client: httpx.AsyncClient, **form: str) -> httpx.Response:
     return await client.post("/plain", content=urlencode(form), headers=FORM)
 
 
-async def test_the_page_is_sent_with_a_strict_policy(client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("path", ["/", "/docs"])
+async def test_the_page_is_sent_with_a_strict_policy(client: httpx.AsyncClient, path: str) -> None:
     """Its scripts and styles are files of its own; their names hold their hashes, so that they are kept for ever."""
-    page = await client.get("/", headers=BROWSER)
+    page = await client.get(path, headers=BROWSER)
     files_of_it = re.findall(r'(?:src|href)="([^"]+)"', page.text)
 
     policy = page.headers["content-security-policy"]
@@ -56,7 +57,7 @@ async def test_who_takes_no_gzip_gets_none(client: httpx.AsyncClient, refused: s
 
     assert "content-encoding" not in page.headers
     assert (await client.get("/", headers=BROWSER | {"accept-encoding": "br, gzip;q=0.5"})).headers["content-encoding"]
-    for path in ("/", "/plain"):
+    for path in ("/", "/docs", "/plain"):
         head = await client.head(path, headers=BROWSER)
         assert (head.status_code, head.content) == (200, b"")
 
@@ -79,6 +80,7 @@ async def test_where_it_was_not_built_the_plain_page_says_how(client: httpx.Asyn
 
     assert page.status_code == 200
     assert "npm run build" in page.text
+    assert "npm run build" in (await client.get("/docs", headers=BROWSER)).text
     assert '<form method="post" action="plain">' in page.text
     assert "npm run build" not in (await client.get("/assets/x.js")).text
 

@@ -119,7 +119,7 @@ def test_what_the_page_computes_is_what_the_service_answers(server: Server, visi
 
 
 def test_the_arithmetic_of_a_neuron_is_the_tutorials(server: Server, visiting: Visiting) -> None:
-    """Scaled inputs, weighted sum and activation of the unit that is chosen; a step of learning in its order."""
+    """Scaled inputs, weighted sum and activation of the unit that is chosen, over two columns too; a step in its order."""
     page = visiting(server.url).to()
     train(page)
     answer(page)
@@ -129,6 +129,7 @@ def test_the_arithmetic_of_a_neuron_is_the_tutorials(server: Server, visiting: V
 
     page.get_by_role("button", name=re.compile("unit 2 of", re.IGNORECASE)).first.click()
     told = page.locator(".arithmetic").inner_text()
+    over_columns = page.get_by_text(re.compile("This row: .* → a ")).inner_text()
     page.get_by_text("Follow one step of learning").click()
     page.get_by_label(re.compile("The true score")).fill("91")
     page.get_by_role("button", name="Follow it").click()
@@ -139,6 +140,7 @@ def test_the_arithmetic_of_a_neuron_is_the_tutorials(server: Server, visiting: V
     numbers = [float(number) for number in re.findall(r"-?\d+\.\d+", told.replace(MINUS, "-"))]
     assert any(math.isclose(number, layers[0]["z"][1], rel_tol=1e-4) for number in numbers)
     assert any(math.isclose(number, layers[0]["a"][1], rel_tol=1e-4) for number in numbers)
+    assert float(over_columns.split("a ")[-1]) == pytest.approx(layers[0]["a"][1], rel=1e-4)
     found = [float(number) for number in re.findall(r"-?\d+\.?\d*(?:E-?\d+)?", deltas.replace(MINUS, "-"))]
     assert any(math.isclose(number, layers[1]["delta"][0], rel_tol=1e-2) for number in found), (deltas, layers)
 

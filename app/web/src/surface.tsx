@@ -7,7 +7,7 @@ import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 
 import { rgbOf, useDark } from "./colours";
 import { shown } from "./format";
-import { answerOf, type Cell, type Column, type Row, type Weights } from "./network";
+import { answerOf, layersOf, type Cell, type Column, type Row, type Weights } from "./network";
 import { Field } from "./parts";
 
 type Label = string | boolean | number;
@@ -18,6 +18,8 @@ interface Props {
   row: Row;
   labels: Label[] | null;
   targets: string[];
+  /** A unit of one network, whose own answer is drawn. */
+  unit?: { layer: number; unit: number; member: number };
 }
 
 /** A column of numbers: what was trained on, and a quarter more on each side. */
@@ -44,7 +46,7 @@ const MS_BETWEEN = 100;
 const WIDER = 0.25;
 
 export function Surface(props: Props) {
-  const { columns, labels, targets } = props;
+  const { columns, labels, targets, unit } = props;
   const spans = useMemo(() => columns.flatMap(spanOf).map((span) => wideEnough(span, props.row)), [columns, props.row]);
   const [xName, setX] = useState("");
   const [yName, setY] = useState<string>();
@@ -53,8 +55,8 @@ export function Surface(props: Props) {
   if (!x) return <p class="muted">There is no column of numbers to draw the answer along.</p>;
   const others = spans.filter((span) => span !== x);
   const y = yName === "" ? undefined : (others.find(({ name }) => name === yName) ?? others[0]);
-  const choices = labels && targets.length === 1 ? labels.map(String) : targets;
-  const chosen = answer ?? (labels ? choices.length - 1 : 0);
+  const choices = unit ? ["a"] : labels && targets.length === 1 ? labels.map(String) : targets;
+  const chosen = answer ?? (labels && !unit ? choices.length - 1 : 0);
   return (
     <div class="stack">
       <div class="row">
@@ -62,7 +64,7 @@ export function Surface(props: Props) {
         {others.length > 0 && <Choice label="Up" value={y?.name ?? ""} of={[...others.map(({ name }) => [name, name] as const), ["", "the answer"]]} onPick={setY} />}
         {choices.length > 1 && <Choice label={labels ? "Probability of" : "Answer"} value={chosen} of={choices.map((name, place) => [place, name])} onPick={(value) => setAnswer(Number(value))} />}
       </div>
-      <Drawn {...props} x={x} y={y} chosen={chosen} title={labels ? `probability of ${choices[chosen]}` : (choices[chosen] ?? "")} />
+      <Drawn {...props} x={x} y={y} chosen={chosen} title={labels && !unit ? `probability of ${choices[chosen]}` : (choices[chosen] ?? "")} />
     </div>
   );
 }
@@ -137,8 +139,9 @@ function placeOf(row: Row, span: Span): number {
   return value === null ? 0.5 : clamped((Number(value) - span.from) / span.width);
 }
 
-/** The answer that was chosen: a number, or the probability of a label. */
-function oneOf({ weights, labels, chosen }: DrawnProps, row: Row): number {
+/** The answer that was chosen: a number, the probability of a label, or what a unit comes to. */
+function oneOf({ weights, labels, chosen, unit }: DrawnProps, row: Row): number {
+  if (unit) return layersOf(weights, row, unit.member).layers[unit.layer]?.a[unit.unit] ?? NaN;
   const answers = answerOf(weights, row);
   if (labels?.length === 2 && answers.length === 1) return chosen ? (answers[0] ?? NaN) : 1 - (answers[0] ?? NaN);
   return answers[chosen] ?? NaN;
@@ -159,13 +162,13 @@ function useCells(props: DrawnProps): Cells | undefined {
       clearTimeout(timer);
       cancelAnimationFrame(frame);
     };
-  }, [props.weights, props.row, props.x, props.y, props.chosen]);
+  }, [props.weights, props.row, props.x, props.y, props.chosen, props.unit]);
   return cells && cells.values.length === cells.across * (props.y ? cells.across : 1) ? cells : undefined;
 }
 
 function cellsOf(props: DrawnProps): Cells {
-  const { weights, row, x, y, labels } = props;
-  const cost = weights.members.reduce((sum, { layers }) => layers.reduce((most, { W }) => most + W.length * (W[0]?.length ?? 0), sum + OPERATIONS_OF_A_PASS), 0);
+  const { weights, row, x, y, labels, unit } = props;
+  const cost = (unit ? weights.members.slice(0, 1) : weights.members).reduce((sum, { layers }) => layers.reduce((most, { W }) => most + W.length * (W[0]?.length ?? 0), sum + OPERATIONS_OF_A_PASS), 0);
   const across = Math.round(Math.min(MOST_CELLS, Math.max(FEWEST_CELLS, Math.sqrt(OPERATIONS / cost))));
   const here = { ...row };
   const values = Array.from({ length: across * (y ? across : 1) }, (_, cell) => {
@@ -173,7 +176,7 @@ function cellsOf(props: DrawnProps): Cells {
     if (y) here[y.name] = y.from + y.width * (1 - (Math.floor(cell / across) + 0.5) / across);
     return oneOf(props, here);
   });
-  return { across, values, lowest: labels ? 0 : Math.min(...values), highest: labels ? 1 : Math.max(...values) };
+  return { across, values, lowest: labels && !unit ? 0 : Math.min(...values), highest: labels && !unit ? 1 : Math.max(...values) };
 }
 
 /** The cells in colours from that of low answers to that of high ones. */

@@ -2,7 +2,7 @@
 
 import "./inside.css";
 
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 
 import { post, versionPath, type Schemas } from "../api";
 import { Diagram, inputNames, NetworkChooser } from "../diagram";
@@ -10,6 +10,7 @@ import { allDigits, shown } from "../format";
 import { useLoaded } from "../hooks";
 import { layersOf, valueOf, type Row, type Weights } from "../network";
 import { Card, Failure, Field } from "../parts";
+import { Surface } from "../surface";
 
 type Model = Schemas["OneVersion"];
 type Trace = Schemas["TraceAnswer"];
@@ -37,6 +38,7 @@ const MOST_TERMS = 24;
 export function Inside({ model, weights, row }: { model: Model; weights: Weights; row: Row }) {
   const [member, setMember] = useState(0);
   const [picked, pick] = useState<Picked>({ layer: 0, unit: 0 });
+  const unit = useMemo(() => ({ ...picked, member }), [picked, member]);
   const way = layersOf(weights, row, member);
   const targets = model.labels && model.labels.length > 2 ? model.labels.map(String) : [model.target].flat();
   return (
@@ -52,7 +54,11 @@ export function Inside({ model, weights, row }: { model: Model; weights: Weights
           onPick={(layer, unit) => pick({ layer, unit })}
           member={member}
         />
-        <Arithmetic weights={weights} row={row} member={member} way={way} picked={picked} model={model} />
+        <div class="stack within">
+          <Arithmetic weights={weights} row={row} member={member} way={way} picked={picked} model={model} />
+          <h3>Its a, over two columns</h3>
+          <Surface weights={weights} columns={model.columns} row={row} labels={model.labels} targets={targets} unit={unit} />
+        </div>
       </div>
       <Step model={model} weights={weights} row={row} member={member} picked={picked} />
     </Card>
