@@ -119,7 +119,7 @@ def test_what_the_page_computes_is_what_the_service_answers(server: Server, visi
 
 
 def test_the_arithmetic_of_a_neuron_is_the_tutorials(server: Server, visiting: Visiting) -> None:
-    """Scaled inputs, weighted sum and activation of the unit that is chosen, over two columns too; a step in its order."""
+    """Scaled inputs, weighted sum and activation of the unit that is chosen; a step of learning in its order."""
     page = visiting(server.url).to()
     train(page)
     answer(page)
