@@ -264,6 +264,14 @@ def test_copies_that_cannot_be_held_out_together_tell_nothing() -> None:
     assert "61 of 120 rows are there more than once" in model.report.warnings[0]
 
 
+def test_of_two_rows_however_often_nothing_is_known() -> None:
+    """Each of them has been learnt by whoever is judged by it."""
+    model = learn(saddle(2).part(np.repeat([0, 1], 20)), recipe(epochs=2, members=4, validation=0.25))
+
+    assert len(model.misses.sizes) == 0
+    assert "40 of 40 rows are there more than once" in model.report.warnings[0]
+
+
 def test_rows_with_other_answers_to_the_same_cells_are_no_copies() -> None:
     """Nobody knows what is true of a row by having learnt one whose answer is that of few with its cells."""
     X, y = np.array([[1, 1, 1, 2, 2, 2, 3]]).T * 1.0, np.array([[5, 5, 6, 5, 6, 7, 5]]).T * 1.0
