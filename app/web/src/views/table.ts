@@ -69,6 +69,7 @@ export function understood(source: Source): Promise<Understood> {
 export const forget = (source: Source): void => void asked.delete(source);
 
 let draft = "";
+let newest = 0;
 
 /** What was typed last is learnt from, so that it stays. */
 export const keep = (): void => void (draft = "");
@@ -77,9 +78,11 @@ export const keep = (): void => void (draft = "");
 async function upload({ text, file, kinds, isTyped }: Source): Promise<Understood> {
   const query = Object.keys(kinds).length ? `?kinds=${encodeURIComponent(JSON.stringify(kinds))}` : "";
   const headers = { "content-type": file ? typeOf(file) : CSV };
+  const turn = ++newest;
   const response = await ask(`datasets${query}`, { method: "POST", body: file ?? text ?? "", headers });
   const table: Understood = await response.json();
-  if (draft && draft !== table.dataset) send("DELETE", `datasets/${draft}`).catch(keep); // which somebody else may use by now
+  if (turn !== newest) return table; // there is a newer one on its way, or even there
+  if (draft && draft !== table.dataset) send("DELETE", `datasets/${draft}`).catch(() => {}); // somebody may use it by now
   draft = isTyped && response.status === CREATED ? table.dataset : "";
   return table;
 }
