@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from app.api.bodies import ShortBody
 from app.api.parts import PartsOf
 from app.web.files import DOCS, INDEX, BuiltFile, built
-from app.web.plain import PlainPage, answered, document
+from app.web.plain import UNDOCUMENTED, PlainPage, answered, document
 
 router = APIRouter(include_in_schema=False)
 
@@ -34,7 +34,7 @@ async def home(request: Request, parts: PartsOf) -> Response:
 @router.api_route("/docs", methods=READING)
 async def docs(request: Request) -> Response:
     """Show all routes, to be tried out."""
-    return _page(request, DOCS)
+    return _page(request, DOCS, UNDOCUMENTED)
 
 
 @router.api_route("/assets/{file}", methods=READING)
@@ -58,11 +58,11 @@ async def plain_answer(request: Request, body: ShortBody) -> Response:
     return _plain(await answered(request, body.data))
 
 
-def _page(request: Request, name: str) -> Response:
-    """Send a page, or the plain one, which says how to build it."""
+def _page(request: Request, name: str, missing: str = "") -> Response:
+    """Send a page, or the plain one, which says what is missing and how to build it."""
     page = built(name)
     if page is None:
-        return _plain(document())
+        return _plain(document(missing))
     return _sent(request, page, HEADERS | {"content-security-policy": OWN_ONLY})
 
 

@@ -80,7 +80,9 @@ async def test_where_it_was_not_built_the_plain_page_says_how(client: httpx.Asyn
 
     assert page.status_code == 200
     assert "npm run build" in page.text
-    assert "npm run build" in (await client.get("/docs", headers=BROWSER)).text
+    docs = (await client.get("/docs", headers=BROWSER)).text
+    assert "npm run build" in docs
+    assert '<a href="openapi.json">' in docs
     assert '<form method="post" action="plain">' in page.text
     assert "npm run build" not in (await client.get("/assets/x.js")).text
 

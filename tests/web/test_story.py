@@ -217,21 +217,6 @@ def test_a_server_that_restarts_loses_nothing(start_server: StartServer, visitin
     assert job["status"] == "cancelled"
 
 
-def test_what_is_typed_on_the_way_to_a_table_is_not_kept(server: Server, visiting: Visiting) -> None:
-    """Only what is there when Train is pressed, and the example that the page begins with."""
-    page = visiting(server.url).to()
-    written = page.get_by_label("A line of names, then a line for each row")
-    for text in ("a,b\n1,2\n", "a,b\n1,2\n3,5\n", "a,b\n1,2\n3,5\n6,8\n"):
-        written.fill(text)
-        expect(page.get_by_text(re.compile(rf"^{text.count(chr(10)) - 1} rows?, 2 columns"))).to_be_visible()
-    train(page)
-    answer(page)
-
-    with server.client() as client:
-        kept = client.get("/datasets").json()["datasets"]
-    assert sorted(each["rows"] for each in kept) == [3, 3]
-
-
 def test_what_is_wrong_is_said_in_words(server: Server, visiting: Visiting) -> None:
     """By row and column where it is about the table; with what to do where a link leads nowhere."""
     visit = visiting(server.url)

@@ -10,7 +10,7 @@ const spec: object = await response.json();
 // Requests go where the page came from, behind a path prefix too.
 const servers = [{ url: new URL(".", location.href).href }];
 
-SwaggerUI({ dom_id: "#docs", spec: { ...spec, servers }, deepLinking: true, tryItOutEnabled: true });
+SwaggerUI({ dom_id: "#docs", spec: { ...spec, servers }, tryItOutEnabled: true });
 
 // Its dark colours are there, and wait for a class.
 const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -9,11 +9,12 @@ const compact = new Intl.NumberFormat(languages, { notation: "compact", maximumS
 const moment = new Intl.DateTimeFormat(languages, { dateStyle: "medium", timeStyle: "short" });
 const listed = new Intl.ListFormat(languages, { type: "conjunction" });
 
-/** A number in about five digits, or any other value as it is. */
+/** A whole number, another in about five digits, or any other value as it is. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return "–";
   if (typeof value !== "number") return Array.isArray(value) ? value.map(shown).join(", ") : String(value);
   const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e15) return exact.format(value);
   return size !== 0 && (size < 1e-4 || size >= 1e9) ? scientific.format(value) : plain.format(value);
 }
 

@@ -1,4 +1,4 @@
 /** The part of Swagger UI that is used; its package brings no types. */
 declare module "swagger-ui-dist/swagger-ui-es-bundle.js" {
-  export default function SwaggerUI(settings: { dom_id: string; spec: object; deepLinking: boolean; tryItOutEnabled: boolean }): unknown;
+  export default function SwaggerUI(settings: { dom_id: string; spec: object; tryItOutEnabled: boolean }): unknown;
 }

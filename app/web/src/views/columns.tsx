@@ -33,7 +33,7 @@ export function Columns({ of, targets }: { of: Understood; targets: string[] }) 
   const more = of.columns.length - MOST;
   return (
     <div class="stack described">
-      <p class="muted">{shown(of.rows)} {of.rows === 1 ? "row" : "rows"}, {shown(of.columns.length)} columns, as the service understands them.</p>
+      <p class="muted">{shown(of.rows)} {of.rows === 1 ? "row" : "rows"}, {shown(of.columns.length)} {of.columns.length === 1 ? "column" : "columns"}, as the service understands them.</p>
       <Table caption="Columns of the table" head={["Name", "Kind", "Range", "Gaps", "Spread"]}>
         {of.columns.slice(0, MOST).map((column) => (
           <tr>

@@ -70,7 +70,7 @@ function Shown({ model }: { model: Model }) {
 
 /** The tutorial's own question where that is what a model is about, else a row of its table. */
 function firstRow(model: Model): Row {
-  const isTutorial = model.columns.length === 2 && model.columns.every(({ name }) => name in TUTORIAL_QUESTION);
+  const isTutorial = model.columns.length === 2 && model.columns.every(({ name }) => Object.hasOwn(TUTORIAL_QUESTION, name));
   return isTutorial ? { ...TUTORIAL_QUESTION } : startRow(model.columns);
 }
 

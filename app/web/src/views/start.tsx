@@ -11,7 +11,7 @@ import { setUpFrom, TUTORIAL, type SetUp } from "../setup";
 import { ColumnsCard } from "./columns";
 import { isEmpty, Settings, settingsOf } from "./settings";
 import "./start.css";
-import { forget, keep, stated, tutorial, understood, type Source, type Summary, type Understood } from "./table";
+import { forget, stated, tutorial, understood, type Source, type Summary, type Understood } from "./table";
 import { TableInput } from "./table-input";
 
 const TYPING_MS = 700;
@@ -125,7 +125,6 @@ async function train(source: Source, settings: SetUp, chosen: SetUp["target"], p
   const { dataset, columns } = await understood(source);
   const body = { ...settings, dataset, target: targetIn(columns, chosen) };
   try {
-    keep();
     const answer = await post<Schemas["JobDetail"] | Schemas["OneVersion"]>(`train?wait=0${paused ? "&paused=true" : ""}`, body);
     if ("job" in answer) go("job", answer.job);
     else go("model", answer.model, answer.version);

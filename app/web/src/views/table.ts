@@ -1,6 +1,6 @@
 /** The table to learn from: where it comes from, what the service takes it for, and what is better known before. */
 
-import { ask, get, send, type Schemas } from "../api";
+import { ask, get, type Schemas } from "../api";
 import { share, shown } from "../format";
 import { TUTORIAL } from "../setup";
 
@@ -21,7 +21,6 @@ export interface Source {
 const LONGEST_TEXT = 1e6;
 const FEW_ROWS = 10;
 const CSV = "text/csv";
-const CREATED = 201;
 const TYPES: Record<string, string> = {
   json: "application/json",
   ndjson: "application/x-ndjson",
@@ -68,23 +67,10 @@ export function understood(source: Source): Promise<Understood> {
 
 export const forget = (source: Source): void => void asked.delete(source);
 
-let draft = "";
-let newest = 0;
-
-/** What was typed last is learnt from, so that it stays. */
-export const keep = (): void => void (draft = "");
-
-/** Send a table; what was typed before it, and is new with it, goes again. */
-async function upload({ text, file, kinds, isTyped }: Source): Promise<Understood> {
+async function upload({ text, file, kinds }: Source): Promise<Understood> {
   const query = Object.keys(kinds).length ? `?kinds=${encodeURIComponent(JSON.stringify(kinds))}` : "";
   const headers = { "content-type": file ? typeOf(file) : CSV };
-  const turn = ++newest;
-  const response = await ask(`datasets${query}`, { method: "POST", body: file ?? text ?? "", headers });
-  const table: Understood = await response.json();
-  if (turn !== newest) return table; // there is a newer one on its way, or even there
-  if (draft && draft !== table.dataset) send("DELETE", `datasets/${draft}`).catch(() => {}); // somebody may use it by now
-  draft = isTyped && response.status === CREATED ? table.dataset : "";
-  return table;
+  return (await ask(`datasets${query}`, { method: "POST", body: file ?? text ?? "", headers })).json();
 }
 
 /** A table with its columns taken for what they are stated to be, which a description of its cells does not tell. */

@@ -39,7 +39,7 @@ export function TakeAway({ model, row }: { model: Model; row: Row }) {
         <Commands model={model} row={row} path={path} />
         <div class="stack">
           <Files title="The model as a file" of={FILES} model={model} path={path} />
-          <Files title="Pictures as SVG" of={PICTURES} model={model} path={path} />
+          <Files title="Pictures as SVG" of={PICTURES.filter(([name]) => !model.labels || name !== "residuals")} model={model} path={path} />
           <Again key={path} model={model} path={path} />
         </div>
       </div>

@@ -35,7 +35,7 @@ export default function View({ words }: { words: string[] }) {
   }
   return (
     <>
-      <h1>Learning {job.model} <span class="chip">{job.paused && !job.ended ? "paused" : job.status}</span></h1>
+      <h1>Learning {job.model} <span class="chip">{job.paused && !job.ended ? "paused" : job.partial ? "stopped" : job.status}</span></h1>
       <Failure error={error} />
       {training.isLost && <p class="note">The connection was lost. It is made again by itself, and nothing is missed.</p>}
       <Spoken training={training} job={job} />
