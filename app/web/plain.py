@@ -23,8 +23,8 @@ BUILDING = """<h2>Where is the page?</h2>
 <p>It shows the network learning, and was not built here. With Node 20 or newer:</p>
 <pre>cd app/web &amp;&amp; npm ci &amp;&amp; npm run build</pre>
 <p>Then start the service again.</p>"""
-UNDOCUMENTED = """<div role="alert"><p>The documentation of the routes was not built here, as is said below. It is made from
-<a href="openapi.json">openapi.json</a>, which is always there.</p></div>"""
+UNDOCUMENTED = """<div role="alert"><p>The documentation of the routes was not built here, as is said below.
+It is made from <a href="openapi.json">openapi.json</a>, which is always there.</p></div>"""
 MOST_FIELDS = 2_000
 REFERENCE = re.compile(f"({NAME.pattern})/({VERSION.pattern})", re.ASCII)
 

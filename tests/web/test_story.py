@@ -217,6 +217,21 @@ def test_a_server_that_restarts_loses_nothing(start_server: StartServer, visitin
     assert job["status"] == "cancelled"
 
 
+def test_a_table_that_was_deleted_meanwhile_is_sent_again(server: Server, visiting: Visiting) -> None:
+    """By whoever has its text still: Train does what it says."""
+    visit = visiting(server.url)
+    page = visit.to()
+    expect(page.get_by_text("3 rows, 3 columns")).to_be_visible()
+    with server.client() as client:
+        (kept,) = client.get("/datasets").json()["datasets"]
+        client.delete(f"/datasets/{kept['dataset']}").raise_for_status()
+    visit.is_down = True  # a browser complains of each 404
+
+    train(page)
+
+    assert answer(page) == pytest.approx(90.353, abs=1e-3)
+
+
 def test_what_is_wrong_is_said_in_words(server: Server, visiting: Visiting) -> None:
     """By row and column where it is about the table; with what to do where a link leads nowhere."""
     visit = visiting(server.url)

@@ -120,8 +120,8 @@ function SettingUp({ setUp }: { setUp: SetUp }) {
   );
 }
 
-/** Begin a training and go where it can be watched. */
-async function train(source: Source, settings: SetUp, chosen: SetUp["target"], paused: boolean): Promise<void> {
+/** Begin a training and go where it can be watched; a table that was deleted meanwhile is sent once more. */
+async function train(source: Source, settings: SetUp, chosen: SetUp["target"], paused: boolean, more = true): Promise<void> {
   const { dataset, columns } = await understood(source);
   const body = { ...settings, dataset, target: targetIn(columns, chosen) };
   try {
@@ -129,8 +129,9 @@ async function train(source: Source, settings: SetUp, chosen: SetUp["target"], p
     if ("job" in answer) go("job", answer.job);
     else go("model", answer.model, answer.version);
   } catch (error) {
-    forget(source); // its table may have been deleted meanwhile
-    throw error;
+    forget(source);
+    if (!more || source.dataset || !(error instanceof Problem) || error.status !== GONE) throw error;
+    await train(source, settings, chosen, paused, false);
   }
 }
 
