@@ -12,8 +12,6 @@ from app.engine.arrays import Array, HeldOut, Index, Indices, Outputs, Randomnes
 
 Known: TypeAlias = npt.NDArray[np.bool_]
 
-FEWER, MORE = 0.75, 1.5  # of the rows that are to be held out, where copies of a row are held out together
-
 
 class Folds(NamedTuple):
     """Which rows each member learns from and which judge it, in their old order; equally many for all members."""
@@ -40,31 +38,6 @@ def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
     return Folds(np.stack([np.setdiff1d(np.arange(rows), out) for out in judged]), judged)
 
 
-def deal_apart(strata: Vector, copies: Index, members: int, held_out: int, rng: Randomness) -> Folds:
-    """Hold out as `deal` does; where most rows have copies, which have one number, a row together with all of them.
-
-    Members take groups of copies in turn, those of one size evenly. As all members learn from equally many rows and
-    are judged by equally many, a few neither teach nor judge. Where that would be many, since one row makes up much of
-    the table, copies are held out one by one; so they are where they are few, for new rows will be copies as often.
-    """
-    _, first, group, size = np.unique(copies, return_index=True, return_inverse=True, return_counts=True)
-    groups = round(held_out * len(first) / len(strata))
-    if size[size > 1].sum() <= len(strata) / 2 or not 0 < groups < len(first):
-        return deal(strata, members, held_out, rng)
-    alike = np.unique(np.stack([size, strata[first]]), axis=1, return_inverse=True)[1]
-    judged = [np.flatnonzero(np.isin(group, out)) for out in deal(alike * 1.0, members, groups, rng).judged]
-    fewest, most = min(map(len, judged)), max(map(len, judged))
-    if fewest < FEWER * held_out or most > MORE * held_out:
-        return deal(strata, members, held_out, rng)
-    learnt = [np.setdiff1d(np.arange(len(strata)), out) for out in judged]
-    return Folds(_some(learnt, len(strata) - most, rng), _some(judged, fewest, rng))
-
-
-def _some(rows: list[Index], count: int, rng: Randomness) -> Indices:
-    """Take so many of each member's rows, in their old order."""
-    return np.stack([np.sort(rng.permutation(each)[:count]) for each in rows])
-
-
 def learnt_copies(copies: Index, folds: Folds) -> Known:
     """Tell which rows judged somebody who had learnt a copy of them.
 
@@ -72,7 +45,7 @@ def learnt_copies(copies: Index, folds: Folds) -> Known:
     """
     found = np.zeros(len(copies), dtype=bool)
     for learnt, judged in zip(*folds, strict=True):
-        times = np.bincount(copies[learnt], minlength=2 * len(copies))
+        times = np.bincount(copies[learnt], minlength=len(copies))
         found[judged] |= times[copies[judged]] > np.isin(judged, learnt)
     return found
 

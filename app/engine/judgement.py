@@ -73,7 +73,7 @@ def judged(
     fair = None if trained.unseen is None else model.scores_of(trained.unseen)
     own = _Answered(model.member_scores(rows.X), truth, folds)
     answered, apparent = own.at(fair), _measured(model, *own.unseen) if folds.judged.size else {}
-    known = learnt_copies(rows.copies, folds)
+    known = learnt_copies(rows.copies, folds) if folds.judged.size else np.zeros(len(truth), dtype=bool)
     if is_new and folds.judged.size and np.isfinite(answered.scores).all():
         if len(own.scores) == 1 or folds.judged.shape[1] == len(truth):  # averages of networks are not as sure as one
             model = replace(model, temperature=_temperature(model, *answered.unseen))
@@ -104,12 +104,12 @@ def _temperature(model: Model, answers: Scores, truth: Scores) -> float:
     return temperature_of(z, truth)
 
 
-def _of_copies(learnt: Known) -> Iterator[str]:
+def _of_copies(known: Known) -> Iterator[str]:
     """Warn of rows that judged those who had learnt copies of them."""
-    copies = int(learnt.sum())
-    if copies > MANY_COPIES * len(learnt):
+    copies = int(known.sum())
+    if copies > MANY_COPIES * len(known):
         yield (
-            f"{copies:,} of {len(learnt):,} rows are there more than once: who is judged by one has learnt another, so "
+            f"{copies:,} of {len(known):,} rows are there more than once: who is judged by one has learnt another, so "
             "that metrics of rows held out look better than they are. Send each once, with a weight if it counts more."
         )
 

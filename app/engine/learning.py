@@ -15,7 +15,7 @@ from app.engine.control import CANCELLED, Checkpoint, Control
 from app.engine.defaults import Candidate, candidates, labels_of, problem_of, rows_held_out
 from app.engine.device import DEVICES, Device, one_blas_thread
 from app.engine.encoding import Encoding, Weighing, fit_target
-from app.engine.ensemble import Folds, all_judge, deal_apart
+from app.engine.ensemble import Folds, all_judge, deal
 from app.engine.examples import Examples, Streamed
 from app.engine.judgement import Judged, judged
 from app.engine.losses import LOSSES
@@ -118,9 +118,7 @@ def _trained(
     rng = GENERATORS[training.generator](training.seed)
     members = training.members or 1
     held_out = rows_held_out(len(rows.X), training.validation or 0.0)
-    folds = all_judge(len(rows.X), members)
-    if more is None:
-        folds = deal_apart(_strata(rows), rows.copies, members, held_out, rng)
+    folds = deal(_strata(rows), members, held_out, rng) if more is None else all_judge(len(rows.X), members)
     known = np.arange(len(rows.X)) if members > 1 else folds.learnt[0]  # what no member learns from stays unknown
     model = _drawn(rows, recipe, known, rng) if start is None else replace(start, recipe=recipe)
     course, encoding = _lesson(model, rows, means, rng)

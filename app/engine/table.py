@@ -94,7 +94,7 @@ class TrainingRows:
 
     @cached_property
     def copies(self) -> Index:
-        """Number the rows, copies of each other alike: who has learnt one knows what is true of another.
+        """Give for each row the first that is a copy of it: who has learnt one knows what is true of another.
 
         They have the same cells and numbers for answers, and most rows with these cells have this answer: where they
         differ, a copy tells no more than they all do. Rows of classes are all different: the same few levels with the
@@ -108,7 +108,7 @@ class TrainingRows:
         if times.max() == 1:
             return each
         cells = _numbered(self.X)
-        return np.where(2 * times > np.bincount(cells)[cells], whole, len(each) + each)
+        return np.where(2 * times > np.bincount(cells)[cells], whole, each)
 
     def part(self, rows: Index) -> "TrainingRows":
         """Take some of the rows."""
@@ -129,8 +129,9 @@ class MoreRows(Protocol):
 
 
 def _numbered(rows: Cells) -> Index:
-    """Number rows, the same cells alike."""
+    """Give for each row the first with the same cells."""
     cells = np.ascontiguousarray(rows + 0.0)  # so that -0 is 0
     cells[np.isnan(cells)] = np.nan  # whatever NaN it was
     whole = cells.view(f"V{cells.itemsize * cells.shape[1]}")[:, 0]
-    return np.unique(whole, return_inverse=True)[1]
+    _, first, which = np.unique(whole, return_index=True, return_inverse=True)
+    return first[which]

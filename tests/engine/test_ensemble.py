@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.arrays import Array
-from app.engine.ensemble import all_judge, deal, deal_apart, learnt_copies, unseen
+from app.engine.ensemble import all_judge, deal, learnt_copies, unseen
 
 
 @given(rows=st.integers(2, 60), members=st.integers(1, 9), share=st.floats(0.01, 0.9), seed=st.integers(0, 99))
@@ -61,40 +61,6 @@ def test_strata_are_held_out_evenly_for_any_share(held_out: int) -> None:
             assert (strata[judged] == 1).sum() == pytest.approx(0.3 * held_out, abs=5)
         averages = [judged.mean() for judged in deal(np.arange(100.0), 3, held_out, np.random.default_rng(seed)).judged]
         assert averages == pytest.approx([49.5] * 3, abs=6)
-
-
-@given(
-    times=st.lists(st.integers(2, 4), min_size=20, max_size=60),
-    members=st.integers(1, 8),
-    share=st.floats(0.1, 0.5),
-    seed=st.integers(0, 99),
-)
-def test_copies_are_held_out_together(times: list[int], members: int, share: float, seed: int) -> None:
-    """Nobody is judged by a row that it has learnt; nearly all rows teach or judge each member, and equally many do."""
-    rng = np.random.default_rng(seed)
-    copies = rng.permutation(np.repeat(np.arange(len(times)), times))
-    held_out = max(4, round(len(copies) * share))
-
-    folds = deal_apart(rng.permutation(len(copies)) * 1.0, copies, members, held_out, rng)
-
-    assert folds.judged.shape[1] == pytest.approx(held_out, rel=0.5)
-    assert folds.judged.shape[1] + folds.learnt.shape[1] >= len(copies) - max(4, 0.5 * held_out)
-    for learnt, judged in zip(folds.learnt, folds.judged, strict=True):
-        assert np.diff(learnt).min() > 0
-        assert np.diff(judged).min() > 0
-        assert not set(copies[learnt]) & set(copies[judged])
-
-
-@pytest.mark.parametrize("times", [[1] * 40, [1] * 30 + [2] * 5], ids=["none", "few"])
-def test_a_few_copies_are_held_out_one_by_one(times: list[int]) -> None:
-    """As new rows will be, to the last one as if there were no copies."""
-    copies = np.repeat(np.arange(len(times)), times)
-    strata = np.arange(40.0) % 7
-
-    apart = deal_apart(strata, copies, 4, 10, np.random.default_rng(3))
-    ever = deal(strata, 4, 10, np.random.default_rng(3))
-
-    assert [each.tolist() for each in apart] == [each.tolist() for each in ever]
 
 
 def test_rows_are_copies_only_of_others() -> None:

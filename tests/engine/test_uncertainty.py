@@ -236,40 +236,14 @@ def test_several_yes_or_no_have_a_set_each() -> None:
     assert truth.mean() > 0.85
 
 
-@pytest.mark.parametrize("times", [2, 5, 20])
-def test_who_is_judged_by_a_row_has_learnt_no_copy_of_it(times: int) -> None:
-    """With each row several times, intervals hold new rows as often, and metrics are as good, as they say."""
-    both = saddle(560, noise=0.3)
-    rows, others = both.part(np.repeat(np.arange(60), times)), both.part(np.arange(60, 560))
-    truth = np.asarray(others.y)
+def test_copies_of_rows_tell_nothing_of_new_ones() -> None:
+    """Who held one out had learnt the other: with each row five times nothing is known, and metrics look too good."""
+    everywhere = saddle(60, noise=0.3).part(np.repeat(np.arange(60), 5))
 
-    model = learn(rows, Recipe())
-
-    ends = intervals(model, others.X, 0.9)
-    assert ends is not None
-    held = ((ends[..., 0] <= truth) & (truth <= ends[..., 1])).mean()
-    assert 0.8 <= held <= 0.98
-    assert model.report.warnings == ()
-    told = model.report.metrics["validation"]["rmse"]
-    assert told == pytest.approx(float(np.sqrt(((model.scores(others.X) - truth) ** 2).mean())), rel=0.35)
-
-
-def test_copies_that_cannot_be_held_out_together_tell_nothing() -> None:
-    """Where one row makes up half of a table it is held out here and learnt there; the others still count."""
-    half = saddle(60).part(np.r_[np.zeros(60, dtype=int), np.arange(60)])
-
-    model = learn(half, recipe(epochs=2, members=4, validation=0.25))
-
-    assert len(model.misses.sizes) == 59
-    assert "61 of 120 rows are there more than once" in model.report.warnings[0]
-
-
-def test_of_two_rows_however_often_nothing_is_known() -> None:
-    """Each of them has been learnt by whoever is judged by it."""
-    model = learn(saddle(2).part(np.repeat([0, 1], 20)), recipe(epochs=2, members=4, validation=0.25))
+    model = learn(everywhere, recipe(epochs=2, members=4, validation=0.25))
 
     assert len(model.misses.sizes) == 0
-    assert "40 of 40 rows are there more than once" in model.report.warnings[0]
+    assert "300 of 300 rows are there more than once" in model.report.warnings[0]
 
 
 def test_rows_with_other_answers_to_the_same_cells_are_no_copies() -> None:

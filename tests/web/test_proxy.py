@@ -69,9 +69,11 @@ def behind_nginx(start_server: StartServer, tmp_path: Path) -> Iterator[str]:
     written.write_text(CONFIGURATION.format(folder=tmp_path, port=port, service=server.url, key=KEY), encoding="utf-8")
     with subprocess.Popen([nginx, "-c", str(written), "-e", str(tmp_path / "errors")]) as process:
         url = f"http://127.0.0.1:{port}/nets/"
-        wait_until(lambda: _answers(url))
-        yield url
-        process.terminate()
+        try:
+            wait_until(lambda: _answers(url))
+            yield url
+        finally:
+            process.terminate()
 
 
 def _answers(url: str) -> bool:
