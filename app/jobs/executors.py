@@ -27,11 +27,11 @@ class ProcessExecutor(Executor):
     """Processes behind the standard interface: `count` that are kept, and more where calls overlap others' ends.
 
     They begin with the calls that need them, the first of which takes about a second: a service that only answers
-    programs has the memory and the processor to itself. Each takes one call at a time, which a thread here waits for
-    as long as the process lives, so that no call is left without an end: pools that share a queue among calls lose those that come
-    while a process dies. One that dies fails its own call (BrokenProcessPool), as one does that cannot be started; one
-    whose call is cancelled is killed; one that would take more `memory`, in bytes, than its process may have, is told
-    so (MemoryError), if the system can hold it to that; `shutdown` kills whatever still runs.
+    programs has the memory and the processor to itself. Each takes one call at a time, which a thread here waits for as
+    long as the process lives, so that no call is left without an end: pools that share a queue among calls lose those
+    that come while a process dies. One that dies fails its own call (BrokenProcessPool), as one does that cannot be
+    started; one whose call is cancelled is killed; one that would take more `memory`, in bytes, than its process may
+    have, is told so (MemoryError), if the system can hold it to that; `shutdown` kills whatever still runs.
     """
 
     def __init__(self, count: int, memory: int) -> None:

@@ -5,6 +5,7 @@ import "swagger-ui-dist/swagger-ui.css";
 import "./docs.css";
 
 const response = await fetch("openapi.json");
+if (!response.ok) document.getElementById("docs")!.textContent = `The service answered ${response.status}. Load the page again in a moment.`;
 const spec: object = await response.json();
 
 // Requests go where the page came from, behind a path prefix too.
