@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.conftest import Server, StartServer, wait_until
 
@@ -72,21 +73,22 @@ def test_an_acknowledged_dataset_survives_kill_9(start_server: StartServer) -> N
         assert client.post("/train", json=request).status_code == 201
 
 
+@pytest.mark.timeout(300)
 def test_an_upload_takes_little_memory_however_long_it_is(start_server: StartServer) -> None:
-    """Once a reader is as far ahead as it may be, a table can be twice as long for a small part of its length."""
+    """Three times as long takes less than half of what it is longer: how far ahead the reader was, and no more."""
     server = start_server()
     with server.client() as client:
         _upload(client, times=16)
         before = peak(server)
 
-        rows = _upload(client, times=32)
+        rows = _upload(client, times=48)
 
-    assert rows == 32 * ROWS
-    assert peak(server) - before < 8 * len(CSV)
+    assert rows == 48 * ROWS
+    assert peak(server) - before < 16 * len(CSV)
 
 
 def _upload(client: httpx.Client, times: int) -> int:
     """Send the rows so many times, as one table, and return how many have arrived."""
     rows = CSV.partition(b"\n")[2]
-    response = client.post("/datasets", content=iter([CSV, *[rows] * (times - 1)]), headers=AS_CSV)
+    response = client.post("/datasets", content=iter([CSV, *[rows] * (times - 1)]), headers=AS_CSV, timeout=None)
     return int(response.json()["rows"])
