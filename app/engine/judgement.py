@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import Array, Outputs, Scores
+from app.engine.arrays import Array, Index, Outputs, Scores
 from app.engine.ensemble import Folds, Known, learnt_copies, unseen
 from app.engine.metrics import (
     SMALLEST_PROBABILITY,
@@ -85,7 +85,8 @@ def judged(
         model = replace(model, misses=_misses(model, answered, known))
     model = replace(model, pairs=_pairs(model, answered))
     report = _report(model, own.scores.mean(axis=0), answered, trained, choice)
-    report = replace(report, fingerprint=rows.fingerprint, warnings=tuple(_of_copies(known)))
+    warnings = tuple(_of_copies(rows.copies)) if known.any() else ()
+    report = replace(report, fingerprint=rows.fingerprint, warnings=warnings)
     return Judged(replace(model, report=report), apparent)
 
 
@@ -104,13 +105,13 @@ def _temperature(model: Model, answers: Scores, truth: Scores) -> float:
     return temperature_of(z, truth)
 
 
-def _of_copies(known: Known) -> Iterator[str]:
-    """Warn of rows that judged those who had learnt copies of them."""
-    copies = int(known.sum())
-    if copies > MANY_COPIES * len(known):
+def _of_copies(copies: Index) -> Iterator[str]:
+    """Warn of rows that are there more than once."""
+    several = int((np.bincount(copies)[copies] > 1).sum())
+    if several > MANY_COPIES * len(copies):
         yield (
-            f"{copies:,} of {len(known):,} rows are there more than once: who is judged by one has learnt another, so "
-            "that metrics of rows held out look better than they are. Send each once, with a weight if it counts more."
+            f"{several:,} of {len(copies):,} rows are there more than once: who is judged by one has learnt another, "
+            "so that metrics of rows held out look better than they are. Send each once, with a weight if it counts more."
         )
 
 

@@ -97,11 +97,11 @@ class TrainingRows:
         """Give for each row the first that is a copy of it: who has learnt one knows what is true of another.
 
         They have the same cells and numbers for answers, and most rows with these cells have this answer: where they
-        differ, a copy tells no more than they all do. Rows of classes are all different: the same few levels with the
-        same answer are what new rows will be, too.
+        differ, a copy tells no more than they all do. Rows of classes, and of yes and no, are all different: the same
+        few levels with the same answer are what new rows will be, too.
         """
         each = np.arange(len(self.X))
-        if isinstance(self.y, tuple):
+        if isinstance(self.y, tuple) or self.multilabel:
             return each
         whole = _numbered(np.hstack([self.X, self.y]))
         times = np.bincount(whole)[whole]

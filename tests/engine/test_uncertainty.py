@@ -236,6 +236,23 @@ def test_several_yes_or_no_have_a_set_each() -> None:
     assert truth.mean() > 0.85
 
 
+def test_rows_of_classes_are_no_copies_of_each_other() -> None:
+    """Nor are those of several yes or no: new rows will have the same few levels and answers."""
+    X, yes = np.zeros((8, 1)), np.ones((8, 2))
+    several = TrainingRows(columns("a"), ("b", "c"), X, yes, multilabel=True)
+
+    assert TrainingRows(columns("a"), ("b",), X, ("x",) * 8).copies.tolist() == list(range(8))
+    assert several.copies.tolist() == list(range(8))
+    assert replace(several, multilabel=False).copies.tolist() == [0] * 8
+
+
+def test_copies_of_a_single_network_are_counted_whether_or_not_they_judge_it() -> None:
+    """What is told is how many rows of the table are there more than once."""
+    half = saddle(40).part(np.r_[np.arange(40), np.arange(20)])
+
+    assert "40 of 60 rows are there more than once" in learn(half, recipe(epochs=2, validation=0.25)).report.warnings[0]
+
+
 def test_copies_of_rows_tell_nothing_of_new_ones() -> None:
     """Who held one out had learnt the other: with each row five times nothing is known, and metrics look too good."""
     everywhere = saddle(60, noise=0.3).part(np.repeat(np.arange(60), 5))

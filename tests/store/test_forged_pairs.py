@@ -13,7 +13,7 @@ from app.store import snapshot
 from app.store.document import Damage
 from tests.conftest import QUICK
 from tests.engine.tables import EXAM, blobs, recipe
-from tests.store.test_snapshot import rearrayed
+from tests.store.forging import rearrayed
 
 Change = Callable[[np.ndarray], np.ndarray]
 
