@@ -111,7 +111,7 @@ def _of_copies(copies: Index) -> Iterator[str]:
     if several > MANY_COPIES * len(copies):
         yield (
             f"{several:,} of {len(copies):,} rows are there more than once: who is judged by one has learnt another, "
-            "so that metrics of rows held out look better than they are. Send each once, with a weight if it counts more."
+            "and metrics of rows held out look better than they are. Send each once, with a weight if it counts more."
         )
 
 
