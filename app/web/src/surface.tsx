@@ -18,7 +18,7 @@ interface Props {
   row: Row;
   labels: Label[] | null;
   targets: string[];
-  /** A unit of one network, whose own answer is drawn. */
+  /** A unit of one network, whose own a is drawn instead; it is no label and no target. */
   unit?: { layer: number; unit: number; member: number };
 }
 
@@ -46,7 +46,7 @@ const MS_BETWEEN = 100;
 const WIDER = 0.25;
 
 export function Surface(props: Props) {
-  const { columns, labels, targets, unit } = props;
+  const { columns, labels, targets } = props;
   const spans = useMemo(() => columns.flatMap(spanOf).map((span) => wideEnough(span, props.row)), [columns, props.row]);
   const [xName, setX] = useState("");
   const [yName, setY] = useState<string>();
@@ -55,8 +55,8 @@ export function Surface(props: Props) {
   if (!x) return <p class="muted">There is no column of numbers to draw the answer along.</p>;
   const others = spans.filter((span) => span !== x);
   const y = yName === "" ? undefined : (others.find(({ name }) => name === yName) ?? others[0]);
-  const choices = unit ? ["a"] : labels && targets.length === 1 ? labels.map(String) : targets;
-  const chosen = answer ?? (labels && !unit ? choices.length - 1 : 0);
+  const choices = labels && targets.length === 1 ? labels.map(String) : targets;
+  const chosen = answer ?? (labels ? choices.length - 1 : 0);
   return (
     <div class="stack">
       <div class="row">
@@ -64,7 +64,7 @@ export function Surface(props: Props) {
         {others.length > 0 && <Choice label="Up" value={y?.name ?? ""} of={[...others.map(({ name }) => [name, name] as const), ["", "the answer"]]} onPick={setY} />}
         {choices.length > 1 && <Choice label={labels ? "Probability of" : "Answer"} value={chosen} of={choices.map((name, place) => [place, name])} onPick={(value) => setAnswer(Number(value))} />}
       </div>
-      <Drawn {...props} x={x} y={y} chosen={chosen} title={labels && !unit ? `probability of ${choices[chosen]}` : (choices[chosen] ?? "")} />
+      <Drawn {...props} x={x} y={y} chosen={chosen} title={labels ? `probability of ${choices[chosen]}` : (choices[chosen] ?? "")} />
     </div>
   );
 }
@@ -176,7 +176,7 @@ function cellsOf(props: DrawnProps): Cells {
     if (y) here[y.name] = y.from + y.width * (1 - (Math.floor(cell / across) + 0.5) / across);
     return oneOf(props, here);
   });
-  return { across, values, lowest: labels && !unit ? 0 : Math.min(...values), highest: labels && !unit ? 1 : Math.max(...values) };
+  return { across, values, lowest: labels ? 0 : Math.min(...values), highest: labels ? 1 : Math.max(...values) };
 }
 
 /** The cells in colours from that of low answers to that of high ones. */

@@ -57,7 +57,7 @@ export function Inside({ model, weights, row }: { model: Model; weights: Weights
         <div class="stack within">
           <Arithmetic weights={weights} row={row} member={member} way={way} picked={picked} model={model} />
           <h3>Its a, over two columns</h3>
-          <Surface weights={weights} columns={model.columns} row={row} labels={model.labels} targets={targets} unit={unit} />
+          <Surface weights={weights} columns={model.columns} row={row} labels={null} targets={["a"]} unit={unit} />
         </div>
       </div>
       <Step model={model} weights={weights} row={row} member={member} picked={picked} />

@@ -8,6 +8,7 @@ type Rows = "validation" | "training";
 
 export const LARGER_IS_BETTER = /accuracy|auc|^r2$/;
 const TELLING = ["accuracy", "rmse"];
+const SHORT: Record<string, string> = { mse: "MSE", rmse: "RMSE", mae: "MAE", auc: "AUC", r2: "R²" };
 
 export const rowsOf = ({ metrics }: Report): Rows => (metrics.validation ? "validation" : "training");
 
@@ -28,4 +29,4 @@ export function telling(report: Report): [string, number] | undefined {
   return known.find(([name]) => TELLING.includes(name)) ?? known[0];
 }
 
-export const inWords = (metric: string): string => metric.replaceAll("_", " ").replace(/^(r?mse|mae|auc)$/, (short) => short.toUpperCase()).replace("r2", "R²");
+export const inWords = (metric: string): string => SHORT[metric] ?? metric.replaceAll("_", " ");
