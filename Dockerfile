@@ -1,7 +1,7 @@
 FROM node:24-slim AS page
 WORKDIR /page
-COPY app/web/package.json app/web/package-lock.json ./
-RUN npm ci --no-audit --no-fund
+COPY app/web/package.json app/web/package-lock.json app/web/.npmrc ./
+RUN npm ci
 COPY app/web ./
 RUN npm run build
 

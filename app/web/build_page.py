@@ -53,7 +53,7 @@ def build() -> None:
         raise RuntimeError(message)
     # Scripts of npm look for node in the path; what is run is ours, by the machine's own Node.
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(found[0]).parent), os.environ.get("PATH", "")])}
-    for words in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
+    for words in (["ci"], ["run", "build"]):
         subprocess.run([*found, *words], cwd=FOLDER, env=environment, check=True, stdout=sys.stderr)  # noqa: S603
     require_built(FOLDER / "built")
 
