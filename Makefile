@@ -21,11 +21,11 @@ bench: .venv/run.done # with the peers: .venv/bin/python -m pip install '.[bench
 	$(pip) --no-build-isolation --editable .
 	touch $@
 
-.venv/test.done: requirements-test.lock .venv/run.done .venv-clients/done .venv-clients-mlserver/done
+.venv/test.done: requirements-test.lock .venv/run.done .venv-clients/done .venv-clients-mlserver/done .venv-checks/done
 	$(pip) --require-hashes -r requirements-test.lock
 	touch $@
 
-.venv-%/done: requirements-%.lock # real clients of the protocols, each kind in an environment of its own
+.venv-%/done: requirements-%.lock # real clients of the protocols, and what checks the project, each kind in an environment of its own
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-$*.lock
 	touch $@
@@ -35,4 +35,5 @@ lock: # needs uv; writes no index addresses
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group clients -o requirements-clients.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group clients-mlserver -o requirements-clients-mlserver.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group node -o requirements-node.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group checks -o requirements-checks.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group test -c requirements.lock -o requirements-test.lock
