@@ -10,10 +10,10 @@ from typing import Any
 
 import typer
 
-from app.client.figures import figures
-from app.client.screen import Screen
 from app.client.sending import NotUsable, Pairs, Said, opened
 from app.client.service import Problem, Service, Unreachable
+from app.commands.figures import figures
+from app.commands.screen import Screen
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

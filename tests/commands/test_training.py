@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.client.train import Asked, Exit, run
+from app.commands.training import Asked, Exit, run
 from tests.client.fake_service import Answer, serving
 
 ENDED = {"status": "cancelled", "model": "exam", "version": None, "partial": False, "error": None, "epoch": None}
