@@ -11,7 +11,7 @@ from app import __version__
 from app.api import openapi, problems
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
-from app.api.routes import aliases, bringing, cards, export, health, inside, models, pictures, predict, train
+from app.api.routes import aliases, bringing, cards, export, health, inside, metrics, models, pictures, predict, train
 from app.api.routes import datasets as datasets_routes
 from app.api.routes import jobs as jobs_routes
 from app.engine.device import one_blas_thread
@@ -28,6 +28,8 @@ from app.store.catalogue import Catalogue
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 from app.tables.bounds import Bounds
+from app.telemetry.account import Account
+from app.telemetry.requests import Requests
 from app.web import routes as page
 
 ROUTES = (
@@ -48,13 +50,14 @@ ROUTES = (
     v1,
     mlflow,
     health,
+    metrics,
 )
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make an application that opens its parts when it starts and closes them when it stops."""
     settings = settings or Settings()
-    limits = _limits(settings)
+    limits, requests = _limits(settings), Requests()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -68,10 +71,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs = Jobs(executor, work, store.catalogue, _capacity(settings))
         await jobs.open(alone=store.is_alone)
         loaded = LoadedModels(store, settings.cache_bytes)
-        app.state.parts = Parts(store, datasets, loaded, Together(asyncio.get_running_loop()), jobs, limits)
+        account = Account(requests.figures, loaded.figures)
+        app.state.parts = Parts(store, datasets, loaded, Together(asyncio.get_running_loop()), jobs, limits, account)
         try:
-            with one_blas_thread():  # answers must not depend on how many there are
-                yield
+            async with account.kept():
+                with one_blas_thread():  # answers must not depend on how many there are
+                    yield
         finally:
             await jobs.close()
             store.close()
@@ -90,7 +95,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(routes.router)
     problems.install(app)
     openapi.describe(app, InferenceRequest)
-    app.add_middleware(EveryRequest)
+    app.state.requests = requests
+    app.add_middleware(EveryRequest, requests=requests)
     return app
 
 

@@ -16,6 +16,7 @@ import typer
 from app.listening import listen, url_of
 from app.settings import Settings
 from app.telemetry import log_json_lines
+from app.telemetry.pages import FILE, new_pages
 
 LISTENER = "NETLET_LISTENER"  # the number of the socket that a worker inherits
 GUARD = "NETLET_GUARD"  # of a pipe, which ends with whoever started the worker
@@ -32,6 +33,7 @@ class Workers:
     def __init__(self, listener: socket.socket, count: int) -> None:
         self.listener, self.count = listener, count
         self.guarded, self.guard = os.pipe()
+        self.pages = new_pages()
         self.running: dict[subprocess.Popen[bytes], float] = {}
         self.is_stopping = False
 
@@ -60,11 +62,11 @@ class Workers:
         return code
 
     def _start(self) -> None:
-        told = {LISTENER: str(self.listener.fileno()), GUARD: str(self.guarded)}
+        told = {LISTENER: str(self.listener.fileno()), GUARD: str(self.guarded), FILE: str(self.pages)}
         worker = subprocess.Popen(  # noqa: S603 - our own command, with our own arguments
             [sys.executable, "-m", "app.cli", *sys.argv[1:]],
             env=os.environ | told,
-            pass_fds=(self.listener.fileno(), self.guarded),
+            pass_fds=(self.listener.fileno(), self.guarded, self.pages),
         )
         self.running[worker] = monotonic()
 

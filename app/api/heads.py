@@ -14,6 +14,11 @@ REQUEST = re.compile(rb"POST ((?:/models/([a-z0-9._-]{1,63})(?:/versions/([0-9]{
 HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\x20-\x7e]*[\x21-\x7e])?)")
 MOST_REMEMBERED = 2000
 TELLING = {"content-length", "content-type", "accept", "connection", "x-request-id"}
+ROUTES = {  # by whether the path has a name, and a version
+    (False, False): "/predict",
+    (True, False): "/models/{name}/predict",
+    (True, True): "/models/{name}/versions/{version}/predict",
+}
 UNUSUAL = {
     "content-encoding",
     "transfer-encoding",
@@ -30,6 +35,8 @@ class Head(NamedTuple):
     """What is told before the body."""
 
     path: str
+    route: str
+    """The template of it."""
     reference: str | None
     """Of the model, where the path names it."""
     length: int
@@ -52,7 +59,9 @@ def head_of(lines: bytes) -> Head | None:
         return None
     path, name, version = (None if part is None else part.decode() for part in asked.groups())
     reference = name if version is None else f"{name}/{version}"
-    return Head(str(path), reference, int(length), told.get("x-request-id", ""))
+    return Head(
+        str(path), ROUTES[name is not None, version is not None], reference, int(length), told.get("x-request-id", "")
+    )
 
 
 def _told(lines: list[bytes]) -> dict[str, str] | None:

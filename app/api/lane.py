@@ -5,6 +5,7 @@ rule and every error, and here is only what is nothing but rows to be answered.
 """
 
 import logging
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any, NamedTuple, cast
 
@@ -12,7 +13,7 @@ from fastapi import FastAPI
 from pydantic_core import from_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.api.heads import Head, head_of
+from app.api.heads import ROUTES, Head, head_of
 from app.api.middleware import log_request, request_id_of
 from app.api.parts import FELT, Parts, work_of
 from app.api.predictions import numbers_in
@@ -20,6 +21,8 @@ from app.engine.arrays import Cells
 from app.serving.ready import Ready
 from app.tables.json_arrays import arrays_of
 from app.tables.plain import PlainRow
+from app.telemetry.durations import Durations
+from app.telemetry.requests import Requests
 
 FELT_HERE = 2 * FELT  # plain rows take less than half the time of others
 LONGEST_HEAD = 2048  # bytes: those that are recognised are remembered
@@ -57,6 +60,8 @@ class LaneProtocol(HttpToolsProtocol):
 
     app_of_parts: FastAPI
     """The application, whose parts are there once it has started."""
+    counts: dict[str, Durations]
+    """How long those took that were answered here, by their route."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **kwargs)
@@ -159,7 +164,9 @@ class LaneProtocol(HttpToolsProtocol):
         self.request = None
         request_id = request_id_of(head.request_id)
         told = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
-        log_request("POST", head.path, 200, request_id, perf_counter() - began)
+        seconds = perf_counter() - began
+        self.counts[head.route].add(seconds)
+        log_request("POST", head.path, 200, request_id, seconds)
         self.transport.write(ANSWER % (told, len(content), request_id.encode(), content))
         self.server_state.total_requests += 1
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
@@ -168,7 +175,9 @@ class LaneProtocol(HttpToolsProtocol):
 
 def lane_of(app: FastAPI) -> type[LaneProtocol]:
     """Make the protocol of a server of an application."""
-    return type("Lane", (LaneProtocol,), {"app_of_parts": app})
+    requests: Requests = app.state.requests
+    counts = {route: requests.of(route, "POST", HTTPStatus.OK) for route in ROUTES.values()}
+    return type("Lane", (LaneProtocol,), {"app_of_parts": app, "counts": counts})
 
 
 def _read(parts: Parts, body: bytes, in_path: str | None) -> _Asked | None:

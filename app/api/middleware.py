@@ -1,4 +1,4 @@
-"""What wraps every request: an id, a log line, and headers that keep browsers from guessing."""
+"""What wraps every request: an id, a count, a log line, and headers that keep browsers from guessing."""
 
 import logging
 import re
@@ -9,6 +9,8 @@ from time import perf_counter
 from anyio import BrokenResourceError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.telemetry.requests import OTHER, Requests
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -21,40 +23,69 @@ class EveryRequest:
     An answer to a request that was done before, under the same key, says so.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, requests: Requests) -> None:
+        self.app, self.requests = app, requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; anything but HTTP passes through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = request_id_of(Headers(scope=scope).get("x-request-id", ""))
-        scope.setdefault("state", {})["request_id"] = request_id
-        began = perf_counter()
-        is_answered = False
-
-        async def answer(message: Message) -> None:
-            nonlocal is_answered
-            if message["type"] == "http.response.start":
-                is_answered = True
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                headers["x-content-type-options"] = "nosniff"
-                if scope["state"].get("is_replayed"):
-                    headers["idempotency-replayed"] = "true"
-                log_request(scope["method"], scope["path"], message["status"], request_id, perf_counter() - began)
-            try:
-                await send(message)
-            except RuntimeError as error:  # in the words of uvloop: nobody is there any more to be answered
-                if "closed" not in str(error):
-                    raise
-
+        exchange = _Exchange(scope, send, self.requests)
+        scope.setdefault("state", {})["request_id"] = exchange.request_id
         try:
-            await self.app(scope, receive, answer)
-        except* BrokenResourceError:  # in those of anyio, where it was a stream
-            if not is_answered:
+            await self._answer(exchange, receive)
+        except Exception:
+            if not exchange.is_answered:  # whoever is in front of this will
+                exchange.note(HTTPStatus.INTERNAL_SERVER_ERROR)
+            raise
+
+    async def _answer(self, exchange: "_Exchange", receive: Receive) -> None:
+        try:
+            await self.app(exchange.scope, receive, exchange.answer)
+        except* BrokenResourceError:  # nobody is there any more, in the words of anyio, where it was a stream
+            if not exchange.is_answered:
                 raise
+
+
+class _Exchange:
+    """A request and its answer."""
+
+    def __init__(self, scope: Scope, send: Send, requests: Requests) -> None:
+        self.scope, self.send, self.requests = scope, send, requests
+        self.request_id = request_id_of(Headers(scope=scope).get("x-request-id", ""))
+        self.began = perf_counter()
+        self.is_answered = False
+
+    async def answer(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.is_answered = True
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self.request_id
+            headers["x-content-type-options"] = "nosniff"
+            if self.scope["state"].get("is_replayed"):
+                headers["idempotency-replayed"] = "true"
+            self.note(message["status"])
+        try:
+            await self.send(message)
+        except RuntimeError as error:  # nobody is there any more, in the words of uvloop
+            if "closed" not in str(error):
+                raise
+
+    def note(self, status: int) -> None:
+        """Count the answer, and log it, as it begins."""
+        seconds, method = perf_counter() - self.began, self.scope["method"]
+        self.requests.of(route_of(self.scope), method, status).add(seconds)
+        log_request(method, self.scope["path"], status, self.request_id, seconds)
+
+
+def route_of(scope: Scope) -> str:
+    """Name the route that took a request by its template: of these there are only so many, whatever clients ask for."""
+    if (route := scope.get("route")) is not None:
+        return str(route.path)
+    is_bare = "endpoint" in scope and not scope.get("path_params")  # a route that is none of FastAPI's
+    return str(scope["path"]) if is_bare else OTHER
 
 
 def request_id_of(brought: str) -> str:

@@ -22,6 +22,7 @@ from app.store.catalogue import Unit
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 from app.tables.bounds import Bounds
+from app.telemetry.account import Account
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class Parts:
     together: Together
     jobs: Jobs
     limits: Limits
+    account: Account
     statistics: Statistics = field(default_factory=Statistics)
     tables: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

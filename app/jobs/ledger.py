@@ -273,6 +273,11 @@ class Ledger:
             chosen = chosen.where(jobs.c.state == state)
         return [Job.of(row) for row in self.catalogue.read(chosen)]
 
+    def counts(self) -> dict[State, int]:
+        """Count the jobs in each state."""
+        counted = self.catalogue.read(select(jobs.c.state, func.count().label("jobs")).group_by(jobs.c.state))
+        return dict.fromkeys(State, 0) | {State(row.state): int(row.jobs) for row in counted}
+
     def _own(self, now: float) -> dict[str, object]:
         return {"owner": self.owner, "lease": now + self.lease, "started": now, "attempt": 1}
 

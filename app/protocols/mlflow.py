@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from app.api.bodies import OctetsBody
+from app.api.measuring import require_ready
 from app.api.named import meant
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
@@ -23,7 +24,7 @@ ANSWERED = documented(400, 403, 404, 409, 413, 415, 422, 503, 504)
 @router.get("/health", include_in_schema=False)
 async def ping(parts: PartsOf) -> Response:
     """Tell that the store can be used."""
-    await asyncio.to_thread(parts.store.require_usable)
+    await require_ready(parts)
     return Response(b"\n", media_type="application/json")
 
 

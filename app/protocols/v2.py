@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app import __version__
 from app.api.bodies import Body, OctetsBody
+from app.api.measuring import require_ready
 from app.api.named import meant, one_version
 from app.api.openapi import json_body
 from app.api.parts import Limits, Parts, PartsOf, work_of
@@ -47,7 +48,7 @@ async def live() -> Response:
 @router.get("/health/ready", responses=documented(503))
 async def ready(parts: PartsOf) -> Response:
     """Tell that the store can be used."""
-    await asyncio.to_thread(parts.store.require_usable)
+    await require_ready(parts)
     return as_json({"ready": True, "live": True})
 
 
@@ -64,44 +65,41 @@ async def all_statistics(parts: PartsOf) -> Response:
     return as_json({"model_stats": [told_of(*known) for known in parts.statistics.known()]})
 
 
-def _routes_of(asked_for: Callable[..., Awaitable[Stored]]) -> APIRouter:
-    """Make the routes of a model, alone or with an alias, or of one of its versions: whatever the path names."""
-    routes = APIRouter()
+def _add_routes(path: str, asked_for: Callable[..., Awaitable[Stored]]) -> None:
+    """Add the routes of a model, alone or with an alias, or of one of its versions: whatever the path names."""
 
-    @routes.get("", responses=READ)
+    @router.get(path, responses=READ)
     async def model(parts: PartsOf, stored: Annotated[Stored, Depends(asked_for)]) -> Response:
         """Describe a model's inputs and outputs."""
         versions = await asyncio.to_thread(parts.store.versions, stored.name)
         return as_json(metadata(stored.name, versions, stored.model))
 
-    @routes.get("/ready", responses=READ)
+    @router.get(path + "/ready", responses=READ)
     async def model_ready(stored: Annotated[Stored, Depends(asked_for)]) -> Response:
         """Tell that a model can answer: it is loaded now."""
         return as_json({"name": stored.name, "ready": True})
 
-    @routes.get("/config", responses=READ)
+    @router.get(path + "/config", responses=READ)
     async def model_config(stored: Annotated[Stored, Depends(asked_for)]) -> Response:
         """Describe a model as Triton's configuration does."""
         return as_json(config(stored.name, stored.model))
 
-    @routes.get("/stats", responses=READ)
+    @router.get(path + "/stats", responses=READ)
     async def model_statistics(parts: PartsOf, stored: Annotated[Stored, Depends(asked_for)]) -> Response:
         """Tell how often this process was asked for a version through this protocol, and how long that took."""
         key = stored.name, stored.version
         return as_json({"model_stats": [told_of(key, parts.statistics.of(*key))]})
 
-    @routes.post("/infer", responses=ANSWERED, openapi_extra=json_body(inference.InferenceRequest))
+    @router.post(path + "/infer", responses=ANSWERED, openapi_extra=json_body(inference.InferenceRequest))
     async def infer(
         parts: PartsOf, request: Request, stored: Annotated[Stored, Depends(asked_for)], body: OctetsBody
     ) -> Response:
         """Answer rows that are tensors, in JSON or as octets behind it."""
         return await _infer(parts, request, stored, body)
 
-    return routes
 
-
-router.include_router(_routes_of(meant), prefix="/models/{name}")
-router.include_router(_routes_of(one_version), prefix="/models/{name}/versions/{version}")
+_add_routes("/models/{name}", meant)
+_add_routes("/models/{name}/versions/{version}", one_version)
 
 
 async def _infer(parts: Parts, request: Request, stored: Stored, body: Body) -> Response:

@@ -1,7 +1,7 @@
 """Loaded models: read once, kept as long as memory allows, never out of date."""
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from threading import Lock
 
 from cachetools import LRUCache
@@ -11,8 +11,20 @@ from app.errors import VersionNotFound
 from app.serving.ready import Ready
 from app.store.references import Reference
 from app.store.store import ModelStore, Stored
+from app.telemetry.metrics import Figure
 
 MOST_RESOLVED = 10_000  # references whose meaning is remembered
+
+
+class _Cache(LRUCache[tuple[str, int], Ready]):
+    """Versions up to so many bytes, which counts those that it lets go of."""
+
+    evictions = 0
+
+    def popitem(self) -> tuple[tuple[str, int], Ready]:
+        """Let go of the one that was not asked for longest."""
+        self.evictions += 1
+        return super().popitem()
 
 
 class LoadedModels:
@@ -24,7 +36,8 @@ class LoadedModels:
 
     def __init__(self, store: ModelStore, most_bytes: int) -> None:
         self.store = store
-        self.cache: LRUCache[tuple[str, int], Ready] = LRUCache(most_bytes, getsizeof=lambda ready: ready.stored.bytes)
+        self.cache = _Cache(most_bytes, getsizeof=lambda ready: ready.stored.bytes)
+        self.hits = self.misses = 0
         self.loading: dict[tuple[str, int], asyncio.Task[Ready]] = {}
         self.lock = Lock()
         self.room = Room()
@@ -45,7 +58,9 @@ class LoadedModels:
         if key is None:
             return None
         with self.lock:
-            return self.cache.get(key)
+            ready = self.cache.get(key)
+        self.hits += ready is not None
+        return ready
 
     def _forget(self) -> None:
         self.is_known = False
@@ -77,6 +92,8 @@ class LoadedModels:
         key = name, version
         with self.lock:
             ready = self.cache.get(key)
+        self.hits += ready is not None
+        self.misses += ready is None
         if ready is None:
             if key not in self.loading:  # else somebody is reading it already
                 self.loading[key] = asyncio.create_task(asyncio.to_thread(self._load, key))
@@ -112,3 +129,13 @@ class LoadedModels:
             if ready.stored.bytes <= self.cache.maxsize:
                 self.cache[key] = ready
         return ready
+
+    def figures(self) -> Iterator[Figure]:
+        """Tell what is loaded, and how often it was when it was asked for."""
+        with self.lock:
+            models, size = len(self.cache), self.cache.currsize
+        yield Figure("netlet_loaded_models", (), [models])
+        yield Figure("netlet_loaded_bytes", (), [size])
+        yield Figure("netlet_cache_hits_total", (), [self.hits])
+        yield Figure("netlet_cache_misses_total", (), [self.misses])
+        yield Figure("netlet_cache_evictions_total", (), [self.cache.evictions])

@@ -122,6 +122,12 @@ class ModelStore:
             os.close(self.incoming)
             self.incoming = None
 
+    def free_bytes(self) -> int:
+        """Tell how much space there is on the disk; raise StorageError."""
+        with storage_errors():
+            disk = os.statvfs(self.root)
+        return disk.f_bavail * disk.f_frsize
+
     def require_usable(self) -> None:
         """Raise StorageError unless a model could be published now, as far as can be told without doing it."""
         incoming = self.root / INCOMING

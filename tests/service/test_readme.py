@@ -12,7 +12,7 @@ import pytest
 from app.api.problems import KINDS
 from app.main import create_app
 from app.settings import Settings
-from tests import settings_table
+from tests import metrics_table, settings_table
 from tests.conftest import StartServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +74,11 @@ def test_every_setting_is_in_the_readme_and_none_beside() -> None:
     assert re.findall(r"^\| `(?:network|training|scaling)\..*|^\| `NETLET_.*", README, re.MULTILINE) == list(
         settings_table.rows()
     )
+
+
+def test_every_metric_is_in_the_readme_and_none_beside() -> None:
+    """Name, kind, labels and meaning are as the code has them."""
+    assert re.findall(r"^\| `(?:netlet|process)_.*", README, re.MULTILINE) == list(metrics_table.rows())
 
 
 def test_every_route_is_in_the_readme_and_none_beside() -> None:

@@ -1,6 +1,5 @@
 """Whether the service runs, whether it can work, and what its problems mean."""
 
-import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -8,6 +7,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from app.api.measuring import require_ready
 from app.api.parts import PartsOf
 from app.api.problems import KINDS, documented
 
@@ -29,7 +29,7 @@ async def livez() -> Health:
 @router.get("/readyz", responses=documented(503))
 async def readyz(parts: PartsOf) -> Health:
     """Tell that the store and its catalogue can be used, and that its disk is not full."""
-    await asyncio.to_thread(parts.store.require_usable)
+    await require_ready(parts)
     return Health()
 
 

@@ -1,0 +1,87 @@
+"""Metrics: all that there are, each a row of a table, and how the numbers of several processes become one."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
+LONGER = (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+
+
+class Kind(NamedTuple):
+    """How a metric behaves."""
+
+    is_kept: bool
+    """Whether what a process had counted still counts once that has ended."""
+    joined: Callable[[list[float]], float] = sum
+    """What becomes of the numbers of several processes."""
+
+
+KINDS = {
+    "counter": Kind(is_kept=True),
+    "histogram": Kind(is_kept=True),
+    "gauge": Kind(is_kept=False),
+    "mean": Kind(is_kept=False),  # of a weight, and that times the value
+    "earliest": Kind(is_kept=False, joined=min),
+}
+
+
+class Metric(NamedTuple):
+    """One metric: what it is called is its key in the table."""
+
+    kind: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+    """Of the buckets of a histogram."""
+
+
+class Figure(NamedTuple):
+    """What a metric is, for some values of its labels.
+
+    Its numbers are one; of a mean, two; of a histogram, the sum and what is in each bucket, in none of the smaller.
+    """
+
+    metric: str
+    labels: tuple[str, ...]
+    numbers: list[float]
+
+
+METRICS: dict[str, Metric] = {
+    "netlet_requests_total": Metric("counter", "requests that were answered", labels=("route", "method", "status")),
+    "netlet_request_seconds": Metric(
+        "histogram",
+        "how long they took, from their head to the beginning of their answer",
+        ("route", "method"),
+        SECONDS,
+    ),
+    "netlet_loaded_models": Metric("gauge", "versions that are kept loaded"),
+    "netlet_loaded_bytes": Metric("gauge", "bytes of their snapshots"),
+    "netlet_cache_hits_total": Metric("counter", "how often a version was asked for that was loaded"),
+    "netlet_cache_misses_total": Metric("counter", "how often one was not"),
+    "netlet_cache_evictions_total": Metric("counter", "versions that had to make room for others"),
+    "netlet_jobs": Metric("gauge", "trainings in each state; those that are queued wait for their turn", ("state",)),
+    "netlet_ready": Metric("gauge", "1 where GET /readyz would say so, else 0"),
+    "netlet_store_free_bytes": Metric("gauge", "bytes that are free on the disk of the store"),
+    "process_cpu_seconds_total": Metric("counter", "processor time of the processes that answer"),
+    "process_resident_memory_bytes": Metric("gauge", "memory of these, what they share counted for each"),
+    "process_open_fds": Metric("gauge", "files and connections that they have open"),
+    "process_max_fds": Metric("gauge", "the most that they may have"),
+    "process_start_time_seconds": Metric("earliest", "when the first of them began, in seconds since 1970"),
+    "netlet_build_info": Metric("gauge", "1, and what runs here", ("version", "python")),
+}
+
+
+def joined(figures: Iterable[Figure]) -> list[Figure]:
+    """Make one figure of all that have the same metric and labels."""
+    found: dict[tuple[str, tuple[str, ...]], list[list[float]]] = {}
+    for metric, labels, numbers in figures:
+        found.setdefault((metric, labels), []).append(numbers)
+    return [
+        Figure(metric, labels, [KINDS[METRICS[metric].kind].joined([*each]) for each in zip(*told, strict=True)])
+        for (metric, labels), told in found.items()
+    ]
+
+
+def kept(figures: Iterable[Figure]) -> list[Figure]:
+    """Leave out what is true only of a process that runs."""
+    return [figure for figure in figures if KINDS[METRICS[figure.metric].kind].is_kept]
