@@ -11,6 +11,8 @@ COMMANDS = {
     "serve": "Serve models until stopped.",
     "demo": "Serve, train the tutorial's network, and ask it something.",
     "train": "Send a table to a running service, and print the model.",
+    "keys": "Make, list, rotate and revoke API keys.",
+    "audit": "Tell who trained, deleted and moved what.",
     "check": "Verify the files of a store, to the last bit.",
 }
 """Each command, which is the `cli` of the module of that name in `app.commands`, and what it does, on half a line."""

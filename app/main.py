@@ -1,14 +1,16 @@
 """The composition root: settings become parts, parts become an application."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
 from app import __version__
+from app.access.keyring import Keyring
+from app.access.rates import Rates, shared_memory
 from app.api import openapi, problems
+from app.api.access import require_access
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
 from app.api.routes import aliases, bringing, cards, export, health, inside, metrics, models, pictures, predict, train
@@ -19,14 +21,15 @@ from app.jobs.budget import Cost
 from app.jobs.executors import EXECUTORS
 from app.jobs.jobs import Capacity, Jobs
 from app.jobs.work import Workplace
+from app.opening import store_of
 from app.protocols import mlflow, repository, v1, v2
 from app.protocols.inference import InferenceRequest
 from app.serving.loaded import LoadedModels
 from app.serving.together import Together
+from app.serving.turn import Turn
 from app.settings import Settings
-from app.store.catalogue import Catalogue
 from app.store.datasets import DatasetStore
-from app.store.store import ModelStore
+from app.store.deeds import forget_old
 from app.tables.bounds import Bounds
 from app.telemetry.account import Account
 from app.telemetry.requests import Requests
@@ -70,9 +73,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         work = Workplace(settings.models, settings.device, settings.threads, settings.checkpoint_seconds)
         jobs = Jobs(executor, work, store.catalogue, _capacity(settings))
         await jobs.open(alone=store.is_alone)
-        loaded = LoadedModels(store, settings.cache_bytes)
+        forget_old(store.catalogue, settings.deed_days)
+        turn, rates = Turn(store.catalogue), Rates(shared_memory())
+        loaded = LoadedModels(store, settings.cache_bytes, turn)
+        keyring = Keyring(turn, rates, is_needed=settings.is_exposed)
         account = Account(requests.figures, loaded.figures)
-        app.state.parts = Parts(store, datasets, loaded, Together(asyncio.get_running_loop()), jobs, limits, account)
+        together = Together(asyncio.get_running_loop())
+        app.state.parts = Parts(store, datasets, loaded, keyring, together, jobs, limits, account)
         try:
             async with account.kept():
                 with one_blas_thread():  # answers must not depend on how many there are
@@ -80,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         finally:
             await jobs.close()
             store.close()
+            rates.close()
 
     app = FastAPI(
         title="netlet",
@@ -89,7 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,  # a page of ours
         redoc_url=None,
-        dependencies=[Depends(require_own_site)],
+        dependencies=[Depends(require_own_site), Depends(require_access)],
     )
     for routes in ROUTES:
         app.include_router(routes.router)
@@ -98,17 +106,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.requests = requests
     app.add_middleware(EveryRequest, requests=requests)
     return app
-
-
-def store_of(settings: Settings) -> ModelStore:
-    """Give the store that the settings name, to be opened."""
-    return ModelStore(settings.models, Catalogue(settings.models, url_of(settings)), settings.reserve_bytes)
-
-
-def url_of(settings: Settings) -> str | None:
-    """Name the database of the catalogue as SQLAlchemy does; None for SQLite in the store."""
-    url = settings.database_url
-    return None if url is None else re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url.get_secret_value())
 
 
 def _capacity(settings: Settings) -> Capacity:

@@ -4,21 +4,17 @@ import gc
 import logging
 import signal
 import socket
-from contextlib import closing
 from types import FrameType
 
-import typer
 import uvicorn
 from fastapi import FastAPI
 
 from app.api.lane import lane_of
-from app.errors import NetletError
-from app.jobs.folder import JobFolder
 from app.listening import listen, url_of
-from app.main import create_app, stop_trainings, store_of
+from app.main import create_app, stop_trainings
 from app.memory import keep_freed_blocks
+from app.opening import require_servable
 from app.settings import Settings
-from app.store.datasets import DatasetStore
 from app.telemetry import log_json_lines
 from app.workers import inherited
 
@@ -65,15 +61,8 @@ def serve(settings: Settings) -> None:
 
 
 def server_of(settings: Settings) -> Server:
-    """Make the server, or say why its store cannot be used and end."""
-    try:
-        with closing(store_of(settings)) as store:
-            store.open()
-            DatasetStore(settings.models, store.catalogue).open(alone=False)
-            JobFolder(settings.models).open()
-    except NetletError as error:
-        typer.echo(f"{settings.models}: {error}", err=True)
-        raise typer.Exit(1) from None
+    """Make the server, or say why its store cannot be served and end."""
+    require_servable(settings)
     return Server(create_app(settings))
 
 

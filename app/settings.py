@@ -1,5 +1,6 @@
 """Every setting of the service: a `NETLET_*` variable each, typed, documented, once."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -56,7 +57,9 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_require_postgresql)] | None = None
     """The catalogue, `postgresql://user:password@host/database`; SQLite inside the store where it is not given."""
     host: str = "127.0.0.1"
-    """Address to listen on. Anyone who reaches it can train and delete models."""
+    """Address to listen on. Another than this machine's own is listened on only once there is a key."""
+    insecure: bool = False
+    """Whether other machines are let in without a key: anyone who reaches the service can train and delete models."""
     port: Annotated[int, Ge(0), Le(65535)] = 8000
     """Port to listen on; 0 takes any free one."""
     workers: Annotated[int, Ge(1), Le(64)] = 1
@@ -109,5 +112,22 @@ class Settings(BaseSettings):
     """Most numbers a training may be estimated to hold at once, 8 bytes each."""
     most_operations: Annotated[float, Gt(0)] = 1e14
     """Most arithmetic operations a training may be estimated to take; tens of billions are done in a second."""
+    deed_days: Annotated[float, Gt(0)] = 400
+    """Days for which it is remembered who changed what; what is older is forgotten when the service starts."""
     cache_bytes: Annotated[int, Ge(0)] = 512 * 2**20
     """Most bytes of snapshots kept loaded."""
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines may reach the service, so that a key is needed even where none was made."""
+        return not self.insecure and not is_own(self.host)
+
+
+def is_own(host: str) -> bool:
+    """Tell whether an address to listen on is one that no other machine reaches."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

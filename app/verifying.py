@@ -9,7 +9,7 @@ import typer
 from app.errors import NetletError
 from app.jobs.folder import JobFolder
 from app.jobs.ledger import Ledger
-from app.main import store_of, url_of
+from app.opening import store_of, url_of
 from app.settings import Settings
 from app.store import checking
 from app.store.datasets import DatasetStore

@@ -13,7 +13,10 @@ from typing import NoReturn
 
 import typer
 
+from app.access.rates import INHERITED as RATES
+from app.access.rates import shared_memory
 from app.listening import listen, url_of
+from app.opening import require_servable
 from app.settings import Settings
 from app.telemetry import log_json_lines
 from app.telemetry.pages import FILE, new_pages
@@ -33,7 +36,7 @@ class Workers:
     def __init__(self, listener: socket.socket, count: int) -> None:
         self.listener, self.count = listener, count
         self.guarded, self.guard = os.pipe()
-        self.pages = new_pages()
+        self.pages, self.rates = new_pages(), shared_memory()
         self.running: dict[subprocess.Popen[bytes], float] = {}
         self.is_stopping = False
 
@@ -62,11 +65,11 @@ class Workers:
         return code
 
     def _start(self) -> None:
-        told = {LISTENER: str(self.listener.fileno()), GUARD: str(self.guarded), FILE: str(self.pages)}
+        shared = {LISTENER: self.listener.fileno(), GUARD: self.guarded, FILE: self.pages, RATES: self.rates}
         worker = subprocess.Popen(  # noqa: S603 - our own command, with our own arguments
             [sys.executable, "-m", "app.cli", *sys.argv[1:]],
-            env=os.environ | told,
-            pass_fds=(self.listener.fileno(), self.guarded, self.pages),
+            env=os.environ | {name: str(descriptor) for name, descriptor in shared.items()},
+            pass_fds=tuple(shared.values()),
         )
         self.running[worker] = monotonic()
 
@@ -79,6 +82,7 @@ class Workers:
 def supervise(settings: Settings) -> NoReturn:
     """Serve with several processes until stopped."""
     log_json_lines()
+    require_servable(settings)
     listener = listen(settings.host, settings.port)
     log.info("listening on %s with %d workers", url_of(settings.host, listener), settings.workers)
     raise typer.Exit(Workers(listener, settings.workers).run())

@@ -20,9 +20,12 @@ from app.engine.config import TrainingConfig
 from app.engine.learning import learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
-from app.main import create_app, store_of
+from app.main import create_app
+from app.opening import store_of
 from app.settings import Settings
-from app.store.catalogue import Unit
+from app.store import api_keys
+from app.store.api_keys import NO_QUOTAS, Grant, Quotas
+from app.store.catalogue import Catalogue, Unit
 from app.store.store import ModelStore
 from tests import postgresql
 from tests.engine.tables import EXAM
@@ -44,6 +47,8 @@ hypothesis.settings.load_profile("any machine")
 
 SettingsOf = Callable[[Path], Settings]
 StoreIn = Callable[[Path], ModelStore]
+MakeKey = Callable[..., dict[str, str]]
+Write = Callable[[Callable[[Unit], object]], object]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -159,6 +164,42 @@ async def client_of(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def catalogue(settings: Settings) -> Iterator[Catalogue]:
+    """Open the catalogue beside the service, as the command line does."""
+    with closing(store_of(settings)) as store:
+        store.open()
+        yield store.catalogue
+
+
+@pytest.fixture
+def write(catalogue: Catalogue) -> Write:
+    return lambda do: catalogue.write(do).result()
+
+
+@pytest.fixture
+def make_key(catalogue: Catalogue) -> MakeKey:
+    """Make keys; each is given as the headers that show it."""
+
+    def make(
+        *scopes: str, models: tuple[str, ...] = ("*",), quotas: Quotas = NO_QUOTAS, expires: float | None = None
+    ) -> dict[str, str]:
+        grant = Grant(frozenset(scopes), models, quotas)
+        text = catalogue.write(lambda unit: api_keys.create(unit, "test", grant, expires)).result()
+        return {"authorization": f"Bearer {text}"}
+
+    return make
+
+
+@pytest.fixture
+async def admin(make_key: MakeKey, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client with a key for everything, of a service that needs one."""
+    key = make_key("admin")
+    async with client_of(settings) as client:
+        client.headers.update(key)
         yield client
 
 

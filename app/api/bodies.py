@@ -8,6 +8,7 @@ from typing import Annotated, BinaryIO
 
 from fastapi import Depends, Request
 
+from app.access.keyring import Caller
 from app.api.accepting import form_of_answer
 from app.api.inflating import coding_of, inflated
 from app.api.parts import Parts, PartsOf
@@ -32,6 +33,7 @@ class Body:
     """The format that the answer should have; None is JSON."""
     is_left: Callable[[], Awaitable[bool]]
     """Tells whether the client has gone away."""
+    caller: Caller
     timeout: str | None = None
     """What its header says of how long the answer may take."""
     file: BinaryIO | None = None
@@ -94,8 +96,16 @@ async def _body(request: Request, parts: Parts, limit: int, form: str | None) ->
 
 def _as_told(request: Request, data: bytes, form: str | None, file: BinaryIO | None = None) -> Body:
     media_type = request.headers.get("content-type", "")
-    timeout = request.headers.get(HEADER)
-    return Body(data, media_type, request.query_params.multi_items(), form, request.is_disconnected, timeout, file)
+    return Body(
+        data,
+        media_type,
+        request.query_params.multi_items(),
+        form,
+        request.is_disconnected,
+        request.state.caller,
+        request.headers.get(HEADER),
+        file,
+    )
 
 
 async def training_body(request: Request, parts: PartsOf) -> Body:

@@ -64,6 +64,7 @@ async def answer_in_bulk(
             patience.is_gone = await body.is_left()
             patience.go_on()
     check.raise_any()
+    body.caller.take("rows", check.rows)
     if form is None:
         require_answerable(model, check.rows, wanted, most)
         async with aclosing(

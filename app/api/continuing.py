@@ -37,7 +37,8 @@ def read_continuation(body: Body, stored: Stored, limits: Limits, datasets: Data
     texts = [*texts_of(model), *(model.targets if isinstance(next(iter(model.labels), None), str) else ())]
     request, given, table = parse(ContinueRequest, body, limits.bounds, texts)
     recipe = replace(model.recipe, training=_training(model, given.get("training", "auto")))
-    chosen = chosen_rows(request, table, sent_to(model, sent(request, table)), recipe, limits=limits, datasets=datasets)
+    told = sent_to(model, sent(request, table))
+    chosen = chosen_rows(request, table, told, recipe, body=body, limits=limits, datasets=datasets)
     recipe = going_on(model, chosen.rows, recipe)
     require_affordable(replace(chosen.rows, y=model.labels or chosen.rows.y), [recipe], limits)
     return Order(

@@ -12,8 +12,9 @@ from app.tables.formats import format_of
 
 REQUEST = re.compile(rb"POST ((?:/models/([a-z0-9._-]{1,63})(?:/versions/([0-9]{1,9}))?)?/predict) HTTP/1\.1")
 HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\x20-\x7e]*[\x21-\x7e])?)")
+BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 MOST_REMEMBERED = 2000
-TELLING = {"content-length", "content-type", "accept", "connection", "x-request-id"}
+TELLING = {"content-length", "content-type", "accept", "connection", "x-request-id", "authorization", "x-api-key"}
 ROUTES = {  # by whether the path has a name, and a version
     (False, False): "/predict",
     (True, False): "/models/{name}/predict",
@@ -41,6 +42,7 @@ class Head(NamedTuple):
     """Of the model, where the path names it."""
     length: int
     request_id: str
+    key: str
 
 
 @lru_cache(MOST_REMEMBERED)  # a client's heads are alike
@@ -59,9 +61,15 @@ def head_of(lines: bytes) -> Head | None:
         return None
     path, name, version = (None if part is None else part.decode() for part in asked.groups())
     reference = name if version is None else f"{name}/{version}"
-    return Head(
-        str(path), ROUTES[name is not None, version is not None], reference, int(length), told.get("x-request-id", "")
-    )
+    route = ROUTES[name is not None, version is not None]
+    key = key_in(told.get("authorization", ""), told.get("x-api-key", ""))
+    return Head(str(path), route, reference, int(length), told.get("x-request-id", ""), key)
+
+
+def key_in(authorization: str, x_api_key: str) -> str:
+    """Take the key out of the headers that may have one; empty where none has."""
+    match = BEARER.fullmatch(authorization.strip())
+    return x_api_key.strip() if match is None else match[1]
 
 
 def _told(lines: list[bytes]) -> dict[str, str] | None:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from pydantic_core import from_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.access.keyring import ANYBODY, Caller
 from app.api.heads import ROUTES, Head, head_of
 from app.api.middleware import log_request, request_id_of
 from app.api.parts import FELT, Parts, work_of
@@ -133,8 +134,9 @@ class LaneProtocol(HttpToolsProtocol):
         head, body = request.head, data[request.end - request.head.length :]
         if len(data) > request.end or parts.jobs.stopping:
             return False
-        asked = _read(parts, body, head.reference)
-        if asked is None:
+        caller = parts.keyring.at_hand(head.key)
+        asked = None if caller is None else _read(parts, body, head.reference)
+        if caller is None or asked is None or not _is_allowed(caller, asked):
             return False
         ready, row, X = asked
         if X is not None:
@@ -178,6 +180,15 @@ def lane_of(app: FastAPI) -> type[LaneProtocol]:
     requests: Requests = app.state.requests
     counts = {route: requests.of(route, "POST", HTTPStatus.OK) for route in ROUTES.values()}
     return type("Lane", (LaneProtocol,), {"app_of_parts": app, "counts": counts})
+
+
+def _is_allowed(caller: Caller, asked: _Asked) -> bool:
+    """Tell whether somebody may ask this; what counts against a quota is left to the route, which says what is left."""
+    if caller is ANYBODY:
+        return True
+    grant = caller.grant
+    is_counted = grant.quotas.requests is not None or grant.quotas.rows is not None
+    return grant.may("predict") and not is_counted and grant.sees(asked.ready.stored.name)
 
 
 def _read(parts: Parts, body: bytes, in_path: str | None) -> _Asked | None:

@@ -10,11 +10,16 @@ from anyio import BrokenResourceError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.access import deed_of
+from app.api.parts import Parts
+from app.errors import StorageError
+from app.store.deeds import note
 from app.telemetry.requests import OTHER, Requests
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 log = logging.getLogger("netlet.requests")
+deeds_log = logging.getLogger("netlet.deeds")
 
 
 class EveryRequest:
@@ -67,6 +72,7 @@ class _Exchange:
             if self.scope["state"].get("is_replayed"):
                 headers["idempotency-replayed"] = "true"
             self.note(message["status"])
+            await _remember(self.scope, message["status"], headers)
         try:
             await self.send(message)
         except RuntimeError as error:  # nobody is there any more, in the words of uvloop
@@ -86,6 +92,19 @@ def route_of(scope: Scope) -> str:
         return str(route.path)
     is_bare = "endpoint" in scope and not scope.get("path_params")  # a route that is none of FastAPI's
     return str(scope["path"]) if is_bare else OTHER
+
+
+async def _remember(scope: Scope, status: int, headers: Headers) -> None:
+    """Write down what a request has changed before it is told so."""
+    deed = deed_of(scope, status, headers)
+    if deed is None:
+        return
+    parts: Parts = scope["app"].state.parts
+    deeds_log.info("%s %s %d", deed.method, deed.path, deed.status, extra=deed._asdict())
+    try:
+        await parts.write(lambda unit: note(unit, deed))
+    except StorageError:  # as on a full disk: what was done is done, and the log has it
+        deeds_log.exception("what was done could not be written down")
 
 
 def request_id_of(brought: str) -> str:

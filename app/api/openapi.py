@@ -8,9 +8,11 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from app.api.access import scope_of
 from app.api.alias_schemas import AliasRequest, RollbackRequest, RuleRequest
 from app.api.inside_schemas import CounterfactualRequest, GradientCheckRequest, TraceRequest
 from app.api.predict_schemas import PredictRequest
+from app.api.problems import documented
 from app.api.queries import parameters, references_to_parameters
 from app.api.schemas import TUTORIAL_ROWS, ContinueRequest, Problem, TrainRequest, UploadSettings
 from app.tables.formats import FORMATS
@@ -31,6 +33,10 @@ READ_BY_ROUTES = (
 )
 READ_FROM_THE_ADDRESS = (TrainRequest, ContinueRequest, PredictRequest, UploadSettings)
 SCHEMAS = [(Problem, "serialization"), *((schema, "validation") for schema in READ_BY_ROUTES)]
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key of `netlet keys create`."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same."},
+}
 NameInPath = Annotated[str, Path(description="The model's name.", examples=["exam"])]
 AliasInPath = Annotated[str, Path(description="The alias.", examples=["live"])]
 VersionInPath = Annotated[str, Path(description="The version's number.", examples=["1"])]
@@ -85,7 +91,9 @@ def describe(app: FastAPI, *more: type[BaseModel]) -> None:
             _, added = models_json_schema(schemas, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # the literals are modes
             document["components"]["schemas"] = added["$defs"] | document["components"]["schemas"]
             document["components"]["parameters"] = parameters(*READ_FROM_THE_ADDRESS)
-            for operation in [operation for path in document["paths"].values() for operation in path.values()]:
+            document["components"]["securitySchemes"] = SECURITY_SCHEMES
+            for path, method, operation in _operations(document):
+                _secure(operation, scope_of(method.upper(), path))
                 if "description" in operation:  # which Python leaves out where it is asked to (-OO)
                     operation["summary"] = operation["description"].splitlines()[0].rstrip(".")
                 if "application/json" in operation["responses"].get("422", {}).get("content", {}):
@@ -96,6 +104,26 @@ def describe(app: FastAPI, *more: type[BaseModel]) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it
+
+
+def _operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """List what can be asked: path, method, and how it is described."""
+    return [
+        (path, method, operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+def _secure(operation: dict[str, Any], scope: str | None) -> None:
+    """Say which scope a key needs for this, and how it is refused."""
+    if scope is None:
+        return
+    operation["security"] = [{name: [scope]} for name in SECURITY_SCHEMES]
+    operation["x-scope"] = scope
+    operation["responses"] = {str(status): told for status, told in documented(401, 403, 429).items()} | operation[
+        "responses"
+    ]
 
 
 def _example_of(schema: type[BaseModel]) -> Any:  # noqa: ANN401 - whatever JSON it is

@@ -45,7 +45,7 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
     require_name(name)
     recipe, sweep = _recipe(request, given), _sweep(request)
     planned = recipe if sweep is None else sweep.largest(recipe)
-    chosen = chosen_rows(request, table, sent(request, table), planned, limits=limits, datasets=datasets)
+    chosen = chosen_rows(request, table, sent(request, table), planned, body=body, limits=limits, datasets=datasets)
     if sweep is not None:
         recipe = sweep.completed(recipe, chosen.problem(recipe.scaling.one_hot))
     require_affordable(chosen.rows, [recipe] if sweep is None else sweep.recipes(recipe), limits)
@@ -65,12 +65,20 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
 
 
 def chosen_rows(
-    request: LearntRows, table: Table | None, sent: Sent, recipe: Recipe, *, limits: Limits, datasets: DatasetStore
+    request: LearntRows,
+    table: Table | None,
+    sent: Sent,
+    recipe: Recipe,
+    *,
+    body: Body,
+    limits: Limits,
+    datasets: DatasetStore,
 ) -> Chosen:
-    """Read what is to be learnt: the table of a request, or of a dataset that it names."""
+    """Read what is to be learnt: the table of a request, or of a dataset that it names, which is the sender's own."""
     if request.dataset is None:
         return Chosen(training_rows(sent, task=recipe.task, wants_labels=recipe.wants_labels))
     _require_alone(request, table)
+    body.caller.require_dataset(datasets.catalogue, request.dataset)
     return choose(sent, request.dataset, recipe, limits, datasets)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, cast
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
+from app.access.keyring import Caller, Keyring
 from app.api.patience import Patience
 from app.engine.control import GoOn
 from app.engine.model import Model
@@ -18,7 +19,7 @@ from app.jobs.jobs import Jobs
 from app.serving.loaded import LoadedModels
 from app.serving.statistics import Statistics
 from app.serving.together import Together
-from app.store.catalogue import Unit
+from app.store.catalogue import Catalogue, Unit
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 from app.tables.bounds import Bounds
@@ -63,6 +64,7 @@ class Parts:
     store: ModelStore
     datasets: DatasetStore
     loaded: LoadedModels
+    keyring: Keyring
     together: Together
     jobs: Jobs
     limits: Limits
@@ -104,6 +106,10 @@ class Parts:
     async def write(self, do: Callable[[Unit], T]) -> T:
         """Do something in a transaction of the catalogue; its result is there once it is on disk."""
         return await asyncio.wrap_future(self.store.catalogue.write(do))
+
+    async def read(self, work: Callable[Concatenate[Catalogue, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Read the catalogue."""
+        return await asyncio.to_thread(work, self.store.catalogue, *args, **kwargs)
 
     async def read_table(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read a table to learn from, of so many bytes; large ones one after the other, to bound their memory."""
@@ -215,10 +221,10 @@ async def require_own_site(request: Request) -> None:
         raise ForeignSite
 
 
-async def caller_of(request: Request) -> str:
-    """Give the address that a request comes from."""
-    return request.client.host if request.client else ""
+async def caller_of(request: Request) -> Caller:
+    """Give whoever sent a request."""
+    return cast("Caller", request.state.caller)
 
 
-Caller = Annotated[str, Depends(caller_of)]
+CallerOf = Annotated[Caller, Depends(caller_of)]
 PartsOf = Annotated[Parts, Depends(parts_of)]

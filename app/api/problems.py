@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request, Response
@@ -61,6 +62,7 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.VersionNotFound: Kind(404, "version-not-found", "No such version"),
     errors.AliasNotFound: Kind(404, "alias-not-found", "No such alias"),
     errors.JobNotFound: Kind(404, "job-not-found", "No such job"),
+    errors.KeyNotFound: Kind(404, "key-not-found", "No such key"),
     errors.DatasetNotFound: Kind(404, "dataset-not-found", "No such dataset"),
     errors.PictureNotFound: Kind(404, "picture-not-found", "No such picture"),
     errors.NoPicture: Kind(404, "no-picture", "The model has no such picture"),
@@ -82,6 +84,11 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.UnsupportedOnnx: Kind(422, "onnx-unsupported", "The ONNX model is none that netlet has"),
     errors.StorageFull: Kind(507, "storage-full", "The disk is full"),
     errors.StorageError: Kind(503, "storage", "The disk refuses", 10),
+    errors.Unauthorized: Kind(401, "unauthorized", "A valid key is needed"),
+    errors.TooManyFailures: Kind(429, "too-many-failures", "Too many requests without a key", 60),
+    errors.Forbidden: Kind(403, "forbidden", "The key may not do this"),
+    errors.RateExceeded: Kind(429, "rate-limited", "The key asks too often"),
+    errors.QuotaExceeded: Kind(429, "quota", "The key has as much as it may", 60),
     errors.ForeignSite: Kind(403, "cross-origin", "Sent by another site"),
     errors.Busy: Kind(429, "busy", "Too many trainings are waiting", 5),
     errors.KeyReused: Kind(409, "key-reused", "The Idempotency-Key is another request's"),
@@ -130,16 +137,30 @@ def render(request: Request, kind: Kind, error: errors.NetletError) -> Response:
         total_errors=getattr(error, "total", None) if faults else None,
     )
     if request.url.path.startswith(FOREIGN):
-        return _in_one_sentence(problem, kind)
+        return _in_one_sentence(problem, kind, _headers(kind, error))
     body = to_json(problem, exclude_none=True)
     while len(body) > MOST_BYTES and problem.errors:
         problem.errors.pop()
         body = to_json(problem, exclude_none=True)
+    return Response(body, kind.status, _headers(kind, error), MEDIA_TYPE)
+
+
+def _headers(kind: Kind, error: errors.NetletError) -> dict[str, str]:
+    """Tell in headers when to try again, how much may be asked for, and how one shows who one is."""
     headers = {} if kind.retry_after is None else {"retry-after": str(kind.retry_after)}
-    return Response(body, kind.status, headers, MEDIA_TYPE)
+    if isinstance(error, errors.Unauthorized):
+        headers["www-authenticate"] = 'Bearer realm="netlet"'
+    if isinstance(error, errors.RateExceeded):
+        seconds = ceil(error.seconds)
+        headers["retry-after"] = str(seconds)
+        headers["ratelimit-policy"] = f'"{error.what}";q={error.most:g};w=1'
+        headers["ratelimit"] = f'"{error.what}";r=0;t={seconds}'
+    if isinstance(error, errors.QuotaExceeded):
+        headers["ratelimit"] = f'"{error.quota}";r=0'
+    return headers
 
 
-def _in_one_sentence(problem: Problem, kind: Kind) -> Response:
+def _in_one_sentence(problem: Problem, kind: Kind, headers: dict[str, str]) -> Response:
     """Tell a problem to clients of other servers, which know one text and of the statuses only some."""
     said = problem.detail
     for fault in (problem.errors or [])[:MOST_SAID]:
@@ -148,7 +169,6 @@ def _in_one_sentence(problem: Problem, kind: Kind) -> Response:
         got = "" if fault.got is None else f"; got {fault.got}"
         said += f" ({place}: expected {fault.expected}{got})"
     status = HTTPStatus.BAD_REQUEST if kind.status == HTTPStatus.UNPROCESSABLE_ENTITY else kind.status
-    headers = {} if kind.retry_after is None else {"retry-after": str(kind.retry_after)}
     return Response(to_json({"error": said[: MOST_BYTES // 2]}), status, headers, "application/json")
 
 

@@ -7,12 +7,13 @@ from typing import Annotated
 
 from fastapi import Header, Request
 
+from app.api.allowances import require_model_allowed
 from app.api.bodies import Body
 from app.api.continuing import read_continuation
 from app.api.job_schemas import Asked
 from app.api.orders import read_order
 from app.api.parsing import names_dataset
-from app.api.parts import FELT, WORK_OF_A_TABLE, Parts, caller_of
+from app.api.parts import FELT, WORK_OF_A_TABLE, Parts
 from app.jobs import ledger
 from app.jobs.job import Job
 from app.jobs.ledger import Submitted
@@ -42,8 +43,10 @@ async def trained(
     found = None if known is None else Submitted(known, is_new=False)
     if found is None:
         order = await _order(parts, body, start)
+        await require_model_allowed(parts, body.caller, order.name)
         terms = ledger.Request(
-            caller=await caller_of(request),
+            caller=body.caller.name,
+            most_trainings=body.caller.grant.quotas.trainings,
             priority=asked.priority,
             seconds=asked.timeout_seconds,
             key=named,
@@ -76,8 +79,9 @@ async def _waited(parts: Parts, body: Body, asked: Asked, found: Submitted) -> J
 
 def _digest(path: str, body: Body) -> str:
     """Tell requests apart by all that says what is to be trained."""
+    sender = None if body.caller.key is None else body.caller.key.number
     told = [pair for pair in sorted(body.query) if pair[0] not in {"wait", "cancel_on_disconnect"}]
-    return hashlib.sha256(repr((path, body.media_type, told)).encode() + b"\0" + body.data).hexdigest()
+    return hashlib.sha256(repr((path, body.media_type, told, sender)).encode() + b"\0" + body.data).hexdigest()
 
 
 def _size(body: Body) -> int:

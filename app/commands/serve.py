@@ -19,12 +19,16 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="Processes that share the port and the store (default 1).", min=1, max=64)
     ] = None,
+    *,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Let other machines in without a key, to do anything.")
+    ] = None,
 ) -> None:
     """Serve models until stopped."""
     from app.commands.configured import settings_or_end
     from app.workers import is_worker, supervise
 
-    given = {"host": host, "port": port, "workers": workers}
+    given = {"host": host, "port": port, "workers": workers, "insecure": insecure}
     settings = settings_or_end().model_copy(update={name: value for name, value in given.items() if value is not None})
     if settings.workers > 1 and not is_worker():
         supervise(settings)

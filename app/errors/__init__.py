@@ -27,6 +27,7 @@ NetletError
 │   ├── VersionNotFound
 │   ├── AliasNotFound
 │   ├── JobNotFound
+│   ├── KeyNotFound             an API key, by its number
 │   ├── PictureNotFound         none is called this
 │   ├── NoPicture               the model has nothing that it would show
 │   └── DatasetNotFound
@@ -48,6 +49,13 @@ NetletError
 │   ├── CatalogueDamaged        it is no database, or none of ours
 │   ├── CatalogueNewer
 │   └── CatalogueForeign        it is that of another store
+├── Unauthorized              no key is sent, or none that is valid
+├── TooManyFailures           that, from one address, over and over
+├── Forbidden
+│   ├── ScopeMissing            the key is for other routes
+│   └── ModelForbidden          the key is for models that are called otherwise
+├── RateExceeded              a key asks for more in a second than it may
+├── QuotaExceeded             a key has as much of something as it may
 ├── ForeignSite               a page of another site asks for a change
 ├── Busy                      the queue of trainings is full
 ├── KeyReused                 an Idempotency-Key stands for another request
@@ -65,6 +73,15 @@ NetletError
 """
 
 from app.errors.base import NetletError, rebuild
+from app.errors.refused import (
+    Forbidden,
+    ModelForbidden,
+    QuotaExceeded,
+    RateExceeded,
+    ScopeMissing,
+    TooManyFailures,
+    Unauthorized,
+)
 from app.errors.sent import (
     BadTable,
     BodyTooLarge,
@@ -101,6 +118,7 @@ from app.errors.stored import (
     ExportRefused,
     ExportTooLarge,
     JobNotFound,
+    KeyNotFound,
     ModelNotFound,
     NoPicture,
     NotFound,
@@ -152,17 +170,20 @@ __all__ = [
     "DuplicateKey",
     "ExportRefused",
     "ExportTooLarge",
+    "Forbidden",
     "ForeignSite",
     "InputError",
     "InvalidRequest",
     "JobNotFound",
     "JobOver",
+    "KeyNotFound",
     "KeyReused",
     "LeaseLost",
     "MalformedBody",
     "MalformedOnnx",
     "MalformedSnapshot",
     "MalformedTable",
+    "ModelForbidden",
     "ModelNotFound",
     "NetletError",
     "NewerSnapshot",
@@ -178,6 +199,9 @@ __all__ = [
     "OutOfMemory",
     "PictureNotFound",
     "PicturesNotInstalled",
+    "QuotaExceeded",
+    "RateExceeded",
+    "ScopeMissing",
     "ShuttingDown",
     "SnapshotDamaged",
     "SnapshotError",
@@ -187,7 +211,9 @@ __all__ = [
     "StoreInUse",
     "TableTooLarge",
     "TooManyAnswers",
+    "TooManyFailures",
     "TrainingTooLong",
+    "Unauthorized",
     "Unforeseen",
     "Unreachable",
     "UnsuitableTarget",

@@ -34,6 +34,14 @@ class AliasNotFound(NotFound):
         self.name, self.alias = name, alias
 
 
+class KeyNotFound(NotFound):
+    """No API key has this number, or it is revoked already."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"There is no key {number} that could be changed. `netlet keys list` tells which there are.")
+        self.number = number
+
+
 class JobNotFound(NotFound):
     """No job has this id."""
 

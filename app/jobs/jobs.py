@@ -143,9 +143,9 @@ class Jobs:
         """Read a job, and how far it is; raise JobNotFound."""
         return await asyncio.to_thread(self._get, job_id)
 
-    async def newest(self, limit: int, state: State | None) -> list[Job]:
-        """List jobs, the newest first, all or those in a state, and how far they are."""
-        listed = await asyncio.to_thread(self.ledger.newest, limit, state)
+    async def newest(self, limit: int, state: State | None, caller: str | None = None) -> list[Job]:
+        """List jobs, the newest first, all or those in a state or of a caller, and how far they are."""
+        listed = await asyncio.to_thread(self.ledger.newest, limit, state, caller)
         return [self._followed(job) for job in listed]
 
     def _get(self, job_id: str) -> Job:

@@ -17,6 +17,7 @@ from app.errors import (
     KeyReused,
     LeaseLost,
     OrderDamaged,
+    QuotaExceeded,
     StorageError,
     Unforeseen,
     WorkerLost,
@@ -25,6 +26,7 @@ from app.jobs.job import BEFORE, Job, State, error_from, error_to
 from app.store.catalogue import Catalogue, Unit
 from app.store.schema import datasets, jobs, keys, orders
 
+TRAININGS = "trainings"
 NUL = "\0"  # which PostgreSQL does not take
 NOBODYS_FAULT = (DatasetDamaged, OrderDamaged, StorageError, Unforeseen, WorkerLost)
 UNFINISHED = (State.QUEUED, State.RUNNING)
@@ -38,6 +40,11 @@ _order = case((_is_lost, 0), else_=1), jobs.c.priority.desc(), func.coalesce(_la
 _CLAIM = select(jobs).where(_is_ready, jobs.c.id.not_in(bindparam("own", expanding=True))).order_by(*_order).limit(1)
 _READY = select(jobs.c.id).where(_is_ready).limit(1)
 _QUEUED = select(func.count()).select_from(jobs).where(jobs.c.state == State.QUEUED)
+_UNFINISHED = (
+    select(func.count())
+    .select_from(jobs)
+    .where(jobs.c.caller == bindparam("caller"), jobs.c.state.in_((State.QUEUED, State.RUNNING)))
+)
 _DATASET = select(datasets.c.id).where(datasets.c.id == bindparam("id"))
 _JOB = select(jobs).where(jobs.c.id == bindparam("id"))
 _NEW = insert(jobs).returning(jobs)
@@ -78,6 +85,8 @@ class Request:
 
     caller: str = ""
     """Whom the queue is fair to."""
+    most_trainings: int | None = None
+    """That the caller may have running or waiting."""
     priority: int = 0
     seconds: float | None = None
     """The longest it may take."""
@@ -133,8 +142,8 @@ class Ledger:
     ) -> Submitted:
         """Write a job down, as running or as queued; give the one that the key stands for if there is one.
 
-        Raises KeyReused where the key stands for another request, Busy where too many are queued, DatasetNotFound where
-        what it should learn from is gone.
+        Raises KeyReused where the key stands for another request, Busy where too many are queued, QuotaExceeded where
+        its caller has as many as it may, DatasetNotFound where what it should learn from is gone.
         """
         found: Sequence[Row[Any]] = ()
         if request.key is not None:
@@ -143,6 +152,10 @@ class Ledger:
                 return Submitted(Job.of(standing), is_new=False)
         if not runs and unit.connection.scalars(_QUEUED).one() >= most_queued:
             raise Busy(most_queued)
+        if request.most_trainings is not None:
+            unfinished = unit.connection.scalars(_UNFINISHED, {"caller": request.caller}).one()
+            if unfinished >= request.most_trainings:
+                raise QuotaExceeded(TRAININGS, request.most_trainings)
         if entry.dataset is not None and not unit.connection.execute(_DATASET, {"id": entry.dataset}).all():
             raise DatasetNotFound
         now = time()
@@ -266,11 +279,13 @@ class Ledger:
             raise JobNotFound(job_id)
         return Job.of(rows[0])
 
-    def newest(self, limit: int, state: State | None = None) -> list[Job]:
-        """List jobs, the newest first, all or those in a state."""
+    def newest(self, limit: int, state: State | None = None, caller: str | None = None) -> list[Job]:
+        """List jobs, the newest first, all or those in a state or of a caller."""
         chosen = select(jobs).order_by(jobs.c.created.desc(), jobs.c.id).limit(limit)
         if state is not None:
             chosen = chosen.where(jobs.c.state == state)
+        if caller is not None:
+            chosen = chosen.where(jobs.c.caller == caller)
         return [Job.of(row) for row in self.catalogue.read(chosen)]
 
     def counts(self) -> dict[State, int]:

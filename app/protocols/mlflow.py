@@ -5,9 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
+from app.access.keyring import Caller
 from app.api.bodies import OctetsBody
 from app.api.measuring import require_ready
-from app.api.named import meant
+from app.api.named import meant, own_names
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.errors import InvalidRequest
@@ -44,12 +45,13 @@ async def invoke_model(parts: PartsOf, stored: Annotated[Stored, Depends(meant)]
 @router.post("/invocations", responses=ANSWERED, openapi_extra=rows_as("inputs"))
 async def invoke(parts: PartsOf, body: OctetsBody, model: str | None = None) -> Response:
     """Answer rows that are sent as MLflow's clients do, with the model that the address names, or the only one."""
-    name = await asyncio.to_thread(_only, parts) if model is None else model
+    name = await asyncio.to_thread(_only, parts, body.caller) if model is None else model
+    body.caller.require_model(name)
     return await predictions(parts, body, await parts.loaded.find(name))
 
 
-def _only(parts: Parts) -> str:
-    names = parts.store.names(limit=2)
+def _only(parts: Parts, caller: Caller) -> str:
+    names = own_names(parts.store, caller, limit=2)
     if len(names) != 1:
         message = "There is not exactly one model. Name one, as in /invocations?model=exam or /models/exam/invocations."
         raise InvalidRequest(message, [Fault("a model's name", field="model")])

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.bodies import ShortBody
 from app.api.openapi import NameInPath
 from app.api.parsing import parse_object
-from app.api.parts import PartsOf
+from app.api.parts import CallerOf, PartsOf
 from app.api.problems import documented
 from app.docstrings import Described
 from app.errors import InvalidRequest
@@ -40,12 +40,16 @@ class LoadRequest(BaseModel):
 
 
 @router.post("/index", responses=documented(400, 503))
-async def index(parts: PartsOf, body: ShortBody) -> Response:
+async def index(parts: PartsOf, caller: CallerOf, body: ShortBody) -> Response:
     """List every version of every model: all are ready, and loaded when they are asked for."""
     parse_object(IndexRequest, body, parts.limits.bounds, required=False)
     listed = await asyncio.to_thread(parts.store.all_versions)
     return as_json(
-        [{"name": name, "version": str(version), "state": "READY", "reason": ""} for name, version in listed]
+        [
+            {"name": name, "version": str(version), "state": "READY", "reason": ""}
+            for name, version in listed
+            if caller.sees(name)
+        ]
     )
 
 

@@ -36,7 +36,8 @@ async def predictions(parts: Parts, body: Body, stored: Stored, names: Sequence[
     patience = Patience(seconds_of(body.timeout), body.is_left)
     size = _size_of(body)
     sent = await parts.answer(size, _sent, body, stored, names, parts.limits.bounds)
-    work = work_of(size, len(sent.rows or ()) if sent.table is None else sent.table.rows, stored.model)
+    body.caller.take("rows", _count(sent))
+    work = work_of(size, _count(sent), stored.model)
     return await parts.answer_patiently(patience, work, _predicted, sent, stored, parts.limits)
 
 
@@ -44,7 +45,12 @@ async def explanations(parts: Parts, body: Body, stored: Stored, names: Sequence
     """Tell for each row what each column adds to its answer; as many answers are computed as `evaluations` says."""
     patience = Patience(seconds_of(body.timeout), body.is_left)
     sent = await parts.answer(_size_of(body), _sent, body, stored, names, parts.limits.bounds)
+    body.caller.take("rows", _count(sent))
     return await parts.explain_patiently(patience, _explained, sent, stored, parts.limits)
+
+
+def _count(sent: Sent) -> int:
+    return len(sent.rows or ()) if sent.table is None else sent.table.rows
 
 
 def _size_of(body: Body) -> int:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 
 from app.api.bodies import OctetsBody
 from app.api.named import meant
-from app.api.parts import PartsOf
+from app.api.parts import CallerOf, PartsOf
 from app.api.problems import documented
 from app.protocols.answering import as_json, rows_as
 from app.protocols.rows import explanations, predictions
@@ -20,10 +20,10 @@ ANSWERED = documented(400, 403, 404, 409, 413, 415, 503, 504)
 
 
 @router.get("", responses=documented(503))
-async def models(parts: PartsOf) -> Response:
+async def models(parts: PartsOf, caller: CallerOf) -> Response:
     """List all models by name."""
     listed = await asyncio.to_thread(parts.store.all_versions)
-    return as_json({"models": sorted({name for name, _ in listed})})
+    return as_json({"models": sorted({name for name, _ in listed if caller.sees(name)})})
 
 
 @router.post("/{name}:predict", responses=ANSWERED, openapi_extra=INSTANCES)

@@ -11,7 +11,7 @@ from app.api.bodies import Body, OctetsBody
 from app.api.measuring import require_ready
 from app.api.named import meant, one_version
 from app.api.openapi import json_body
-from app.api.parts import Limits, Parts, PartsOf, work_of
+from app.api.parts import CallerOf, Limits, Parts, PartsOf, work_of
 from app.api.patience import LONGEST, Patience, seconds_of
 from app.api.predictions import require_answerable
 from app.api.problems import documented
@@ -53,10 +53,10 @@ async def ready(parts: PartsOf) -> Response:
 
 
 @router.get("/models", responses=documented(503))
-async def models(parts: PartsOf) -> Response:
+async def models(parts: PartsOf, caller: CallerOf) -> Response:
     """List all models by name."""
     listed = await asyncio.to_thread(parts.store.all_versions)
-    return as_json({"models": sorted({name for name, _ in listed})})
+    return as_json({"models": sorted({name for name, _ in listed if caller.sees(name)})})
 
 
 @router.get("/models/stats")
@@ -108,6 +108,7 @@ async def _infer(parts: Parts, request: Request, stored: Stored, body: Body) -> 
         asked = await parts.answer(len(body.data), inference.read, body.data, header, stored.model)
         rows = asked.tensors[0].shape[0]
         counted.has_read(rows)
+        body.caller.take("rows", rows)
         stated = asked.request.parameters.get("timeout")
         seconds = min(stated, LONGEST * 10**6) / 10**6 if type(stated) is int and stated > 0 else None
         patience = Patience(seconds_of(body.timeout, seconds), body.is_left)

@@ -9,6 +9,7 @@ from cachetools import LRUCache
 from app.engine.few_rows import Room
 from app.errors import VersionNotFound
 from app.serving.ready import Ready
+from app.serving.turn import Turn
 from app.store.references import Reference
 from app.store.store import ModelStore, Stored
 from app.telemetry.metrics import Figure
@@ -34,26 +35,22 @@ class LoadedModels:
     or a moved alias shows at once in every process; a version itself never changes, so that it is read once.
     """
 
-    def __init__(self, store: ModelStore, most_bytes: int) -> None:
+    def __init__(self, store: ModelStore, most_bytes: int, turn: Turn | None = None) -> None:
         self.store = store
+        self.turn = Turn(store.catalogue) if turn is None else turn
         self.cache = _Cache(most_bytes, getsizeof=lambda ready: ready.stored.bytes)
         self.hits = self.misses = 0
         self.loading: dict[tuple[str, int], asyncio.Task[Ready]] = {}
         self.lock = Lock()
         self.room = Room()
         self.generation: Hashable | None = None
-        self.is_known = False
         self.resolved: LRUCache[Reference, tuple[str, int]] = LRUCache(MOST_RESOLVED)
         self.meant: dict[str, tuple[str, int]] = {}
 
     def at_hand(self, reference: str) -> Ready | None:
         """Give what a reference means where that is known and loaded; it costs a hundredth of asking for it."""
-        if not self.is_known:
-            if self.store.catalogue.generation != self.generation:
-                return None
-            # Whatever is sent after a commit was acknowledged arrives in a later turn of the loop than this.
-            self.is_known = True
-            asyncio.get_running_loop().call_soon(self._forget)
+        if self.turn.generation is None or self.turn.generation != self.generation:
+            return None
         key = self.meant.get(reference)
         if key is None:
             return None
@@ -61,9 +58,6 @@ class LoadedModels:
             ready = self.cache.get(key)
         self.hits += ready is not None
         return ready
-
-    def _forget(self) -> None:
-        self.is_known = False
 
     async def find(self, text: str) -> Stored:
         """Find the model a reference means; raise as Reference.parse, ModelStore.resolve and ModelStore.load do."""

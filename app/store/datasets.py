@@ -28,7 +28,7 @@ from app.store.files import (
 )
 from app.store.incoming import Digested, Incoming
 from app.store.layout import DATASET_ID, INCOMING
-from app.store.schema import datasets, jobs
+from app.store.schema import datasets, jobs, owners
 from app.tables import parquet_files
 from app.tables.summaries import summarise
 from app.tables.texts import Arrow
@@ -161,6 +161,7 @@ def _forget(unit: Unit, dataset: str) -> None:
         raise DatasetInUse(dataset, row.id)
     if not unit.execute(delete(datasets).where(datasets.c.id == dataset)):
         raise DatasetNotFound
+    unit.execute(delete(owners).where(owners.c.dataset == dataset))
 
 
 def _list(unit: Unit, dataset: Dataset) -> None:

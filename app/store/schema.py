@@ -123,3 +123,45 @@ datasets = Table(
     Column("id", String(32), primary_key=True),
     Column("created", Double, nullable=False),
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),  # by which a key is known; never used twice
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False),  # of the secret, which nobody has but whoever was given it
+    Column("former", String(64)),  # of the secret before, which is valid for some time after a rotation
+    Column("former_until", Double),
+    Column("scopes", Text, nullable=False),  # words, with commas between
+    Column("models", Text, nullable=False),  # patterns of names, with commas between
+    Column("created", Double, nullable=False),
+    Column("expires", Double),
+    Column("revoked", Double),
+    Column("requests", Double),  # in a second; None is as many as the service can answer, as below
+    Column("rows", Double),  # in a second
+    Column("trainings", Integer),  # that run or wait
+    Column("bytes", BigInteger),  # of models and datasets
+    Column("stored", Integer),  # models
+    sqlite_autoincrement=True,
+)
+owners = Table(
+    "owners",
+    metadata,
+    Column("dataset", String(32), primary_key=True),
+    Column("key", Integer, primary_key=True),  # that the dataset was uploaded with
+    Index(None, "key"),
+)
+deeds = Table(
+    "deeds",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("who", Text, nullable=False),  # the key's number and name; empty where no key is needed
+    Column("address", Text, nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("made", Text),  # the path of what came of it
+    Column("request", String(64), nullable=False),
+    Index(None, "at"),
+)

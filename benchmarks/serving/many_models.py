@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 from sqlalchemy import insert, select
 
-from app.main import store_of
+from app.opening import store_of
 from app.settings import Settings
 from app.store.schema import models, versions
 from benchmarks.report import Section, say, verdict

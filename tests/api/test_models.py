@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from app.engine.activations import ACTIVATIONS
-from app.main import store_of
+from app.opening import store_of
 from app.settings import Settings
 from app.store import checking
 from tests.api.problem import problem

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, inspect, text
 
 from app.engine.model import Model
 from app.errors import CatalogueForeign, CatalogueNewer, StorageError
-from app.main import store_of, url_of
+from app.opening import store_of, url_of
 from app.settings import Settings
 from app.store import checking
 from app.store.catalogue import Unit

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.access.keyring import Caller
 from app.api.alias_answers import alias_answer, alias_history, alias_list
 from app.api.alias_schemas import AliasAnswer, AliasHistory, AliasList, AliasRequest, RollbackRequest
 from app.api.answers import as_json
@@ -13,7 +14,7 @@ from app.api.conditions import Allows
 from app.api.named import new_alias, one_alias
 from app.api.openapi import NameInPath, json_body
 from app.api.parsing import parse_object
-from app.api.parts import Caller, PartsOf
+from app.api.parts import CallerOf, PartsOf
 from app.api.problems import documented
 from app.store import aliases
 from app.store.aliases import Change
@@ -34,14 +35,14 @@ async def list_aliases(parts: PartsOf, name: NameInPath) -> Response:
 
 @router.put("/{alias}", response_model=AliasAnswer, responses=CHANGE | NEW, openapi_extra=json_body(AliasRequest))
 async def point_alias(
-    parts: PartsOf, pointer: Annotated[Pointer, Depends(new_alias)], body: ShortBody, caller: Caller, allows: Allows
+    parts: PartsOf, pointer: Annotated[Pointer, Depends(new_alias)], body: ShortBody, caller: CallerOf, allows: Allows
 ) -> Response:
     """Point an alias at a version, and make it where it is new; where it points there already, nothing changes.
 
     The ETag is its revision, which If-Match may name in the next change: then nobody's change is lost.
     """
     asked = parse_object(AliasRequest, body, parts.limits.bounds)
-    change = Change(asked.who or caller, asked.why, allows)
+    change = Change(_who(asked.who, caller), asked.why, allows)
     alias, is_new = await parts.write(lambda unit: aliases.point(unit, pointer, asked.version, change))
     return alias_answer(pointer.name, alias, is_new=is_new)
 
@@ -54,10 +55,10 @@ async def show_alias(parts: PartsOf, pointer: Annotated[Pointer, Depends(one_ali
 
 @router.delete("/{alias}", status_code=204, responses=documented(403, 404, 412, 422, 503, 507))
 async def delete_alias(
-    parts: PartsOf, pointer: Annotated[Pointer, Depends(one_alias)], caller: Caller, allows: Allows
+    parts: PartsOf, pointer: Annotated[Pointer, Depends(one_alias)], caller: CallerOf, allows: Allows
 ) -> None:
     """Delete an alias; its history stays, and its revisions go on if it is made again."""
-    await parts.write(lambda unit: aliases.remove(unit, pointer, Change(caller, allows=allows)))
+    await parts.write(lambda unit: aliases.remove(unit, pointer, Change(caller.name, allows=allows)))
 
 
 @router.get("/{alias}/history", response_model=AliasHistory, responses=documented(404, 422, 503))
@@ -80,13 +81,18 @@ async def show_moves(
     openapi_extra=json_body(RollbackRequest, required=False),
 )
 async def roll_back_alias(
-    parts: PartsOf, pointer: Annotated[Pointer, Depends(one_alias)], body: ShortBody, caller: Caller, allows: Allows
+    parts: PartsOf, pointer: Annotated[Pointer, Depends(one_alias)], body: ShortBody, caller: CallerOf, allows: Allows
 ) -> Response:
     """Undo the last move of an alias that was not undone yet, its deletion too, or go to one of its revisions.
 
     Each rollback goes one step further back, and is itself a move in the history; any other move begins anew.
     """
     asked = parse_object(RollbackRequest, body, parts.limits.bounds, required=False)
-    change = Change(asked.who or caller, asked.why, allows)
+    change = Change(_who(asked.who, caller), asked.why, allows)
     alias, is_new = await parts.write(lambda unit: aliases.roll_back(unit, pointer, change, asked.to))
     return alias_answer(pointer.name, alias, is_new=is_new)
+
+
+def _who(said: str, caller: Caller) -> str:
+    """Tell who moves an alias: whoever the request names, and the key that it was sent with."""
+    return said if said and caller.key is None else f"{said} ({caller.name})" if said else caller.name

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.alias_answers import with_aliases
 from app.api.alias_schemas import OneVersion
+from app.api.allowances import require_model_allowed
 from app.api.answers import as_json
 from app.api.bodies import ModelBody
 from app.api.openapi import NameInPath, octets_body
@@ -49,6 +50,7 @@ async def bring_snapshot(parts: PartsOf, name: NameInPath, body: ModelBody, pati
     Answers 201 once it is safe on disk, or 200 with the version of the name that these bytes are already.
     """
     require_name(name)
+    await require_model_allowed(parts, body.caller, name)
     arrived = await parts.export_patiently(patience, take_in, parts.store, name, body.data)
     return await _answer(parts, name, arrived)
 
@@ -68,6 +70,7 @@ async def bring_onnx(
     Answers 201 once it is safe on disk, or 200 with the version that the same file, with the same names, is already.
     """
     require_name(name)
+    await require_model_allowed(parts, body.caller, name)
     imported = await parts.export_patiently(
         patience,
         import_onnx,

@@ -6,14 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from app.access.keyring import Caller
+from app.api.allowances import require_upload_allowed
 from app.api.answers import as_json, dataset_detail, dataset_summary
 from app.api.openapi import upload_body
-from app.api.parts import Parts, PartsOf
+from app.api.parts import CallerOf, Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import DatasetDetail, DatasetList, DatasetSummary
 from app.api.training import Key
 from app.api.uploads import keep
 from app.errors import DatasetDamaged, DatasetNotFound
+from app.store import api_keys
 from app.store.learnt_from import models_of
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -29,12 +32,16 @@ DatasetInPath = Annotated[str, Path(description="The dataset's id.")]
     | {200: {"model": DatasetDetail, "description": "Kept"}},
     openapi_extra=upload_body(),
 )
-async def upload(parts: PartsOf, request: Request, key: Key = None) -> Response:
+async def upload(parts: PartsOf, request: Request, caller: CallerOf, key: Key = None) -> Response:
     """Keep a table to train from: CSV, NDJSON, Parquet, Arrow or npy by its Content-Type, else JSON.
 
     Answers 201, or 200 if the same bytes, read the same way, are kept already.
     """
+    await require_upload_allowed(parts, caller)
     dataset, is_new = await keep(request, parts, key)
+    if caller.key is not None:
+        number = caller.key.number
+        await parts.write(lambda unit: api_keys.own(unit, number, dataset.id))
     models = await asyncio.to_thread(models_of, parts.store.catalogue, dataset.id)
     return as_json(dataset_detail(dataset, models), 201 if is_new else 200, f"/datasets/{dataset.id}")
 
@@ -42,15 +49,19 @@ async def upload(parts: PartsOf, request: Request, key: Key = None) -> Response:
 @router.get("", response_model=DatasetList, responses=documented(422))
 async def datasets(
     parts: PartsOf,
+    caller: CallerOf,
     after: Annotated[str, Query(max_length=63)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
-    """List datasets by id, a page at a time."""
-    return as_json(await asyncio.to_thread(_page, parts, after, limit))
+    """List datasets by id, a page at a time; with a key for some models, those that were uploaded with it."""
+    return as_json(await asyncio.to_thread(_page, parts, caller, after, limit))
 
 
-def _page(parts: Parts, after: str, limit: int) -> DatasetList:
-    ids = parts.datasets.ids(after=after, limit=limit + 1)
+def _page(parts: Parts, caller: Caller, after: str, limit: int) -> DatasetList:
+    if caller.key is None or caller.grant.sees_all:
+        ids = parts.datasets.ids(after=after, limit=limit + 1)
+    else:
+        ids = api_keys.datasets_of(parts.store.catalogue, caller.key.number, after=after, limit=limit + 1)
     listed = []
     for dataset in ids[:limit]:
         with suppress(DatasetNotFound):  # deleted since the ids were read
@@ -76,6 +87,11 @@ def _described(parts: Parts, dataset: str) -> Response:
 
 
 @router.delete("/{dataset}", status_code=204, responses=documented(403, 404, 409, 503, 507))
-async def delete_dataset(parts: PartsOf, dataset: DatasetInPath) -> None:
-    """Delete a dataset for good, unless a training needs it; models that were trained on it stay."""
-    await asyncio.to_thread(parts.datasets.delete, dataset)
+async def delete_dataset(parts: PartsOf, dataset: DatasetInPath, caller: CallerOf) -> None:
+    """Delete a dataset for good, unless a training needs it; models that were trained on it stay.
+
+    With a key for some models it stays as long as it is another key's too.
+    """
+    key = caller.key
+    if key is None or key.grant.sees_all or await parts.write(lambda unit: api_keys.disown(unit, key.number, dataset)):
+        await asyncio.to_thread(parts.datasets.delete, dataset)

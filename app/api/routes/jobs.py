@@ -12,7 +12,7 @@ from app.api.bodies import ShortBody
 from app.api.job_answers import job_detail
 from app.api.job_events import events as events_of
 from app.api.job_schemas import Ending, Following, JobDetail, JobList, Steps
-from app.api.parts import PartsOf
+from app.api.parts import CallerOf, PartsOf
 from app.api.problems import documented
 from app.errors import InvalidRequest
 from app.faults import Fault
@@ -32,10 +32,13 @@ async def one_job(parts: PartsOf, job_id: JobInPath) -> Job:
 
 @router.get("", response_model=JobList, responses=documented(422, 503))
 async def jobs(
-    parts: PartsOf, state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    parts: PartsOf,
+    caller: CallerOf,
+    state: State | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
-    """List trainings, the newest first, all or those in a state."""
-    newest = await parts.jobs.newest(limit, state)
+    """List trainings, the newest first, all or those in a state; with a key for some models, its own."""
+    newest = await parts.jobs.newest(limit, state, None if caller.grant.sees_all else caller.name)
     return as_json(JobList(jobs=[job_detail(job) for job in newest]))
 
 

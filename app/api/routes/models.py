@@ -6,15 +6,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.access.keyring import Caller
 from app.api.alias_answers import with_aliases, with_versions
 from app.api.alias_schemas import ModelVersions, OneVersion, RuleAnswer, RuleRequest
 from app.api.answers import as_json, history, summary, weights
 from app.api.bodies import ShortBody
 from app.api.model_schema import openapi_of, row_schema
-from app.api.named import meant, one_version
+from app.api.named import meant, one_version, own_names
 from app.api.openapi import NameInPath, VersionInPath, json_body
 from app.api.parsing import parse_object
-from app.api.parts import Caller, Parts, PartsOf
+from app.api.parts import CallerOf, Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import HistoryAnswer, ModelList, WeightsAnswer
 from app.errors import NotFound, TooManyAnswers
@@ -33,16 +34,17 @@ MostPoints = Annotated[int, Query(ge=1, le=100_000, description="Most epochs to 
 @router.get("", response_model=ModelList, responses=documented(422))
 async def models(
     parts: PartsOf,
+    caller: CallerOf,
     prefix: Annotated[str, Query(max_length=63)] = "",
     after: Annotated[str, Query(max_length=63)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """List models by name, a page at a time."""
-    return as_json(await asyncio.to_thread(_page, parts, prefix, after, limit))
+    return as_json(await asyncio.to_thread(_page, parts, caller, prefix, after, limit))
 
 
-def _page(parts: Parts, prefix: str, after: str, limit: int) -> ModelList:
-    names = parts.store.names(prefix=prefix, after=after, limit=limit + 1)
+def _page(parts: Parts, caller: Caller, prefix: str, after: str, limit: int) -> ModelList:
+    names = own_names(parts.store, caller, prefix=prefix, after=after, limit=limit + 1)
     listed = []
     for name in names[:limit]:
         with suppress(NotFound):  # deleted since the names were read
@@ -70,9 +72,9 @@ async def change_model(parts: PartsOf, name: NameInPath, body: ShortBody) -> Res
 
 
 @router.delete("/{name}", status_code=204, responses=DELETED)
-async def delete_model(parts: PartsOf, name: NameInPath, caller: Caller) -> None:
+async def delete_model(parts: PartsOf, name: NameInPath, caller: CallerOf) -> None:
     """Delete a model with all its versions and aliases, for good; what its aliases were stays in their history."""
-    await asyncio.to_thread(parts.store.delete, Reference.parse(name), caller)
+    await asyncio.to_thread(parts.store.delete, Reference.parse(name), caller.name)
 
 
 @router.get("/{name}/versions/{version}", response_model=OneVersion, responses=READ)

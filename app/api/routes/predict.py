@@ -86,6 +86,7 @@ async def _find(parts: Parts, body: Body, request: PredictRequest, in_path: str 
     if reference is None or request.model not in {None, reference}:
         message = "Name one model to answer with, in the body or in the path."
         raise InvalidRequest(message, [Fault('one model\'s name, as in "model": "exam"', field="model")])
+    body.caller.require_model(reference)
     stored = await parts.loaded.find(reference)
     require_form(stored.model, body.form_of_answer)
     return stored
@@ -114,6 +115,7 @@ async def _at_once(
         size, rows = size * WORK_OF_A_TABLE, table.rows
     elif X is not None:
         rows = len(X)
+    body.caller.take("rows", rows)
     work = work_of(size, rows, stored.model)
     form, patience = body.form_of_answer, Patience(seconds_of(body.timeout, request.timeout), body.is_left)
     asked = _Asked(stored, request, table, X, form, parts.limits)

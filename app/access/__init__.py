@@ -1,0 +1,1 @@
+"""Access: who may ask for what, and how often."""

@@ -1,0 +1,148 @@
+"""The keyring: what a key that a request brings is for, asked of the catalogue once a generation of it."""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from time import time
+from typing import ParamSpec, TypeVar
+
+from cachetools import TTLCache
+
+from app.access.rates import Rates
+from app.errors import (
+    DatasetNotFound,
+    ModelNotFound,
+    NetletError,
+    RateExceeded,
+    ScopeMissing,
+    TooManyFailures,
+    Unauthorized,
+)
+from app.serving.turn import Turn
+from app.store import api_keys
+from app.store.api_keys import KEY, SCOPES, ApiKey, Grant
+from app.store.catalogue import Catalogue
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MOST_KNOWN = 10_000  # keys
+MOST_FAILURES = 10  # in a minute, from one address
+MOST_ADDRESSES = 10_000
+EVERYTHING = Grant(frozenset(SCOPES))
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whoever sent a request: somebody with a key, or anybody where none is needed."""
+
+    address: str
+    key: ApiKey | None = None
+    rates: Rates | None = None
+
+    @property
+    def grant(self) -> Grant:
+        """What it may ask for."""
+        return EVERYTHING if self.key is None else self.key.grant
+
+    @property
+    def name(self) -> str:
+        """What is told of who did something: the key's number and name, or the address."""
+        return self.address if self.key is None else f"key {self.key.number} {self.key.name}".rstrip()
+
+    def require(self, scope: str) -> None:
+        """Raise ScopeMissing unless the key has a scope."""
+        if not self.grant.may(scope):
+            raise ScopeMissing(scope)
+
+    def require_model(self, reference: str) -> None:
+        """Raise ModelNotFound for a model that the key is not for, as for one that is not there."""
+        if not self.sees(reference):
+            raise ModelNotFound(reference)
+
+    def sees(self, reference: str) -> bool:
+        """Tell whether the key is for the model of a reference."""
+        return self.grant.sees(reference.partition("@")[0].partition("/")[0])
+
+    def require_dataset(self, catalogue: Catalogue, dataset: str) -> None:
+        """Raise DatasetNotFound for one that was not uploaded with the key, unless that is for all models."""
+        if self.key is None or self.grant.sees_all or api_keys.owns(catalogue, self.key.number, dataset):
+            return
+        raise DatasetNotFound
+
+    def take(self, kind: str, count: int) -> None:
+        """Count requests or rows; raise RateExceeded where the key asks for more of them in a second than it may."""
+        most = getattr(self.grant.quotas, kind)
+        if most is None or self.rates is None or self.key is None:
+            return
+        wait = self.rates.take(self.key.number, kind, most, count)
+        if wait > 0:
+            raise RateExceeded(kind, most, wait)
+
+
+ANYBODY = Caller("")
+
+
+class Keyring:
+    """The keys of a catalogue. A key that is made, changed or revoked is so at once, in every process."""
+
+    def __init__(self, turn: Turn, rates: Rates, *, is_needed: bool) -> None:
+        """Take a catalogue; a key is needed where it has any, and where `is_needed` says so."""
+        self.catalogue, self.turn, self.rates, self.is_needed = turn.catalogue, turn, rates, is_needed
+        self.generation: Hashable | None = None
+        self.is_open: bool | None = None  # None where that is to be asked
+        self.known: dict[int, Caller | None] = {}
+        self.failures: TTLCache[str, int] = TTLCache(MOST_ADDRESSES, ttl=60)
+
+    def at_hand(self, presented: str) -> Caller | None:
+        """Give whoever may be behind a key, if that is known already; the address is left out."""
+        if self.turn.generation is None or self.turn.generation != self.generation:
+            return None
+        return ANYBODY if self.is_open else self._opened(presented)
+
+    async def admit(self, presented: str, address: str) -> Caller:
+        """Tell who sends a request; raise Unauthorized, or TooManyFailures for whom that happens to again and again."""
+        await self._learn(presented)
+        caller = ANYBODY if self.is_open else self._opened(presented)
+        if caller is None:
+            raise self._failed(address)
+        return replace(caller, address=address)
+
+    def _opened(self, presented: str) -> Caller | None:
+        match = KEY.fullmatch(presented)
+        caller = None if match is None else self.known.get(int(match[1]))
+        if match is None or caller is None or caller.key is None:
+            return None
+        is_right = caller.key.is_opened_by(match[2], time())
+        return caller if is_right else None
+
+    async def _learn(self, presented: str) -> None:
+        """Ask the catalogue for what is not known of this generation of it."""
+        generation = self.catalogue.generation
+        if generation is None or generation != self.generation:
+            self.known.clear()
+            self.generation, self.is_open = generation, None
+        if self.is_open is None:
+            is_open = not self.is_needed and not await self._ask(api_keys.are_there, self.catalogue)
+            if generation != self.generation:
+                return await self._learn(presented)
+            self.is_open = is_open
+        match = KEY.fullmatch(presented)
+        if self.is_open or match is None or int(match[1]) in self.known:
+            return None
+        key = await self._ask(api_keys.find, self.catalogue, int(match[1]))
+        if generation != self.generation:
+            return await self._learn(presented)
+        if len(self.known) >= MOST_KNOWN:
+            self.known.clear()
+        self.known[int(match[1])] = None if key is None else Caller("", key, self.rates)
+        return None
+
+    async def _ask(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Read the catalogue; SQLite is sooner than a thread."""
+        return read(*args, **kwargs) if self.catalogue.is_sqlite else await asyncio.to_thread(read, *args, **kwargs)
+
+    def _failed(self, address: str) -> NetletError:
+        count = self.failures.get(address, 0) + 1
+        self.failures[address] = count
+        return Unauthorized() if count <= MOST_FAILURES else TooManyFailures()

@@ -1,0 +1,46 @@
+"""Opening: the store that the settings name, and whether it can be served as they say."""
+
+import re
+from contextlib import closing
+from time import time
+
+import typer
+
+from app.errors import NetletError
+from app.jobs.folder import JobFolder
+from app.settings import Settings
+from app.store import api_keys
+from app.store.catalogue import Catalogue
+from app.store.datasets import DatasetStore
+from app.store.store import ModelStore
+
+
+def store_of(settings: Settings) -> ModelStore:
+    """Give the store that the settings name, to be opened."""
+    return ModelStore(settings.models, Catalogue(settings.models, url_of(settings)), settings.reserve_bytes)
+
+
+def url_of(settings: Settings) -> str | None:
+    """Name the database of the catalogue as SQLAlchemy does; None for SQLite in the store."""
+    url = settings.database_url
+    return None if url is None else re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url.get_secret_value())
+
+
+def require_servable(settings: Settings) -> None:
+    """Say why the store cannot be served, and end: it cannot be used (1), or everybody could change it (2)."""
+    try:
+        with closing(store_of(settings)) as store:
+            store.open()
+            DatasetStore(settings.models, store.catalogue).open(alone=False)
+            JobFolder(settings.models).open()
+            is_locked = any(key.is_valid(time()) for key in api_keys.listed(store.catalogue))
+    except NetletError as error:
+        typer.echo(f"{settings.models}: {error}", err=True)
+        raise typer.Exit(1) from None
+    if settings.is_exposed and not is_locked:
+        typer.echo(
+            f"Other machines can reach {settings.host}, and no key is needed to train or delete models there. Make one "
+            "first, as with `netlet keys create`; or let anybody in with --insecure.",
+            err=True,
+        )
+        raise typer.Exit(2)
