@@ -17,7 +17,6 @@ from tests.web.test_story import POINTS, answer, drop, table, train
 
 pytestmark = pytest.mark.only_on("sqlite")
 
-KEY = "k-1234"
 CONFIGURATION = """
 daemon off;
 master_process off;
@@ -39,17 +38,6 @@ http {{
       proxy_set_header Host $http_host;
       client_max_body_size 0;
     }}
-    location ~ ^/guarded/(models|datasets|jobs|train) {{
-      if ($http_authorization != "Bearer {key}") {{
-        return 401;
-      }}
-      rewrite ^/guarded/(.*) /$1 break;
-      proxy_pass {service};
-      proxy_set_header Host $http_host;
-    }}
-    location /guarded/ {{
-      proxy_pass {service}/;
-    }}
   }}
 }}
 """
@@ -66,7 +54,7 @@ def behind_nginx(start_server: StartServer, tmp_path: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     written = tmp_path / "nginx.conf"
-    written.write_text(CONFIGURATION.format(folder=tmp_path, port=port, service=server.url, key=KEY), encoding="utf-8")
+    written.write_text(CONFIGURATION.format(folder=tmp_path, port=port, service=server.url), encoding="utf-8")
     with subprocess.Popen([nginx, "-c", str(written), "-e", str(tmp_path / "errors")]) as process:
         url = f"http://127.0.0.1:{port}/nets/"
         try:
@@ -116,19 +104,3 @@ def test_the_documentation_tries_routes_out_behind_a_prefix(behind_nginx: str, v
 
     expect(page.locator(".request-url pre")).to_have_text(f"{behind_nginx}livez")
     expect(page.locator(".live-responses-table").first).to_contain_text('"status": "ok"')
-
-
-def test_where_a_key_is_asked_for_one_signs_in(behind_nginx: str, visiting: Visiting) -> None:
-    """A wrong key is asked for again; the right one is sent from then on, until the browser's tab is closed."""
-    visit = visiting(behind_nginx.replace("/nets/", "/guarded/"))
-    visit.is_down = True  # a browser complains of each 401
-    page = visit.to("models")
-    for key in ("wrong", KEY):
-        page.get_by_label("This service asks for an API key").first.fill(key)
-        page.get_by_role("button", name="Sign in").first.click()
-    expect(page.get_by_text("There are none.")).to_be_visible()
-    visit.is_down = False
-
-    train(visit.to())
-
-    assert answer(page) == pytest.approx(90.353, abs=1e-3)

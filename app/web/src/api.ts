@@ -34,6 +34,9 @@ export const address = (route: string): string => new URL(route, base).href;
 
 export const signIn = (key: string): void => sessionStorage.setItem(KEY, key);
 
+/** Whether a key is sent with each request. */
+export const isSignedIn = (): boolean => sessionStorage.getItem(KEY) !== null;
+
 /** The path of a version below `models/`. */
 export const versionPath = (name: string, version: number | string): string =>
   `models/${encodeURIComponent(name)}/versions/${version}`;

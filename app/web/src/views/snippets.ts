@@ -1,23 +1,28 @@
-/** A request as a program that sends it. */
+/** A request as a program that sends it; where a key is needed, that of the variable NETLET_KEY. */
+
+import { isSignedIn } from "../api";
 
 export function curl(url: string, body: unknown): string {
   const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-  return `curl ${quoted(url)} -d ${quoted(JSON.stringify(body))}`;
+  const key = isSignedIn() ? ' -H "Authorization: Bearer $NETLET_KEY"' : "";
+  return `curl ${quoted(url)}${key} -d ${quoted(JSON.stringify(body))}`;
 }
 
 export function python(url: string, body: unknown): string {
+  const [needed, key] = isSignedIn() ? ["import os\n", ', {"Authorization": f"Bearer {os.environ[\'NETLET_KEY\']}"}'] : ["", ""];
   return `import json
-from urllib.request import Request, urlopen
+${needed}from urllib.request import Request, urlopen
 
 body = ${literal(body)}
-request = Request(${JSON.stringify(url)}, json.dumps(body).encode())
+request = Request(${JSON.stringify(url)}, json.dumps(body).encode()${key})
 print(json.load(urlopen(request)))`;
 }
 
 export function javascript(url: string, body: unknown): string {
+  const key = isSignedIn() ? "  headers: { authorization: `Bearer ${process.env.NETLET_KEY}` },\n" : "";
   return `const response = await fetch(${JSON.stringify(url)}, {
   method: "POST",
-  body: JSON.stringify(${JSON.stringify(body)}),
+${key}  body: JSON.stringify(${JSON.stringify(body)}),
 });
 console.log(await response.json());`;
 }
