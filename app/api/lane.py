@@ -19,8 +19,10 @@ from app.api.middleware import log_request, request_id_of
 from app.api.parts import FELT, Parts, work_of
 from app.api.predictions import numbers_in
 from app.engine.arrays import Cells
+from app.errors import MalformedBody
 from app.serving.ready import Ready
 from app.tables.json_arrays import arrays_of
+from app.tables.json_limits import require_short_numbers
 from app.tables.plain import PlainRow
 from app.telemetry.durations import Durations
 from app.telemetry.requests import Requests
@@ -206,8 +208,9 @@ def _read(parts: Parts, body: bytes, in_path: str | None) -> _Asked | None:
 def _read_row(parts: Parts, body: bytes, in_path: str | None) -> _Asked | None:
     """Read one row, or some where they are objects."""
     try:
+        require_short_numbers(body, "body")
         sent = from_json(body, allow_inf_nan=False)
-    except ValueError:
+    except (ValueError, MalformedBody):
         return None
     if type(sent) is not dict:
         return None

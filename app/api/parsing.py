@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import fields, replace
 from itertools import islice
+from math import isfinite
 from sys import maxsize
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -17,12 +18,13 @@ from app.engine.arrays import Cells
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
-from app.errors import InvalidRequest, MalformedBody
+from app.errors import InvalidRequest, MalformedBody, TooManyKeys
 from app.faults import MOST_FAULTS, Fault
 from app.tables.bounds import Bounds
 from app.tables.cells import closest, describe
 from app.tables.formats import FORMATS, format_of
 from app.tables.json_arrays import arrays_of
+from app.tables.json_limits import MOST_KEYS, require_few_keys
 from app.tables.json_text import parse as parse_json
 from app.tables.options import Options
 from app.tables.table import Table
@@ -34,7 +36,6 @@ GROUPS = {
     for name, config in {"network": Architecture, "training": TrainingConfig, "scaling": Scaling}.items()
 }
 TABLE = ("rows", "X", "y", "weights")
-MOST_KEYS = 100
 MOST_ITEMS = 10_001
 FIELDS = set().union(*GROUPS.values(), TrainRequest.model_fields, PredictRequest.model_fields)
 
@@ -133,6 +134,7 @@ def parse_upload(media_type: str, query: list[tuple[str, str]], bounds: Bounds) 
 
 
 def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any], bounds: Bounds) -> Parsed[M]:
+    require_few_keys(data)
     sent = parse_json(data) if data or "dataset" not in settings else {}
     bounds.require_json(sent, data)
     if isinstance(sent, list) and settings:
@@ -157,10 +159,11 @@ def _few(sent: object) -> dict[str, Any]:
     values = [(name, value) for name, value in sent.items() if name not in TABLE]
     values += [inner for _, value in values if isinstance(value, dict) for inner in islice(value.items(), MOST_KEYS)]
     for name, value in [("body", sent), *values]:
-        most = MOST_KEYS if isinstance(value, dict) else MOST_ITEMS
-        if isinstance(value, dict | list) and len(value) > most:
+        if isinstance(value, dict) and len(value) > MOST_KEYS:
+            raise TooManyKeys(len(value), MOST_KEYS, name)
+        if isinstance(value, list) and len(value) > MOST_ITEMS:
             message = "A part of the request is too long."
-            raise InvalidRequest(message, [Fault(f"at most {most} entries", got=str(len(value)), field=name)])
+            raise InvalidRequest(message, [Fault(f"at most {MOST_ITEMS} entries", got=str(len(value)), field=name)])
     return sent
 
 
@@ -171,7 +174,7 @@ def _in_our_words(error: ValidationError, schema: type[BaseModel]) -> MalformedB
     for detail in details[:MOST_FAULTS]:
         fault = _fault(detail, schema)
         faults.setdefault(str(fault.field), fault)
-    if all(detail["type"] == "finite_number" for detail in details):
+    if any(isinstance(detail["input"], float) and not isfinite(detail["input"]) for detail in details):
         return MalformedBody("JSON has no NaN and no Infinity; send a finite number.", list(faults.values()))
     message = "The request is not what this route takes."
     return InvalidRequest(message, list(faults.values()), len(details))

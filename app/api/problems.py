@@ -45,6 +45,8 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.UnsupportedEncoding: Kind(415, "unsupported-encoding", "The body's compression is not known"),
     errors.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
     errors.InvalidRequest: Kind(422, "validation", "The request does not fit"),
+    errors.TooManyKeys: Kind(422, "too-many-keys", "An object has too many keys"),
+    errors.MalformedKey: Kind(400, "malformed-key", "The Idempotency-Key is none"),
     errors.BadTable: Kind(422, "table", "The rows do not fit"),
     errors.TableTooLarge: Kind(413, "table-too-large", "The table is too large"),
     errors.MalformedTable: Kind(422, "table-format", "The body is not the table it says it is"),
@@ -194,9 +196,15 @@ class _Echo:
         return None if name is None else self.places[name]
 
     def text(self, text: str) -> str:
-        cut = text.encode(errors="replace")[: min(LONGEST_ECHO, self.left)].decode(errors="ignore")
+        shown = _printable(text[: LONGEST_ECHO + 1])
+        cut = shown.encode()[: min(LONGEST_ECHO, self.left)].decode(errors="ignore")
         self.left -= len(cut.encode())
-        return cut if cut == text else cut + "…"
+        return cut if cut == shown else cut + "…"
+
+
+def _printable(text: str) -> str:
+    """Write what cannot be seen, or turns what follows around, as its number."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def kind_of(error: errors.NetletError) -> Kind:

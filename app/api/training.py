@@ -1,11 +1,12 @@
 """A request to train, from its body to the job that stands for it, waited for as long as was asked."""
 
 import hashlib
+import re
 from dataclasses import replace
 from time import monotonic
 from typing import Annotated
 
-from fastapi import Header, Request
+from fastapi import Depends, Header, Request
 
 from app.api.allowances import require_model_allowed
 from app.api.bodies import Body
@@ -14,20 +15,35 @@ from app.api.job_schemas import Asked
 from app.api.orders import read_order
 from app.api.parsing import names_dataset
 from app.api.parts import FELT, WORK_OF_A_TABLE, Parts
+from app.errors import MalformedKey
 from app.jobs import ledger
 from app.jobs.job import Job
 from app.jobs.ledger import Submitted
 from app.jobs.orders import Order
 
 LOOK_SECONDS = 0.2
-Key = Annotated[
+KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
+KeySent = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        pattern=r"^[!-~]{1,255}$",
         description="Names the request: however often it is sent, even after a restart, it is done once.",
+        json_schema_extra={"pattern": f"^{KEY.pattern}$"},
     ),
 ]
+
+
+async def key_of(request: Request, _one: KeySent = None) -> str | None:
+    """Give what a request is named by, if it is; raises MalformedKey."""
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not KEY.fullmatch(keys[0]):
+        raise MalformedKey
+    return keys[0]
+
+
+Key = Annotated[str | None, Depends(key_of)]
 
 
 async def trained(

@@ -12,6 +12,8 @@ NetletError
 │   ├── UnsupportedEncoding     compressed in a way that the service does not know
 │   ├── BodyTooLarge            more bytes, or more pieces, than the service reads
 │   ├── InvalidRequest          JSON, but not what the route takes
+│   │   └── TooManyKeys           an object with more keys than any that a route takes
+│   ├── MalformedKey            an Idempotency-Key that is none
 │   ├── BadTable                cells, rows or columns that do not fit
 │   │   └── NonFiniteNumber       NaN, Infinity, or beyond a float64
 │   ├── UnsuitableTarget        a target that the network cannot learn as set
@@ -93,6 +95,7 @@ from app.errors.sent import (
     InputError,
     InvalidRequest,
     MalformedBody,
+    MalformedKey,
     MalformedOnnx,
     MalformedSnapshot,
     MalformedTable,
@@ -101,6 +104,7 @@ from app.errors.sent import (
     NotAcceptable,
     TableTooLarge,
     TooManyAnswers,
+    TooManyKeys,
     Unreachable,
     UnsuitableTarget,
     UnsupportedEncoding,
@@ -180,6 +184,7 @@ __all__ = [
     "KeyReused",
     "LeaseLost",
     "MalformedBody",
+    "MalformedKey",
     "MalformedOnnx",
     "MalformedSnapshot",
     "MalformedTable",
@@ -212,6 +217,7 @@ __all__ = [
     "TableTooLarge",
     "TooManyAnswers",
     "TooManyFailures",
+    "TooManyKeys",
     "TrainingTooLong",
     "Unauthorized",
     "Unforeseen",

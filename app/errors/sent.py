@@ -72,6 +72,22 @@ class InvalidRequest(InputError):
     """The body is JSON, but not what the route takes."""
 
 
+class TooManyKeys(InvalidRequest):
+    """An object of the body has more keys than any that the route takes."""
+
+    def __init__(self, count: int, most: int, field: str) -> None:
+        fault = Fault(f"at most {most} keys", got=str(count), field=field)
+        super().__init__("An object of the body has too many keys. Rows are a list, not an object of them.", [fault])
+
+
+class MalformedKey(InputError):
+    """The Idempotency-Key is not 1 to 255 visible characters, or there are several."""
+
+    def __init__(self) -> None:
+        fault = Fault("1 to 255 visible characters of ASCII, once", field="Idempotency-Key")
+        super().__init__("The Idempotency-Key is none. Send any word of your own, a UUID for instance.", [fault])
+
+
 class BadTable(InputError):
     """Rows, columns or cells do not form a table of numbers with a target."""
 

@@ -100,7 +100,7 @@ def describe(value: object) -> str:
         case str():
             name = f'text "{value[:41]}"'
         case float() if not isfinite(value):
-            name = "NaN" if isnan(value) else "Infinity"
+            name = "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
         case int() | float():
             name = repr(value)[:24] if abs(value) <= LARGEST_NUMBER else "a number beyond 1e100"
         case list():

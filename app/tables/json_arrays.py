@@ -9,6 +9,7 @@ import numpy as np
 from app.engine.arrays import Cells
 from app.later import Later
 from app.tables.cells import LARGEST_NUMBER
+from app.tables.json_limits import has_long_number
 
 simdjson: Any = Later("simdjson")
 
@@ -43,6 +44,8 @@ def arrays_of(body: bytes) -> Arrays | None:
     None for everything else, be it right or wrong: it is for others to tell.
     """
     if body[:1] != b"{" or b"\\" in body:  # simdjson reads behind a byte-order mark, and keys up to a \\u0000
+        return None
+    if has_long_number(body):
         return None
     try:
         sent: Any = _parser_for(body).parse(body)

@@ -9,6 +9,7 @@ from pydantic_core import from_json
 
 from app.errors import DuplicateKey, MalformedBody
 from app.faults import Fault
+from app.tables.json_limits import require_short_numbers
 
 SHOWN = 40
 
@@ -26,6 +27,7 @@ def parse(body: bytes, place: str = "body") -> object:
 
     `place` is where it stands.
     """
+    require_short_numbers(body, place)
     try:
         value = from_json(body)
     except ValueError as error:
@@ -41,6 +43,7 @@ def parse_lines(body: bytes, *, first: int = 1) -> list[Any]:
 
     `first` is the number of the body's first line.
     """
+    require_short_numbers(body, "body")
     lines = [line for line in body.splitlines() if line.strip()]
     try:
         rows = from_json(b"[" + b",".join(lines) + b"]")

@@ -32,7 +32,7 @@ DatasetInPath = Annotated[str, Path(description="The dataset's id.")]
     | {200: {"model": DatasetDetail, "description": "Kept"}},
     openapi_extra=upload_body(),
 )
-async def upload(parts: PartsOf, request: Request, caller: CallerOf, key: Key = None) -> Response:
+async def upload(parts: PartsOf, request: Request, caller: CallerOf, key: Key) -> Response:
     """Keep a table to train from: CSV, NDJSON, Parquet, Arrow or npy by its Content-Type, else JSON.
 
     Answers 201, or 200 if the same bytes, read the same way, are kept already.

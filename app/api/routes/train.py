@@ -30,7 +30,7 @@ Terms = Annotated[Asked, Query()]
 
 
 @router.post("/train", status_code=201, response_model=OneVersion, openapi_extra=body_of(TrainRequest))
-async def train(parts: PartsOf, request: Request, body: TrainingBody, asked: Terms, key: Key = None) -> Response:
+async def train(parts: PartsOf, request: Request, body: TrainingBody, asked: Terms, key: Key) -> Response:
     """Train a network on a table: JSON, or CSV, NDJSON, Parquet, Arrow or npy with the settings in the address.
 
     A dataset that was uploaded before stands for a table.
@@ -43,7 +43,7 @@ async def train(parts: PartsOf, request: Request, body: TrainingBody, asked: Ter
 
 @router.post("/models/{name}/train", status_code=201, response_model=OneVersion, openapi_extra=body_of(ContinueRequest))
 async def train_on(
-    parts: PartsOf, request: Request, body: TrainingBody, *, asked: Terms, name: NameInPath, key: Key = None
+    parts: PartsOf, request: Request, body: TrainingBody, *, asked: Terms, name: NameInPath, key: Key
 ) -> Response:
     """Train the version of a model on that its name means, with more rows, to be the next version.
 
@@ -66,7 +66,7 @@ async def train_version_on(
     asked: Terms,
     name: NameInPath,
     version: VersionInPath,
-    key: Key = None,
+    key: Key,
 ) -> Response:
     """Train one version of a model on, with more rows, to be the model's next version."""
     return await _answer(parts, await trained(parts, body, asked, key, request, start=f"{name}/{version}"))
