@@ -77,7 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         turn, rates = Turn(store.catalogue), Rates(shared_memory())
         loaded = LoadedModels(store, settings.cache_bytes, turn)
         keyring = Keyring(turn, rates, is_needed=settings.is_exposed)
-        account = Account(requests.figures, loaded.figures)
+        account = Account(requests.figures, loaded.uses.figures, loaded.figures)
         together = Together(asyncio.get_running_loop())
         app.state.parts = Parts(store, datasets, loaded, keyring, together, jobs, limits, account)
         try:

@@ -68,11 +68,11 @@ async def answer_in_bulk(
     if form is None:
         require_answerable(model, check.rows, wanted, most)
         async with aclosing(
-            parts.steps(answer(model, X, wanted, patience.go_on) for X in _cells(tables, request, stored))
+            parts.steps(answer(model, X, wanted, patience.go_on) for X in _cells(parts, tables, request, stored))
         ) as answers:
             found = [part async for part in answers]
         return await parts.answer(check.rows * BYTES_OF_ROW, _in_json, stored, found, wanted)
-    ready = (answered(model, X, wanted) for X in _cells(tables, request, stored))
+    ready = (answered(model, X, wanted) for X in _cells(parts, tables, request, stored))
     return Stream(
         parts.steps(FORMATS[form].write(ready, check.rows)),
         headers={"x-model": f"{stored.name}/{stored.version}"},
@@ -90,5 +90,8 @@ def _checked(tables: Iterable[Table], check: Check, request: PredictRequest) -> 
         yield check.rows
 
 
-def _cells(tables: Iterable[Table], request: PredictRequest, stored: Stored) -> Iterator[Cells]:
-    return (cells_to_answer(sent(request, table), stored.model) for table in tables)
+def _cells(parts: Parts, tables: Iterable[Table], request: PredictRequest, stored: Stored) -> Iterator[Cells]:
+    for table in tables:
+        X = cells_to_answer(sent(request, table), stored.model)
+        yield X
+        parts.count(stored, X)

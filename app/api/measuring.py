@@ -10,7 +10,8 @@ from app.telemetry.metrics import Figure
 
 async def figures_of(parts: Parts) -> list[Figure]:
     """Tell all there is to tell; where the store cannot be asked, what it would have told is left out."""
-    return [*parts.account.everything(), *await asyncio.to_thread(lambda: [*_of_store(parts)])]
+    of_store = await asyncio.to_thread(lambda: [*_of_store(parts)])
+    return [*parts.account.everything(), *of_store]  # asked last: what was answered before has been counted by now
 
 
 async def require_ready(parts: Parts) -> None:

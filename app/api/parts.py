@@ -11,7 +11,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.access.keyring import Caller, Keyring
 from app.api.patience import Patience
+from app.engine.arrays import Cells
 from app.engine.control import GoOn
+from app.engine.drift import Drift
 from app.engine.model import Model
 from app.errors import ForeignSite, ShuttingDown
 from app.jobs.budget import Cost
@@ -21,7 +23,7 @@ from app.serving.statistics import Statistics
 from app.serving.together import Together
 from app.store.catalogue import Catalogue, Unit
 from app.store.datasets import DatasetStore
-from app.store.store import ModelStore
+from app.store.store import ModelStore, Stored
 from app.tables.bounds import Bounds
 from app.telemetry.account import Account
 
@@ -110,6 +112,12 @@ class Parts:
     async def read(self, work: Callable[Concatenate[Catalogue, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read the catalogue."""
         return await asyncio.to_thread(work, self.store.catalogue, *args, **kwargs)
+
+    def count(self, stored: Stored, X: Cells) -> None:
+        """Count rows that a version has answered, in whatever thread."""
+        outside = len(X) - int(stored.model.encoder.in_range(X).sum())
+        moved = Drift(stored.model).measure(X)
+        self.together.loop.call_soon_threadsafe(self.loaded.uses.merge, stored, outside, moved)
 
     async def read_table(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read a table to learn from, of so many bytes; large ones one after the other, to bound their memory."""

@@ -38,7 +38,7 @@ async def predictions(parts: Parts, body: Body, stored: Stored, names: Sequence[
     sent = await parts.answer(size, _sent, body, stored, names, parts.limits.bounds)
     body.caller.take("rows", _count(sent))
     work = work_of(size, _count(sent), stored.model)
-    return await parts.answer_patiently(patience, work, _predicted, sent, stored, parts.limits)
+    return await parts.answer_patiently(patience, work, _predicted, sent, stored, parts)
 
 
 async def explanations(parts: Parts, body: Body, stored: Stored, names: Sequence[str] = ROWS) -> Response:
@@ -57,11 +57,13 @@ def _size_of(body: Body) -> int:
     return len(body.data) * (1 if body.format is None else WORK_OF_A_TABLE)
 
 
-def _predicted(go_on: GoOn, sent: Sent, stored: Stored, limits: Limits) -> Response:
+def _predicted(go_on: GoOn, sent: Sent, stored: Stored, parts: Parts) -> Response:
     model = stored.model
     X = cells_to_answer(sent, model)
-    require_answerable(model, len(X), Wanted(), limits.answers)
-    return as_json({"predictions": in_words(model, model.scores(X, go_on))})
+    require_answerable(model, len(X), Wanted(), parts.limits.answers)
+    answers = in_words(model, model.scores(X, go_on))
+    parts.count(stored, X)
+    return as_json({"predictions": answers})
 
 
 def _explained(go_on: GoOn, sent: Sent, stored: Stored, limits: Limits) -> Response:

@@ -11,7 +11,7 @@ from app.api.bodies import Body, OctetsBody
 from app.api.measuring import require_ready
 from app.api.named import meant, one_version
 from app.api.openapi import json_body
-from app.api.parts import CallerOf, Limits, Parts, PartsOf, work_of
+from app.api.parts import CallerOf, Parts, PartsOf, work_of
 from app.api.patience import LONGEST, Patience, seconds_of
 from app.api.predictions import require_answerable
 from app.api.problems import documented
@@ -113,7 +113,7 @@ async def _infer(parts: Parts, request: Request, stored: Stored, body: Body) -> 
         seconds = min(stated, LONGEST * 10**6) / 10**6 if type(stated) is int and stated > 0 else None
         patience = Patience(seconds_of(body.timeout, seconds), body.is_left)
         work = work_of(len(body.data), rows, stored.model)
-        answered = await parts.answer_patiently(patience, work, _answer, asked, stored, parts.limits)
+        answered = await parts.answer_patiently(patience, work, _answer, asked, stored, parts)
     length = answered.header_length
     headers = {} if length is None else {inference.HEADER: str(length)}
     media_type = "application/json" if length is None else "application/octet-stream"
@@ -124,7 +124,9 @@ async def _infer(parts: Parts, request: Request, stored: Stored, body: Body) -> 
     return Response(content, headers=headers, media_type=media_type)
 
 
-def _answer(go_on: GoOn, asked: inference.Asked, stored: Stored, limits: Limits) -> inference.Answered:
-    X = inference.cells(asked, stored.model, limits.bounds)
-    require_answerable(stored.model, len(X), Wanted(), limits.answers)
-    return inference.written(asked, stored, X, go_on)
+def _answer(go_on: GoOn, asked: inference.Asked, stored: Stored, parts: Parts) -> inference.Answered:
+    X = inference.cells(asked, stored.model, parts.limits.bounds)
+    require_answerable(stored.model, len(X), Wanted(), parts.limits.answers)
+    answered = inference.written(asked, stored, X, go_on)
+    parts.count(stored, X)
+    return answered

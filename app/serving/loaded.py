@@ -10,6 +10,7 @@ from app.engine.few_rows import Room
 from app.errors import VersionNotFound
 from app.serving.ready import Ready
 from app.serving.turn import Turn
+from app.serving.use import Uses
 from app.store.references import Reference
 from app.store.store import ModelStore, Stored
 from app.telemetry.metrics import Figure
@@ -40,6 +41,7 @@ class LoadedModels:
         self.turn = Turn(store.catalogue) if turn is None else turn
         self.cache = _Cache(most_bytes, getsizeof=lambda ready: ready.stored.bytes)
         self.hits = self.misses = 0
+        self.uses = Uses()
         self.loading: dict[tuple[str, int], asyncio.Task[Ready]] = {}
         self.lock = Lock()
         self.room = Room()
@@ -118,7 +120,7 @@ class LoadedModels:
         return known
 
     def _load(self, key: tuple[str, int]) -> Ready:
-        ready = Ready(self.store.load(*key), self.room)
+        ready = Ready(self.store.load(*key), self.room, self.uses)
         with self.lock:
             if ready.stored.bytes <= self.cache.maxsize:
                 self.cache[key] = ready

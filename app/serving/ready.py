@@ -10,6 +10,7 @@ from app.engine.arrays import Cells, Scores
 from app.engine.few_rows import FewRows, Room
 from app.engine.model import TILE
 from app.errors import BadTable
+from app.serving.use import Use, Uses
 from app.store.store import Stored
 from app.tables.answered import in_words
 from app.tables.plain import PlainRow, PlainRows
@@ -20,8 +21,9 @@ IN_RANGE = {False: b"[false]", True: b"[true]"}
 class Ready:
     """A version that is loaded; what makes it quick is made when it is first asked for, on the event loop."""
 
-    def __init__(self, stored: Stored, room: Room) -> None:
-        self.stored, self._room = stored, room
+    def __init__(self, stored: Stored, room: Room, uses: Uses) -> None:
+        self.stored, self._room, self._uses = stored, room, uses
+        self.use = Use()  # one that is not told of
 
     @cached_property
     def plain(self) -> PlainRows:
@@ -46,6 +48,9 @@ class Ready:
             return None
         model = self.stored.model
         in_range = model.encoder.in_range(X).tolist()
+        self._count(X, in_range)
+        if len(X) > TILE:
+            self.use.settle()
         return self._written(to_json(in_words(model, scores)), to_json(in_range))
 
     def answer_each(self, rows: Sequence[PlainRow]) -> list[bytes | None]:
@@ -55,8 +60,15 @@ class Ready:
         if scores is None:
             return [None] * len(rows)
         model = self.stored.model
-        told = zip(in_words(model, scores), model.encoder.in_range(X).tolist(), strict=True)
-        return [self._written(to_json([answer]), IN_RANGE[in_range]) for answer, in_range in told]
+        in_range = model.encoder.in_range(X).tolist()
+        self._count(X, in_range)
+        told = zip(in_words(model, scores), in_range, strict=True)
+        return [self._written(to_json([answer]), IN_RANGE[is_within]) for answer, is_within in told]
+
+    def _count(self, X: Cells, in_range: list[bool]) -> None:
+        if self.use.drift is None:
+            self.use = self._uses.of(self.stored)
+        self.use.add(X, in_range)
 
     def _scores(self, X: Cells) -> Scores | None:
         if self.few_rows is not None and len(X) <= TILE:

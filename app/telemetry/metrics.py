@@ -54,6 +54,19 @@ METRICS: dict[str, Metric] = {
         ("route", "method"),
         SECONDS,
     ),
+    "netlet_predicted_rows_total": Metric("counter", "rows that were answered"),
+    "netlet_model_rows_total": Metric(
+        "counter", "those of each of the 100 versions that were asked lately", ("model", "version")
+    ),
+    "netlet_model_rows_out_of_range_total": Metric(
+        "counter", "rows of which a column lies outside what was trained on", ("model", "version")
+    ),
+    "netlet_model_drift": Metric(
+        "mean",
+        "how far the mean of a column's recent values is from that of a sample of the rows that were learnt from, in"
+        " deviations of these; of the three columns that are farthest off",
+        ("model", "version", "column"),
+    ),
     "netlet_loaded_models": Metric("gauge", "versions that are kept loaded"),
     "netlet_loaded_bytes": Metric("gauge", "bytes of their snapshots"),
     "netlet_cache_hits_total": Metric("counter", "how often a version was asked for that was loaded"),

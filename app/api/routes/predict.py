@@ -118,7 +118,7 @@ async def _at_once(
     body.caller.take("rows", rows)
     work = work_of(size, rows, stored.model)
     form, patience = body.form_of_answer, Patience(seconds_of(body.timeout, request.timeout), body.is_left)
-    asked = _Asked(stored, request, table, X, form, parts.limits)
+    asked = _Asked(stored, request, table, X, form, parts)
     if request.explain:
         if form is not None:
             message = "Explanations are told in JSON. Leave Accept out, or explain."
@@ -135,20 +135,22 @@ class _Asked(NamedTuple):
     table: Table | None
     X: Cells | None
     form: str | None
-    limits: Limits
+    parts: Parts
 
 
 def _predict(go_on: GoOn, asked: _Asked) -> Response:
-    stored, request, table, X, form, limits = asked
+    stored, request, table, X, form, parts = asked
     model, wanted = stored.model, wanted_by(request)
     if X is None:
         X = cells_to_answer(sent(request, table), model)
-    require_answerable(model, len(X), wanted, limits.answers)
+    require_answerable(model, len(X), wanted, parts.limits.answers)
     if form is None:
         found = answer(model, X, wanted, go_on)
-        explanations = _explanations(model, X, limits, go_on) if request.explain else None
+        explanations = _explanations(model, X, parts.limits, go_on) if request.explain else None
+        parts.count(stored, X)
         return as_json(told(stored, [found], wanted, explanations), without_nulls=True)
     content = b"".join(FORMATS[form].write([answered(model, X, wanted, go_on)], len(X)))
+    parts.count(stored, X)
     headers = {"x-model": f"{stored.name}/{stored.version}"}
     return Response(content, headers=headers, media_type=FORMATS[form].media_types[0])
 
