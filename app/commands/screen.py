@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
+import rich.progress
 from rich.console import Console
 from rich.filesize import pick_unit_and_suffix
-from rich.progress import BarColumn, Progress, TextColumn, wrap_file
+from rich.progress import BarColumn, TextColumn, wrap_file
 
+from app.client import Progress
 from app.client.sending import Table
 
 NOTHING = ("",) * 5
@@ -47,7 +48,7 @@ class Screen:
     def bar(self) -> Iterator["Bar"]:
         """Show how far a training is."""
         columns = [TextColumn(f"{{task.fields[told][{place}]}}") for place in range(len(NOTHING))]
-        progress = Progress(
+        progress = rich.progress.Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             *columns,
@@ -62,25 +63,23 @@ class Screen:
 class Bar:
     """One training's bar."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: rich.progress.Progress) -> None:
         self.progress = progress
-        self.task = progress.add_task("", total=None, told=NOTHING)
+        self.task = progress.add_task("waiting", total=None, told=NOTHING)
 
-    def show(self, event: str, told: dict[str, Any]) -> None:
-        """Show that the training waits, or where it stands."""
-        self.progress.update(self.task, description=event if event == "queued" else "")
-        if told["epoch"] is not None:
-            columns = tuple(_columns(told))
-            self.progress.update(self.task, completed=told["epoch"], total=told["epochs"], told=columns)
+    def show(self, told: Progress) -> None:
+        """Show where the training stands."""
+        columns = tuple(_columns(told))
+        self.progress.update(self.task, description="", completed=told.epoch, total=told.epochs, told=columns)
 
 
-def _columns(told: dict[str, Any]) -> Iterator[str]:
+def _columns(told: Progress) -> Iterator[str]:
     """Say where a training stands, in few letters: all of it fits beside a bar on 80 columns."""
-    yield f"epoch {told['epoch']:,}/{told['epochs']:,}"
-    yield f"loss {told['loss']:.3g}"
-    yield "" if told["validation_loss"] is None else f"val {told['validation_loss']:.3g}"
-    yield "" if told["rows_per_second"] is None else _speed(int(told["rows_per_second"]))
-    yield "" if told["eta_seconds"] is None else f"{timedelta(seconds=round(told['eta_seconds']))} left"
+    yield f"epoch {told.epoch:,}/{told.epochs:,}"
+    yield f"loss {told.loss:.3g}"
+    yield "" if told.validation_loss is None else f"val {told.validation_loss:.3g}"
+    yield "" if told.rows_per_second is None else _speed(int(told.rows_per_second))
+    yield "" if told.eta_seconds is None else f"{timedelta(seconds=round(told.eta_seconds))} left"
 
 
 def _speed(rows: int) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app.commands import command
+from app.commands.options import AsJson, Key, Quiet, Url
 
 cli = command()
 
@@ -19,7 +20,6 @@ def train(  # noqa: PLR0913 - each is an option
         list[str] | None, typer.Option(help="The column to be learnt; several if it is given several times.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; one is made up where it is not given.")] = None,
-    url: Annotated[str, typer.Option(help="Where the service is.", envvar="NETLET_URL")] = "http://127.0.0.1:8000",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other setting of the training: training.epochs=100, preset=tutorial, …"),
@@ -27,26 +27,25 @@ def train(  # noqa: PLR0913 - each is an option
     timeout: Annotated[float | None, typer.Option(help="The most seconds that the training may take.")] = None,
     priority: Annotated[int | None, typer.Option(help="Higher ones are trained before others.")] = None,
     follow: Annotated[str, typer.Option(metavar="JOB", help="Instead of FILE: a training to follow again.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the model as one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress; print the reference alone.")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Send a table to a running service, follow the training, and print the model.
 
     Ctrl-C leaves the training to itself. Exit codes: 1 failed, 2 wrong use, 3 not found, 4 refused, 5 unreachable.
     """
     from app.commands import training
+    from app.commands.talking import Talk
 
     if bool(file) == bool(follow):
         message = "Give a FILE to learn from, or --follow JOB."
         raise typer.BadParameter(message)
-    named = [f"target={column}" for column in target or ()] + ([] if name is None else [f"name={name}"])
-    asked = training.Asked(
-        url=url,
-        file=file,
-        follow=follow,
-        settings=(*named, *(settings or ())),
-        how={"timeout_seconds": timeout, "priority": priority},
-        as_json=as_json,
-        quiet=quiet,
-    )
-    raise typer.Exit(training.run(asked))
+    talk = Talk(url, key, as_json, quiet)
+    if follow:
+        training.follow(talk, follow)
+    else:
+        said = {"target": target, "name": name, "timeout_seconds": timeout, "priority": priority}
+        given = {name: value for name, value in said.items() if value is not None}
+        training.train(talk, file, given, settings or ())

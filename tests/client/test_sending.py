@@ -1,7 +1,6 @@
-"""What a table is by its file, and what the address says of it."""
+"""What a table is by its file."""
 
 import io
-import json
 import os
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from app.client.sending import ENDINGS, NotUsable, Said, opened
+from app.client.sending import ENDINGS, opened
 from app.tables.formats import FORMATS, format_of
 
 
@@ -51,33 +50,3 @@ def test_standard_input_is_a_csv_that_can_be_sent_again(monkeypatch: pytest.Monk
         twice = [table.from_its_beginning().read() for _ in range(2)]
 
     assert (table.media_type, table.size, twice) == ("text/csv", 8, [b"a,b\n1,2\n"] * 2)
-
-
-@pytest.mark.parametrize("setting", ["preset", "=3", ".epochs=3", "training.=3", ""])
-def test_a_setting_that_is_none_is_refused_before_anything_is_sent(setting: str) -> None:
-    """It is repeated, with an example of one."""
-    with pytest.raises(NotUsable, match=r"training\.epochs=100") as caught:
-        Said.of([setting])
-
-    assert str(caught.value).endswith(setting)
-
-
-def test_settings_of_a_group_are_one_object_in_the_address() -> None:
-    """Numbers, lists and truths are what they are in JSON; the rest is text; what stands alone is left as it is."""
-    said = Said.of(["preset=tutorial", "training.epochs=3", "training.loss=mae", "network.hidden=[8, 4]", "name=7"])
-
-    (alone, groups) = (said.beside_a_table()[:2], dict(said.beside_a_table()[2:]))
-
-    assert alone == [("preset", "tutorial"), ("name", "7")]
-    assert json.loads(groups["training"]) == {"epochs": 3, "loss": "mae"}
-    assert json.loads(groups["network"]) == {"hidden": [8, 4]}
-
-
-def test_a_dataset_is_told_how_it_is_read_and_its_training_the_rest() -> None:
-    """Only categories concern both."""
-    said = Said.of(["delimiter=;", "columns=a", "columns=b", "target=b", "kinds.a=category", "kinds.c=integer"])
-
-    upload, training = said.beside_an_upload(), said.beside_a_dataset("abc")
-
-    assert upload == [("delimiter", ";"), ("columns", "a"), ("columns", "b"), ("kinds", '{"a": "category"}')]
-    assert training == [("target", "b"), ("kinds", '{"a": "category", "c": "integer"}'), ("dataset", "abc")]

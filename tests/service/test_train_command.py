@@ -240,8 +240,8 @@ def test_ctrl_c_leaves_the_training_to_itself(start_server: StartServer, begin: 
 
     assert (process.returncode, answer, went_on) == (130, "", "running")
     assert "Detached; the training goes on." in told
-    assert f"curl {server.url}/jobs/{job}" in told
-    assert f"netlet train --follow {job} --url {server.url}" in told
+    assert f"netlet jobs show {job} --url {server.url}" in told
+    assert f"netlet jobs follow {job} --url {server.url}" in told
     assert (again.returncode, again.stdout.splitlines()[0]) == (0, "exam/1")
 
 
@@ -319,20 +319,6 @@ def test_a_command_line_that_makes_no_sense_is_told_so(arguments: tuple[str, ...
     assert (run.returncode, run.stdout) == (2, "")
     assert said in run.stderr
     assert "Traceback" not in run.stderr
-
-
-def test_help_takes_no_service() -> None:
-    """What the service and the engine are made of is not even imported."""
-    heavy = {"fastapi", "numpy", "pyarrow", "sqlalchemy", "uvicorn", "httpx", "app.main", "app.settings"}
-    program = (
-        "import sys\nfrom app.cli import cli\ntry:\n    cli(['train', '--help'])\n"
-        f"except SystemExit:\n    print('imported:', sorted({heavy} & set(sys.modules)))"
-    )
-
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-
-    assert "--target" in run.stdout
-    assert run.stdout.splitlines()[-1] == "imported: []", run.stderr
 
 
 def test_the_command_lines_of_the_readme_work(start_server: StartServer, grades: str) -> None:
