@@ -100,7 +100,8 @@ async def _remember(scope: Scope, status: int, headers: Headers) -> None:
     if deed is None:
         return
     parts: Parts = scope["app"].state.parts
-    deeds_log.info("%s %s %d", deed.method, deed.path, deed.status, extra=deed._asdict())
+    told = {"who": deed.who, "address": deed.address, "made": deed.made, "request_id": deed.request}
+    deeds_log.info("%s %s %d", deed.method, deed.path, deed.status, extra=told)
     try:
         await parts.write(lambda unit: note(unit, deed))
     except StorageError:  # as on a full disk: what was done is done, and the log has it

@@ -4,7 +4,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
-EXTRAS = ("request_id", "milliseconds")
+EXTRAS = ("request_id", "milliseconds", "who", "address", "made")
 
 
 class JsonLines(logging.Formatter):

@@ -67,7 +67,8 @@ async def answered(request: Request, form: bytes) -> PlainPage:
     values = {name: texts[-1] for name, texts in fields.items()}
     caller = (request.client.host, request.client.port) if request.client else ("", 0)
     transport = httpx.ASGITransport(request.app, client=caller)
-    headers = {"x-request-id": str(request.state.request_id)}
+    kept = {name: request.headers[name] for name in ("authorization", "x-api-key") if name in request.headers}
+    headers = kept | {"x-request-id": str(request.state.request_id)}
     async with httpx.AsyncClient(transport=transport, base_url="http://netlet", headers=headers) as client:
         return await (_asked(client, values) if "model" in values else _trained(client, values))
 
