@@ -14,9 +14,9 @@ test: .venv/test.done
 bench: .venv/run.done # with the peers: .venv/bin/python -m pip install '.[bench]'
 	.venv/bin/python -m benchmarks
 
-.venv/run.done: requirements.lock requirements-node.lock pyproject.toml $(page)
+.venv/run.done: requirements.lock requirements-build.lock requirements-node.lock pyproject.toml $(page)
 	$(PYTHON) -m venv .venv
-	$(pip) --require-hashes -r requirements.lock
+	$(pip) --require-hashes -r requirements.lock -r requirements-build.lock
 	.venv/bin/python app/web/build_page.py || $(pip) --require-hashes -r requirements-node.lock
 	$(pip) --no-build-isolation --editable .
 	touch $@
@@ -31,7 +31,8 @@ bench: .venv/run.done # with the peers: .venv/bin/python -m pip install '.[bench
 	touch $@
 
 lock: # needs uv; writes no index addresses
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --group build --extra pictures -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --extra otel --extra pictures --extra postgresql -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group build -c requirements.lock -o requirements-build.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group clients -o requirements-clients.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group clients-mlserver -o requirements-clients-mlserver.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group node -o requirements-node.lock
