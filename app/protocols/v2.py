@@ -60,9 +60,10 @@ async def models(parts: PartsOf, caller: CallerOf) -> Response:
 
 
 @router.get("/models/stats")
-async def all_statistics(parts: PartsOf) -> Response:
+async def all_statistics(parts: PartsOf, caller: CallerOf) -> Response:
     """Tell what is known of every version that this process was asked for through this protocol."""
-    return as_json({"model_stats": [told_of(*known) for known in parts.statistics.known()]})
+    known = [told_of(key, numbers) for key, numbers in parts.statistics.known() if caller.sees(key[0])]
+    return as_json({"model_stats": known})
 
 
 def _add_routes(path: str, asked_for: Callable[..., Awaitable[Stored]]) -> None:

@@ -163,6 +163,10 @@ async def test_a_key_for_some_models_finds_no_others(admin: httpx.AsyncClient, m
     ]
     assert [response.status_code for response in hidden] == [404] * len(hidden)
     assert (await got("GET", "/jobs")).json()["jobs"] == []
+    rows = {"inputs": [{"name": "X", "shape": [1, 2], "datatype": "FP64", "data": [4, 8]}]}
+    for name in ("exam", "other"):
+        (await admin.post(f"/v2/models/{name}/infer", json=rows)).raise_for_status()
+    assert [each["name"] for each in (await got("GET", "/v2/models/stats")).json()["model_stats"]] == ["exam"]
     assert (await got("POST", "/train", json=TUTORIAL | {"name": "other-2"})).status_code == 403
     assert (await got("POST", "/train", json=TUTORIAL | {"name": "exam-3"})).status_code == 201
     assert len((await got("GET", "/jobs")).json()["jobs"]) == 1
@@ -184,6 +188,9 @@ async def test_a_dataset_is_that_of_the_keys_that_it_was_sent_with(admin: httpx.
     assert (await admin.get("/datasets", headers=second)).json()["datasets"] == []
     assert (await sent(second)).status_code == 200
     assert (await admin.post("/train", json=order, headers=second)).status_code == 201
+    assert (await admin.get(f"/datasets/{dataset}")).json()["models"] == ["b1/1"]
+    assert (await admin.get(f"/datasets/{dataset}", headers=first)).json()["models"] == []
+    assert (await sent(first)).json()["models"] == []
     assert (await admin.delete(f"/datasets/{dataset}", headers=first)).status_code == 204
     assert (await admin.get(f"/datasets/{dataset}", headers=first)).status_code == 404
     assert (await admin.get("/datasets", headers=second)).json()["datasets"][0]["dataset"] == dataset

@@ -43,7 +43,8 @@ async def upload(parts: PartsOf, request: Request, caller: CallerOf, key: Key) -
         number = caller.key.number
         await parts.write(lambda unit: api_keys.own(unit, number, dataset.id))
     models = await asyncio.to_thread(models_of, parts.store.catalogue, dataset.id)
-    return as_json(dataset_detail(dataset, models), 201 if is_new else 200, f"/datasets/{dataset.id}")
+    told = dataset_detail(dataset, [model for model in models if caller.sees(model)])
+    return as_json(told, 201 if is_new else 200, f"/datasets/{dataset.id}")
 
 
 @router.get("", response_model=DatasetList, responses=documented(422))
@@ -77,13 +78,14 @@ def _listed(parts: Parts, dataset: str) -> DatasetSummary:
 
 
 @router.get("/{dataset}", response_model=DatasetDetail, responses=documented(404, 503))
-async def dataset(parts: PartsOf, dataset: DatasetInPath) -> Response:
+async def dataset(parts: PartsOf, dataset: DatasetInPath, caller: CallerOf) -> Response:
     """Describe a dataset, column by column, and list the models that were trained on it."""
-    return await asyncio.to_thread(_described, parts, dataset)
+    return await asyncio.to_thread(_described, parts, dataset, caller)
 
 
-def _described(parts: Parts, dataset: str) -> Response:
-    return as_json(dataset_detail(parts.datasets.find(dataset), models_of(parts.store.catalogue, dataset)))
+def _described(parts: Parts, dataset: str, caller: Caller) -> Response:
+    models = [model for model in models_of(parts.store.catalogue, dataset) if caller.sees(model)]
+    return as_json(dataset_detail(parts.datasets.find(dataset), models))
 
 
 @router.delete("/{dataset}", status_code=204, responses=documented(403, 404, 409, 503, 507))
