@@ -11,11 +11,14 @@ from app.access.keyring import Keyring
 from app.access.rates import Rates, shared_memory
 from app.api import openapi, problems
 from app.api.access import require_access
+from app.api.connections.hosts import Hosts, names_in
+from app.api.connections.limits import ConnectionLimits
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
 from app.api.routes import aliases, bringing, cards, export, health, inside, metrics, models, pictures, predict, train
 from app.api.routes import datasets as datasets_routes
 from app.api.routes import jobs as jobs_routes
+from app.api.streams import Streams
 from app.engine.device import one_blas_thread
 from app.jobs.budget import Cost
 from app.jobs.executors import EXECUTORS
@@ -78,8 +81,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         loaded = LoadedModels(store, settings.cache_bytes, turn)
         keyring = Keyring(turn, rates, is_needed=settings.is_exposed)
         account = Account(requests.figures, loaded.uses.figures, loaded.figures)
-        together = Together(asyncio.get_running_loop())
-        app.state.parts = Parts(store, datasets, loaded, keyring, together, jobs, limits, account)
+        streams, together = Streams(settings.most_streams), Together(asyncio.get_running_loop())
+        app.state.parts = Parts(store, datasets, loaded, keyring, together, jobs, limits, account, streams)
         try:
             async with account.kept():
                 with one_blas_thread():  # answers must not depend on how many there are
@@ -136,6 +139,23 @@ def _limits(settings: Settings) -> Limits:
             settings.longest_cell,
             settings.json_depth,
         ),
+    )
+
+
+def connection_limits(settings: Settings, most_open: int) -> ConnectionLimits:
+    """Say what a client may do on its connection, of which no more can be open than this."""
+    return ConnectionLimits(
+        hosts=Hosts(names_in(settings.hosts)),
+        head_bytes=settings.head_bytes,
+        headers=settings.most_headers,
+        url_bytes=settings.url_bytes,
+        receive_seconds=settings.receive_seconds,
+        send_seconds=settings.send_seconds,
+        bytes_per_second=settings.slowest_bytes,
+        unsent_bytes=settings.unsent_bytes,
+        connections=min(settings.most_connections, most_open),
+        pipelined=settings.most_pipelined,
+        requests=settings.most_requests,
     )
 
 

@@ -10,8 +10,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.lane import lane_of
-from app.listening import listen, url_of
-from app.main import create_app, stop_trainings
+from app.listening import listen, most_connections, url_of
+from app.main import connection_limits, create_app, stop_trainings
 from app.memory import keep_freed_blocks
 from app.opening import require_servable
 from app.settings import Settings
@@ -24,10 +24,12 @@ GRACE_SECONDS = 10
 class Server(uvicorn.Server):
     """uvicorn, which on a signal waits for requests to end: here, those that wait for trainings are told at once."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
         config = uvicorn.Config(
             app,
-            http=lane_of(app),
+            http=lane_of(app, connection_limits(settings, most_connections())),
+            ws="none",
+            timeout_keep_alive=settings.idle_seconds,  # type: ignore[arg-type]  # it need not be whole
             log_config=None,
             access_log=False,
             server_header=False,
@@ -63,7 +65,7 @@ def serve(settings: Settings) -> None:
 def server_of(settings: Settings) -> Server:
     """Make the server, or say why its store cannot be served and end."""
     require_servable(settings)
-    return Server(create_app(settings))
+    return Server(create_app(settings), settings)
 
 
 def run(server: Server, listener: socket.socket) -> None:

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.api.connections.hosts import names_in
 from app.docstrings import Described
 from app.engine.choices import OneOf
 from app.engine.device import DEVICES
@@ -43,6 +44,12 @@ def _require_postgresql(url: SecretStr) -> SecretStr:
     return url
 
 
+def _require_names(text: str) -> str:
+    """Raise ValueError for names that no host can have."""
+    names_in(text)
+    return text
+
+
 class Settings(BaseSettings):
     """What an operator can set; the environment variable is the name in capitals after `NETLET_`."""
 
@@ -62,6 +69,9 @@ class Settings(BaseSettings):
     """Whether other machines are let in without a key: anyone who reaches the service can train and delete models."""
     port: Annotated[int, Ge(0), Le(65535)] = 8000
     """Port to listen on; 0 takes any free one."""
+    hosts: Annotated[str, AfterValidator(_require_names)] = ""
+    """Names under which the service answers, with commas between them, beside `localhost`, the machine's own and IP
+    addresses; `*.example.org` is all names below that one, `*` is any."""
     workers: Annotated[int, Ge(1), Le(64)] = 1
     """Processes that share the port and the store, each with its own memory of loaded models and its own trainings."""
     executor: Literal["process", "thread"] = "process"
@@ -114,6 +124,30 @@ class Settings(BaseSettings):
     """Most arithmetic operations a training may be estimated to take; tens of billions are done in a second."""
     deed_days: Annotated[float, Gt(0)] = 400
     """Days for which it is remembered who changed what; what is older is forgotten when the service starts."""
+    most_connections: Annotated[int, Ge(8)] = 4096
+    """Connections that each process has open: one more ends those that are idle or slow, the oldest first."""
+    most_requests: Annotated[int, Ge(1)] = 256
+    """Requests that each process answers at the same time, streams of events aside; more are 503 at once."""
+    most_streams: Annotated[int, Ge(0)] = 256
+    """Streams of events that each process has open; more are 429."""
+    most_pipelined: Annotated[int, Ge(1)] = 1000
+    """Requests in a row that a client may send ahead of the answers, after which its connection ends."""
+    head_bytes: Annotated[int, Ge(4096), Le(2**20)] = 32 * 2**10
+    """Longest head of a request, its first line and headers, in bytes."""
+    most_headers: Annotated[int, Ge(50), Le(1000)] = 100
+    """Most headers of a request."""
+    url_bytes: Annotated[int, Ge(1024), Le(2**20)] = 8 * 2**10
+    """Longest address of a request, in bytes."""
+    receive_seconds: Annotated[float, Ge(0.1), Le(3600)] = 8
+    """Seconds within which the head of a request arrives, and a body at `NETLET_SLOWEST_BYTES` a second or more."""
+    send_seconds: Annotated[float, Ge(0.1), Le(3600)] = 30
+    """Seconds after which a client that takes no more than that of its answer is left."""
+    slowest_bytes: Annotated[int, Ge(1)] = 1024
+    """Fewest bytes a second at which bodies are sent and answers are taken."""
+    unsent_bytes: Annotated[int, Ge(2**20)] = 256 * 2**20
+    """Most bytes of answers that clients have yet to take: beyond them, who has taken nothing for longest is left."""
+    idle_seconds: Annotated[float, Gt(0), Le(3600)] = 30
+    """Seconds that a connection stays open without a request."""
     cache_bytes: Annotated[int, Ge(0)] = 512 * 2**20
     """Most bytes of snapshots kept loaded."""
 

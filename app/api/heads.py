@@ -14,7 +14,17 @@ REQUEST = re.compile(rb"POST ((?:/models/([a-z0-9._-]{1,63})(?:/versions/([0-9]{
 HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\x20-\x7e]*[\x21-\x7e])?)")
 BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 MOST_REMEMBERED = 2000
-TELLING = {"content-length", "content-type", "accept", "connection", "x-request-id", "authorization", "x-api-key"}
+TELLING = {
+    "host",
+    "content-length",
+    "content-type",
+    "accept",
+    "connection",
+    "x-request-id",
+    "authorization",
+    "x-api-key",
+}
+MOST_LINES = 50
 ROUTES = {  # by whether the path has a name, and a version
     (False, False): "/predict",
     (True, False): "/models/{name}/predict",
@@ -43,6 +53,7 @@ class Head(NamedTuple):
     length: int
     request_id: str
     key: str
+    host: str
 
 
 @lru_cache(MOST_REMEMBERED)  # a client's heads are alike
@@ -54,7 +65,12 @@ def head_of(lines: bytes) -> Head | None:
     request, *headers = lines.split(b"\r\n")
     asked = REQUEST.fullmatch(request)
     told = _told(headers)
-    if asked is None or told is None or told.get("connection", "keep-alive").lower() != "keep-alive":
+    if (
+        asked is None
+        or told is None
+        or len(headers) > MOST_LINES
+        or told.get("connection", "keep-alive").lower() != "keep-alive"
+    ):
         return None
     length = told.get("content-length", "")
     if not re.fullmatch(r"[1-9][0-9]{0,8}", length, re.ASCII) or not _is_json(told):
@@ -63,7 +79,7 @@ def head_of(lines: bytes) -> Head | None:
     reference = name if version is None else f"{name}/{version}"
     route = ROUTES[name is not None, version is not None]
     key = key_in(told.get("authorization", ""), told.get("x-api-key", ""))
-    return Head(str(path), route, reference, int(length), told.get("x-request-id", ""), key)
+    return Head(str(path), route, reference, int(length), told.get("x-request-id", ""), key, told.get("host", ""))
 
 
 def key_in(authorization: str, x_api_key: str) -> str:

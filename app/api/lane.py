@@ -7,19 +7,21 @@ rule and every error, and here is only what is nothing but rows to be answered.
 import logging
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 from pydantic_core import from_json
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.access.keyring import ANYBODY, Caller
+from app.api.connections.crowd import Crowd, Phase, State
+from app.api.connections.guard import GuardedProtocol
+from app.api.connections.limits import ConnectionLimits
 from app.api.heads import ROUTES, Head, head_of
 from app.api.middleware import log_request, request_id_of
 from app.api.parts import FELT, Parts, work_of
 from app.api.predictions import numbers_in
 from app.engine.arrays import Cells
-from app.errors import MalformedBody
+from app.errors import MalformedBody, NetletError
 from app.serving.ready import Ready
 from app.tables.json_arrays import arrays_of
 from app.tables.json_limits import require_short_numbers
@@ -58,11 +60,9 @@ class _Asked(NamedTuple):
     X: Cells | None
 
 
-class LaneProtocol(HttpToolsProtocol):
+class LaneProtocol(GuardedProtocol):
     """One connection of uvicorn, which looks at a request itself before it hands it on."""
 
-    app_of_parts: FastAPI
-    """The application, whose parts are there once it has started."""
     counts: dict[str, Durations]
     """How long those took that were answered here, by their route."""
 
@@ -71,7 +71,6 @@ class LaneProtocol(HttpToolsProtocol):
         self.held = b""  # what has arrived of a request that is not answered yet
         self.request: _Request | None = None  # that one
         self.is_asked = False  # it has arrived, and is being answered
-        self.is_within = False  # uvicorn has got the beginning of a request, and not yet its end
 
     def data_received(self, data: bytes) -> None:
         """Take what has arrived: a request, several of them, or parts."""
@@ -83,26 +82,22 @@ class LaneProtocol(HttpToolsProtocol):
         if not self._takes(data):
             self._hand_over(data)
 
-    def on_message_begin(self) -> None:
-        """Note that uvicorn has a request of its own."""
-        self.is_within = True
-        super().on_message_begin()
-
-    def on_message_complete(self) -> None:
-        """Note that it has it all."""
-        self.is_within = False
-        super().on_message_complete()
-
     def shutdown(self) -> None:
         """Leave what has not arrived to the route, which tells that the service stops."""
         if self.held:
             self._hand_over(self.held)
         super().shutdown()
 
-    @property
-    def _parts(self) -> Parts:
-        parts: Parts = self.app_of_parts.state.parts
-        return parts
+    def state(self) -> State:
+        """Tell how the connection is: the body of a request for the lane is waited for here."""
+        if self.request is None:
+            return super().state()
+        return State(Phase.ANSWERING if self.is_asked else Phase.BODY, self.request.began, len(self.held))
+
+    def refuse(self, error: NetletError) -> None:
+        """Forget what has arrived of a request, too."""
+        self.held, self.request, self.is_asked = b"", None, False
+        super().refuse(error)
 
     def _hand_over(self, data: bytes) -> None:
         self.held, self.request, self.is_asked = b"", None, False
@@ -111,13 +106,12 @@ class LaneProtocol(HttpToolsProtocol):
     def _takes(self, data: bytes) -> bool:
         """Begin to answer a request, or to wait for the rest of its body, if it is one for the lane."""
         if self.request is None:
-            cycle = cast("RequestResponseCycle | None", self.cycle)
-            if self.is_within or self.flow.write_paused or not (cycle is None or cycle.response_complete):
+            if self.is_within or self.flow.write_paused or self.is_answering:
                 return False
             end = data.find(END, 0, LONGEST_HEAD)
             head = head_of(data[:end]) if end >= 0 else None
-            limit = min(FELT_HERE, self._parts.limits.predict_bytes + 1)
-            if head is None or head.length >= limit:
+            limit = min(FELT_HERE, self.parts.limits.predict_bytes + 1)
+            if head is None or head.length >= limit or not self.limits.hosts.allows(head.host):
                 return False
             self.request = _Request(head, end + len(END) + head.length, perf_counter())
             self._unset_keepalive_if_required()
@@ -132,7 +126,7 @@ class LaneProtocol(HttpToolsProtocol):
 
     def _answers(self, data: bytes, request: _Request) -> bool:
         """Answer a request that has arrived, at once or together with others."""
-        parts = self._parts
+        parts = self.parts
         head, body = request.head, data[request.end - request.head.length :]
         if len(data) > request.end or parts.jobs.stopping:
             return False
@@ -177,11 +171,11 @@ class LaneProtocol(HttpToolsProtocol):
         return True
 
 
-def lane_of(app: FastAPI) -> type[LaneProtocol]:
+def lane_of(app: FastAPI, limits: ConnectionLimits) -> type[LaneProtocol]:
     """Make the protocol of a server of an application."""
     requests: Requests = app.state.requests
     counts = {route: requests.of(route, "POST", HTTPStatus.OK) for route in ROUTES.values()}
-    return type("Lane", (LaneProtocol,), {"app_of_parts": app, "counts": counts})
+    return type("Lane", (LaneProtocol,), {"app_of_parts": app, "counts": counts, "crowd": Crowd(limits)})
 
 
 def _is_allowed(caller: Caller, asked: _Asked) -> bool:

@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.access.keyring import Caller, Keyring
 from app.api.patience import Patience
+from app.api.streams import Streams
 from app.engine.arrays import Cells
 from app.engine.control import GoOn
 from app.engine.drift import Drift
@@ -71,6 +72,7 @@ class Parts:
     jobs: Jobs
     limits: Limits
     account: Account
+    streams: Streams
     statistics: Statistics = field(default_factory=Statistics)
     tables: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

@@ -102,6 +102,15 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.OrderDamaged: Kind(503, "order-damaged", "The training's table is damaged", 1),
     errors.OutOfMemory: Kind(507, "out-of-memory", "The training ran out of memory"),
     errors.WorkerLost: Kind(503, "worker-lost", "The training's process was lost", 1),
+    errors.MalformedHttp: Kind(400, "malformed-http", "This is no HTTP/1.1"),
+    errors.TooSlow: Kind(408, "request-timeout", "The request arrives too slowly"),
+    errors.UriTooLong: Kind(414, "uri-too-long", "The address is too long"),
+    errors.BadHost: Kind(421, "bad-host", "Not a name of this service"),
+    errors.HeadersTooLarge: Kind(431, "headers-too-large", "The headers are too large"),
+    errors.UnknownMethod: Kind(501, "unknown-method", "No such method"),
+    errors.UnknownCoding: Kind(501, "unknown-coding", "The transfer of the body is not known"),
+    errors.Overloaded: Kind(503, "overloaded", "Too much at once", 1),
+    errors.TooManyStreams: Kind(429, "too-many-streams", "Too many streams are open", 5),
     errors.ShuttingDown: Kind(503, "shutting-down", "The service is shutting down", 10),
     errors.TooManyAnswers: Kind(413, "too-many-answers", "The answer would be too long"),
     errors.Unforeseen: Kind(500, "internal", "Something went wrong here"),
@@ -125,6 +134,11 @@ def install(app: FastAPI) -> None:
 
 
 def render(request: Request, kind: Kind, error: errors.NetletError) -> Response:
+    """Write a problem with a request as a response."""
+    return problem_with(request.url.path, request.state.request_id, kind, error)
+
+
+def problem_with(path: str, request_id: str, kind: Kind, error: errors.NetletError) -> Response:
     """Write a problem as a response of less than 4 KB that repeats at most 200 bytes of what was sent."""
     faults = list(getattr(error, "faults", ()))[:MOST_FAULTS]
     echo = _Echo()
@@ -133,12 +147,12 @@ def render(request: Request, kind: Kind, error: errors.NetletError) -> Response:
         title=kind.title,
         status=kind.status,
         detail=str(error)[:1000],
-        instance=echo.text(request.url.path),
-        request_id=request.state.request_id,
+        instance=echo.text(path),
+        request_id=request_id,
         errors=[echo.fault(fault) for fault in faults] or None,
         total_errors=getattr(error, "total", None) if faults else None,
     )
-    if request.url.path.startswith(FOREIGN):
+    if path.startswith(FOREIGN):
         return _in_one_sentence(problem, kind, _headers(kind, error))
     body = to_json(problem, exclude_none=True)
     while len(body) > MOST_BYTES and problem.errors:

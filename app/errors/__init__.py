@@ -58,6 +58,15 @@ NetletError
 │   └── ModelForbidden          the key is for models that are called otherwise
 ├── RateExceeded              a key asks for more in a second than it may
 ├── QuotaExceeded             a key has as much of something as it may
+├── MalformedHttp             what arrived is no request, or might be two
+├── HeadersTooLarge           they are longer, or more, than the service reads
+├── UriTooLong
+├── UnknownMethod             it is none on any path
+├── UnknownCoding             a body is transferred in a way that the service does not know
+├── BadHost                   the service does not answer under that name
+├── TooSlow                   a request arrives so slowly that others would pay for it
+├── Overloaded                too many requests are being answered, or connections open
+├── TooManyStreams            too many follow trainings
 ├── ForeignSite               a page of another site asks for a change
 ├── Busy                      the queue of trainings is full
 ├── KeyReused                 an Idempotency-Key stands for another request
@@ -74,6 +83,17 @@ NetletError
 └── Unforeseen                a fault of netlet itself
 """
 
+from app.errors.arriving import (
+    BadHost,
+    HeadersTooLarge,
+    MalformedHttp,
+    Overloaded,
+    TooManyStreams,
+    TooSlow,
+    UnknownCoding,
+    UnknownMethod,
+    UriTooLong,
+)
 from app.errors.base import NetletError, rebuild
 from app.errors.refused import (
     Forbidden,
@@ -158,6 +178,7 @@ from app.errors.working import (
 __all__ = [
     "AliasMoved",
     "AliasNotFound",
+    "BadHost",
     "BadTable",
     "BodyTooLarge",
     "BudgetExceeded",
@@ -176,6 +197,7 @@ __all__ = [
     "ExportTooLarge",
     "Forbidden",
     "ForeignSite",
+    "HeadersTooLarge",
     "InputError",
     "InvalidRequest",
     "JobNotFound",
@@ -184,6 +206,7 @@ __all__ = [
     "KeyReused",
     "LeaseLost",
     "MalformedBody",
+    "MalformedHttp",
     "MalformedKey",
     "MalformedOnnx",
     "MalformedSnapshot",
@@ -202,6 +225,7 @@ __all__ = [
     "OnnxUnavailable",
     "OrderDamaged",
     "OutOfMemory",
+    "Overloaded",
     "PictureNotFound",
     "PicturesNotInstalled",
     "QuotaExceeded",
@@ -218,13 +242,18 @@ __all__ = [
     "TooManyAnswers",
     "TooManyFailures",
     "TooManyKeys",
+    "TooManyStreams",
+    "TooSlow",
     "TrainingTooLong",
     "Unauthorized",
     "Unforeseen",
+    "UnknownCoding",
+    "UnknownMethod",
     "Unreachable",
     "UnsuitableTarget",
     "UnsupportedEncoding",
     "UnsupportedOnnx",
+    "UriTooLong",
     "VersionInUse",
     "VersionNotFound",
     "WorkerLost",

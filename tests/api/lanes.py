@@ -14,12 +14,14 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from app.api.connections.crowd import Crowd
+from app.api.connections.guard import GuardedProtocol
 from app.api.lane import lane_of
-from app.main import create_app
+from app.main import connection_limits, create_app
 from app.settings import Settings
 
 HOST = "127.0.0.1"
-SECONDS = 5  # after which something that should have come is given up
+SECONDS = 30  # after which something that should have come is given up
 MADE_UP = re.compile(rb'(?<=x-request-id: )[0-9a-f]{16}(?=\r)|(?<="request_id":")[0-9a-f]{16}(?=")')
 DATE = re.compile(rb"(?<=\r\ndate: )[^\r]*")
 LAST = b"GET /nowhere HTTP/1.1\r\nhost: here\r\nx-request-id: last\r\nconnection: close\r\n\r\n"
@@ -95,9 +97,11 @@ async def serving(settings: Settings, **options: Any) -> AsyncIterator[Both]:
     """Run an application of its own behind both."""
     app = create_app(settings)
     counted = Counted(app)
+    limits = connection_limits(settings.model_copy(update={"hosts": "here"}), 1000)
+    guarded = type("Guarded", (GuardedProtocol,), {"app_of_parts": app, "crowd": Crowd(limits)})
     with socket.create_server((HOST, 0)) as lane, socket.create_server((HOST, 0)) as plain:
-        first = _server(counted, http=lane_of(app), lifespan="on", **options)
-        second = _server(app, http="httptools", lifespan="off", **options)
+        first = _server(counted, http=lane_of(app, limits), lifespan="on", **options)
+        second = _server(app, http=guarded, lifespan="off", **options)
         running: list[asyncio.Task[None]] = []
         for server, listener in ((first, lane), (second, plain)):
             running.append(asyncio.create_task(server.serve(sockets=[listener])))

@@ -82,7 +82,18 @@ async def step(parts: PartsOf, job_id: JobInPath, asked: Annotated[Steps, Query(
     return as_json(job_detail(await pausing.step(parts.jobs, job_id, asked.epochs)))
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=documented(404, 422, 503))
+async def place_of_stream(parts: PartsOf) -> AsyncIterator[None]:
+    """Hold a place for a stream; raises TooManyStreams."""
+    with parts.streams.place():
+        yield
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses=documented(404, 422, 429, 503),
+    dependencies=[Depends(place_of_stream)],
+)
 async def events(
     parts: PartsOf,
     job: Annotated[Job, Depends(one_job)],
