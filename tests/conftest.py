@@ -238,6 +238,15 @@ class Server:
 StartServer = Callable[..., Server]
 
 
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve for all tests that only ask a service; each names its models as no other does."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("NETLET_")}
+    server = Server(kept | {"NETLET_MODELS": str(tmp_path_factory.mktemp("service") / "models")})
+    yield server.url
+    server.end()
+
+
 @pytest.fixture
 def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
     """Variables of a process that uses the store of this test, and no setting but the usual ones beside."""

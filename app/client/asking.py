@@ -52,7 +52,7 @@ class Asking:
         self.url = _checked(os.environ.get("NETLET_URL") or DEFAULT_URL if url is None else url)
         key = os.environ.get("NETLET_KEY") if how.get("api_key") is None else how.get("api_key")
         timeout = httpx.Timeout(how.get("timeout", 60), connect=SECONDS_TO_CONNECT)
-        self._wire = wire_of(base_url=self.url, timeout=timeout, headers=_named(key))
+        self._wire = wire_of(base_url=self.url, timeout=timeout, headers=headers_of(key))
         self._patience = how.get("patience", 60)
         self._say = how.get("say", _nobody)
         self._has_answered = False
@@ -197,7 +197,7 @@ def _checked(url: str) -> str:
     return whole.rstrip("/")
 
 
-def _named(key: str | None) -> dict[str, str]:
+def headers_of(key: str | None) -> dict[str, str]:
     """Say who asks; raise NotUsable for what cannot be a key."""
     if not key:
         return {}

@@ -110,13 +110,15 @@ class Predicting(Asking):
         model: str,
         file: str | PathLike[str] | Table,
         into: str | PathLike[str] | BinaryIO,
+        *,
+        ending: str = ".csv",
         **asked: Unpack[Asked],
     ) -> None:
         """Answer a file of any size into another: CSV, NDJSON, Parquet, Arrow or JSON, as they end.
 
-        A file of that name is replaced once all is there; `into` may be an open one, which gets CSV.
+        A file of that name is replaced once all is there; `into` may be an open one, which gets what the ending says.
         """
-        form = "text/csv" if hasattr(into, "write") else media_type_of(str(into))
+        form = media_type_of(str(into) if isinstance(into, str | PathLike) else ending)
         with laid_out(file, {"model": model} | asked) as sent, _arriving(into) as arriving:
             await self._answered(sent, form, arriving)
 

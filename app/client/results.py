@@ -237,7 +237,7 @@ class ListedDataset(Told):
     damage: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Export:
     """A model as a file of its own."""
 

@@ -69,7 +69,7 @@ def opened(name: str) -> Iterator[Table]:
 
 def media_type_of(name: str) -> str:
     """Tell what a file is by its ending; raise NotUsable for one that is not known."""
-    media_type = ENDINGS.get(Path(name).suffix.lower())
+    media_type = ENDINGS.get(Path(f"a{name}" if name.startswith(".") else name).suffix.lower())
     if media_type is None:
         message = f"{name} is none of {', '.join(ENDINGS)}. A CSV of another name can come from standard input: -"
         raise NotUsable(message)

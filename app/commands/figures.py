@@ -8,7 +8,7 @@ from app.client import Model
 def figures(model: Model) -> Iterator[str]:
     """Tell a model in a few lines, the first of which is its reference."""
     yield model.reference
-    yield from lines([*_pairs(model)])
+    yield from lines([*pairs(model)])
 
 
 def lines(told: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -18,7 +18,8 @@ def lines(told: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield f"  {name:{width}}  {value}"
 
 
-def _pairs(model: Model) -> Iterator[tuple[str, str]]:
+def pairs(model: Model) -> Iterator[tuple[str, str]]:
+    """Tell names, and what there is to say of them."""
     report, target = model.report, model.target
     yield "task", f"{model.task} of {target if isinstance(target, str) else ', '.join(target)}"
     yield "rows", f"{report.rows:,}, {report.rows_held_out:,} of them held out"

@@ -14,4 +14,4 @@ Key: TypeAlias = Annotated[
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print names alone, and no progress.")]
-Model: TypeAlias = Annotated[str, typer.Argument(help="exam, exam/3 or exam@live.")]
+Model: TypeAlias = Annotated[str, typer.Argument(metavar="MODEL", help="exam, exam/3 or exam@live.")]

@@ -15,7 +15,14 @@ from app.client import Client, NotAllowed, NotUsable, Problem, TrainingFailed, U
 from app.commands.screen import Screen
 from app.commands.tables import Heading, show
 
-HINT = ("--key or NETLET_KEY says who asks.",)
+HINT_OF_KEYS = "--key or NETLET_KEY says who asks."
+HINTS = {
+    "model-not-found": "netlet models ls lists models.",
+    "version-not-found": "netlet models show MODEL tells which versions there are.",
+    "alias-not-found": "netlet models aliases MODEL lists them.",
+    "job-not-found": "netlet jobs ls lists them.",
+}
+"""What to try, by the kind of a problem."""
 
 
 class Exit(IntEnum):
@@ -59,8 +66,8 @@ class Talk:
         except TrainingFailed as error:
             self._end(Exit.FAILED, str(error))
         except Problem as problem:
-            hint = HINT if isinstance(problem, NotAllowed) else ()
-            self._end(_exit_of(problem.status), "\n".join([*problem.lines(), *hint]))
+            hint = HINTS.get(problem.kind, HINT_OF_KEYS if isinstance(problem, NotAllowed) else "")
+            self._end(_exit_of(problem.status), "\n".join([*problem.lines(), hint]).rstrip())
         except Unreachable as error:
             self._end(Exit.UNREACHABLE, str(error))
         except OSError as error:
@@ -78,8 +85,10 @@ class Talk:
         elif self.quiet:
             for row in rows:
                 typer.echo(row[name])
+        elif told := [*rows]:
+            show(headings, told)
         else:
-            show(headings, rows)
+            self.screen.say("There are none.")
 
     def one(self, lines: Iterable[str], told: dict[str, Any], name: str) -> None:
         """Print one thing: lines about it, the object as it is, or what it is called alone."""

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -322,19 +323,24 @@ def test_a_command_line_that_makes_no_sense_is_told_so(arguments: tuple[str, ...
 
 
 def test_the_command_lines_of_the_readme_work(start_server: StartServer, grades: str) -> None:
-    """Pasted in order, beside the file that README made before, each prints the model that README says."""
-    (commands,) = [block for block in blocks(README, "sh") if "netlet train" in block]
+    """Pasted in order, beside the files that README made before, each does what README says."""
+    commands = "\n".join(block for block in blocks(README, "sh") if re.search("netlet (train|predict)", block))
     script = f'netlet() {{ "{sys.executable}" -m app.cli "$@"; }}\n{commands}'
     shell = environment(start_server().url) | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    folder = Path(grades).parent
+    (folder / "new.csv").write_text("hours,course\n4.5,art\n")
 
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607
         env=shell,
-        cwd=Path(grades).parent,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
 
     assert run.returncode == 0, run.stderr
-    assert [told for told in run.stdout.splitlines() if not told.startswith("  ")] == ["grades/1", "grades/2"]
+    told = [line for line in run.stdout.splitlines() if not line.startswith("  ")]
+    assert told[:5] == ["grades/1", "grades/2", "yes", "yes", "grades/2"]
+    assert told[-4:] == ["grades@live is grades/1 (revision 1)", "grades.safetensors", "passed/1", "grades/1"]
+    assert (folder / "answers.csv").read_text() == '"passed","in_range"\n"yes",true\n'
