@@ -17,11 +17,19 @@ ON_POSTGRESQL = [  # what a catalogue is about; `pytest --database postgresql` r
     ),
 ]
 
+READERS = ROOT / ".venv-checks" / "bin"
+RULES = [  # which need no registry of others, and tell nobody that they were looked at
+    *(str(READERS / "semgrep"), "scan", "--metrics", "off", "--disable-version-check", "--quiet"),
+    *("--config", str(ROOT / "tests" / "rules.yaml")),
+]
+
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
     "import contracts": ["lint-imports", "--no-logo"],
+    "rules": [*RULES, "--error", "app"],
+    "unsafe code": [str(READERS / "bandit"), "--quiet", "--recursive", "--configfile", "pyproject.toml", "app"],
     "types of the page": ["python", "-m", "tests.page_types"],
     "tests": ["coverage", "run", "-m", *TESTS, "-rsfE", "--durations=20"],
     "shapes of arrays": [*TESTS, "tests/engine", "--jaxtyping-packages=app.engine,beartype.beartype"],

@@ -26,7 +26,7 @@ def migrate(connection: Connection) -> bool:
     Raises CatalogueNewer, or CatalogueDamaged where a table is not what they make.
     """
     is_old = VERSIONS in inspect(connection).get_table_names()  # beside what else the database may be for
-    found = connection.scalar(text(f"SELECT version_num FROM {VERSIONS}")) if is_old else None  # noqa: S608 - our own
+    found = connection.scalar(text(f"SELECT version_num FROM {VERSIONS}")) if is_old else None  # noqa: S608 - our own # nosec B608
     if found is None:
         _create(connection)
     elif found != REVISION:
