@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from threading import Event
@@ -206,8 +206,8 @@ async def admin(make_key: MakeKey, settings: Settings) -> AsyncIterator[httpx.As
 class Server:
     """A real `netlet serve` in a process of its own."""
 
-    def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
-        command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
+    def __init__(self, environment: Mapping[str, str], *arguments: str, under: Sequence[str] = ()) -> None:
+        command = [*under, sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         self.url = self._address()
 

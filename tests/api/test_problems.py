@@ -232,7 +232,10 @@ async def test_what_nobody_foresaw_is_a_500_with_an_id_to_quote(
         raise RuntimeError(message)
 
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://netlet") as client:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://netlet") as client,
+    ):
         answer = await problem(client, "/boom", b"", "GET")
 
     assert answer["status"] == 500

@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -36,13 +38,19 @@ class Confined(Server):
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> dict[str, str]:
+def scratch() -> Iterator[Path]:
+    """Give a folder of a short name: the address of a socket in it may have no more than 107 bytes."""
+    with TemporaryDirectory(prefix="netlet-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def own(tmp_path: Path, scratch: Path) -> dict[str, str]:
     """Make the only two folders that such a server may write, and name them as a deployment does."""
     if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("setpriv"):
         pytest.skip("only root can make the root file system read-only for one process, with unshare and setpriv")
-    models, scratch = tmp_path / "models", tmp_path / "scratch"
+    models = tmp_path / "models"
     models.mkdir()
-    scratch.mkdir()
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
