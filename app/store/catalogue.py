@@ -196,17 +196,21 @@ class Catalogue:
         return work.future
 
     def free(self, do: Callable[[Unit], T]) -> T:
-        """Do something that gives back space, on a full disk with what is held in reserve for it."""
+        """Do something that gives back space, on a full disk with what is held in reserve for it.
+
+        Where there is hardly any, SQLite's log gives back what it takes, too.
+        """
         try:
-            return self.write(do).result()
+            done = self.write(do).result()
         except StorageFull:
             if self.reserve is None:
                 raise
             self.reserve.release()
             done = self.write(do).result()
+        if self.reserve is not None and self.reserve.is_scarce():
             with suppress(StorageError):
-                self.read(text("PRAGMA wal_checkpoint(TRUNCATE)"))  # gives back what SQLite's log takes, too
-            return done
+                self.read(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        return done
 
     @contextmanager
     def restoring(self) -> Iterator[None]:

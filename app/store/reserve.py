@@ -8,6 +8,7 @@ from app.store.files import opened, remove
 
 FILE = ".reserve"
 BYTES = 2**18
+SCARCE = 64 * BYTES  # that are free on a disk whose space is worth some trouble
 TAKE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never waits for a planted FIFO
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,14 @@ class Reserve:
                     raise
         except OSError as error:
             log.info("no space is held in reserve (%s)", error.strerror)
+
+    def is_scarce(self) -> bool:
+        """Tell whether the disk is nearly full."""
+        try:
+            disk = os.statvfs(self.root)
+        except OSError:
+            return True
+        return disk.f_bavail * disk.f_frsize < SCARCE
 
     def release(self) -> None:
         """Give the space to whoever takes it first."""
