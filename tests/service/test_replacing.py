@@ -11,7 +11,7 @@ from tests.conftest import StartServer
 CLIENTS = 200
 VERSIONS = 5
 BODY = b'{"model": "exam", "X": [[1, 2]]}'
-QUESTION = b"POST /predict HTTP/1.1\r\nhost: here\r\ncontent-length: %d\r\n\r\n%b" % (
+QUESTION = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (
     len(BODY),
     BODY,
 )  # 200 httpx clients would take the processors from the server
