@@ -23,9 +23,9 @@ def analyze(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def installed(folder: Path, text: str) -> Path:
-    """Put a unit where the program that it starts is there."""
-    file = folder / UNIT.name
-    program = Path(sys.executable).with_name("netlet")
+    """Put a unit where the program that it starts is there, under a name without blanks."""
+    file, program = folder / UNIT.name, folder / "netlet"
+    program.symlink_to(Path(sys.executable).with_name("netlet"))
     file.write_text(text.replace("/opt/netlet/bin/netlet", str(program)), encoding="utf-8")
     return file
 

@@ -68,7 +68,7 @@ def test_nobody_is_answered_who_has_gone(start_server: StartServer) -> None:
         url = httpx.URL(server.url)
         body = b'{"model": "wide", "X": [' + b",".join([b"[1.0]"] * ROWS) + b"]}"
         with socket.create_connection((url.host, url.port or 0)) as gone:
-            gone.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+            gone.sendall(b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
             before = processor_ticks(server.process.pid)
             wait_until(lambda: processor_ticks(server.process.pid) > before + 50)
         wait_until(lambda: _is_idle(server.process.pid))
