@@ -1,5 +1,6 @@
 """What all tests share: a store with a catalogue of its own, an application, a real server."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -40,6 +41,7 @@ TUTORIAL = {"name": "exam", "preset": "tutorial", "rows": ROWS, "target": "score
 
 
 QUICK = Recipe(training=TrainingConfig(optimizer="adam", epochs=2))
+LONGEST_LOG = 2**20  # bytes that a server may write without being read
 DATABASES = ("sqlite", "postgresql")
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # no test depends on how fast it is
@@ -209,6 +211,10 @@ class Server:
     def __init__(self, environment: Mapping[str, str], *arguments: str, under: Sequence[str] = ()) -> None:
         command = [*under, sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        fcntl.fcntl(
+            self.process.stderr, fcntl.F_SETPIPE_SZ, LONGEST_LOG
+        )  # a server waits where nobody reads what it says
         self.url = self._address()
 
     def _address(self) -> str:
