@@ -316,4 +316,4 @@ async def test_what_is_said_beside_rows_is_little(both: Both) -> None:
     many = {f"x{number}": number for number in range(200)}
     for rows in ([4, 8], [[4, 8]], [[4, 8]] * 500):
         answer = bodies_of(await both.alike(request({"model": "exam", "X": rows} | many), LAST))[0]
-        assert (answer["status"], answer["detail"]) == (422, "A part of the request is too long.")
+        assert (answer["status"], answer["type"]) == (422, "/problems/too-many-keys")
