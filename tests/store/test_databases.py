@@ -323,7 +323,8 @@ def test_words_sort_by_their_bytes(store: ModelStore) -> None:
     """The columns say so themselves, whatever the database's own order is."""
     collations = text(
         "SELECT DISTINCT collation_name FROM information_schema.columns "
-        "WHERE table_schema = 'public' AND column_name IN ('name', 'alias', 'key')"
+        "WHERE table_schema = 'public' AND column_name IN ('name', 'alias', 'key') "
+        "AND table_name NOT IN ('api_keys', 'owners')"  # which are found by numbers
     )
 
     assert [row[0] for row in store.catalogue.read(collations)] == ["C"]
