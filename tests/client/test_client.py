@@ -1,16 +1,11 @@
 """`Client` and a real service: tables of any kind go in, typed answers come out."""
 
-import inspect
 import json
 import math
-import pickle
-import socket
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from subprocess import run
 from typing import Any
 
 import numpy as np
@@ -19,21 +14,15 @@ import pyarrow as pa
 import pytest
 
 from app.client import (
-    AsyncClient,
     Client,
     Conflict,
     DoesNotFit,
-    NotAllowed,
     NotFound,
     NotUsable,
     Progress,
-    TimedOut,
     TrainingCancelled,
     TrainingFailed,
 )
-from app.client.clients import Calls
-from app.client.errors import KINDS, Problem
-from tests.client.fake_service import Answer, serving
 from tests.conftest import ROWS, wait_until
 from tests.export import graphs
 
@@ -50,11 +39,11 @@ def client(url: str) -> Iterator[Client]:
 
 def test_the_tutorial_is_two_calls(client: Client) -> None:
     """Train and predict; the answer is the tutorial's, with all that was told of it."""
-    model = client.train(ROWS, "score", name="exam", preset="tutorial")
+    model = client.train(ROWS, "score", name="tutorial", preset="tutorial")
 
-    answer = client.predict("exam", NEW)
+    answer = client.predict("tutorial", NEW)
 
-    assert (model.reference, model.task, model.report.rows) == ("exam/1", "regression", 3)
+    assert (model.reference, model.task, model.report.rows) == ("tutorial/1", "regression", 3)
     assert [column.name for column in model.columns] == ["hours_studied", "hours_slept"]
     assert model.created.tzinfo is not None
     assert answer.predictions == [pytest.approx(90.35334158360055, abs=1e-9)]
@@ -343,84 +332,3 @@ def test_whatever_else_a_service_has_can_be_asked_for(client: Client) -> None:
     assert len(told["loss"]) <= 4
     assert near
     assert client.call("DELETE", "/models/else") is None
-
-
-async def test_the_same_calls_wait_for_nobody(url: str, tmp_path: Path) -> None:
-    """`AsyncClient` trains, asks and lists; progress may be awaited."""
-    FRAME.to_csv(tmp_path / "exam.csv", index=False)
-    seen: list[int] = []
-
-    async def watch(progress: Progress) -> None:
-        seen.append(progress.epoch)
-
-    async with AsyncClient(url) as client:
-        model = await client.train(str(tmp_path / "exam.csv"), "score", name="async", preset="tutorial", progress=watch)
-        answer = await client.predict("async", NEW)
-        names = [listed.model async for listed in client.models("async")]
-        job = await client.begin(ROWS, "score", name="async", preset="tutorial")
-        events = [event.name async for event in client.follow(job.job)]
-        await client.predict_file("async", tmp_path / "exam.csv", tmp_path / "out.csv", ignore_extra=True)
-
-    assert model.reference == "async/1"
-    assert answer.predictions == [pytest.approx(90.35334158360055, abs=1e-9)]
-    assert names == ["async"]
-    assert seen[-1] == 1000
-    assert events[-1] == "succeeded"
-
-
-def test_both_clients_have_the_same_calls() -> None:
-    """By name and by what they take; each says what it does."""
-    calls = {name: call for name, call in inspect.getmembers(Calls, callable) if not name.startswith("_")}
-
-    for name, call in calls.items():
-        assert inspect.signature(getattr(Client, name)) == inspect.signature(call)
-        assert getattr(Client, name).__doc__
-
-
-def test_the_client_imports_nothing_heavy() -> None:
-    """Neither what the service is made of, nor NumPy or pandas, which who has arrays and frames has imported."""
-    heavy = {"fastapi", "numpy", "pandas", "pyarrow", "pydantic", "sklearn", "sqlalchemy", "uvicorn"}
-    program = f"import sys, app.client; print(sorted({heavy} & set(sys.modules)))"
-
-    told = run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-
-    assert told.stdout == "[]\n"
-
-
-def test_a_key_is_sent_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a bearer's, from the argument or else from NETLET_KEY."""
-    monkeypatch.setenv("NETLET_KEY", "from-the-environment")
-
-    with serving([Answer(401, '{"detail": "Which key?"}')] * 2) as (url, received):
-        for client in (Client(url), Client(url, api_key="given")):
-            with client, pytest.raises(NotAllowed, match=r"Which key\?"):
-                client.model("exam")
-            assert "given" not in repr(vars(client)) + repr(client)
-
-    assert [request.headers["authorization"] for request in received] == ["Bearer from-the-environment", "Bearer given"]
-
-
-@pytest.mark.parametrize(
-    "make", [lambda: Client("ftp://a"), lambda: Client("http://a:b"), lambda: Client(api_key="a b")]
-)
-def test_what_cannot_be_an_address_or_a_key_is_said_at_once(make: Callable[[], Client]) -> None:
-    """Before anything is sent."""
-    with pytest.raises(NotUsable):
-        make()
-
-
-def test_an_answer_that_does_not_come_is_not_waited_for_for_ever() -> None:
-    """Nobody reads what arrives at this socket."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        with Client(f"http://127.0.0.1:{port}", timeout=0.1, patience=0.1) as client, pytest.raises(TimedOut):
-            client.model("exam")
-
-
-def test_errors_travel_between_processes() -> None:
-    """With all that they know: a grid search, say, runs in several."""
-    for kind in {*KINDS.values()}:
-        error = pickle.loads(pickle.dumps(kind(404, {"detail": "No."}, "id", 3.0)))  # noqa: S301 - our own
-
-        assert isinstance(error, Problem)
-        assert (type(error), str(error), error.request_id, error.retry_after) == (kind, "No.", "id", 3.0)
