@@ -63,7 +63,7 @@ ROUTES = (
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make an application that opens its parts when it starts and closes them when it stops."""
     settings = settings or Settings()
-    limits, requests = _limits(settings), Requests()
+    limits, requests = _limits(settings), Requests(logs_all=settings.log_requests == "all")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         turn, rates = Turn(store.catalogue), Rates(shared_memory())
         loaded = LoadedModels(store, settings.cache_bytes, turn)
         keyring = Keyring(turn, rates, is_needed=settings.is_exposed)
-        account = Account(requests.figures, loaded.uses.figures, loaded.figures)
+        account = Account(requests.figures, loaded.uses.figures, loaded.figures, jobs.moves.figures)
         streams, together = Streams(settings.most_streams), Together(asyncio.get_running_loop())
         app.state.parts = Parts(store, datasets, loaded, keyring, together, jobs, limits, account, streams)
         try:

@@ -148,6 +148,8 @@ class Settings(BaseSettings):
     """Most bytes of answers that clients have yet to take: beyond them, who has taken nothing for longest is left."""
     idle_seconds: Annotated[float, Gt(0), Le(3600)] = 30
     """Seconds that a connection stays open without a request."""
+    log_requests: Literal["changes", "all"] = "changes"
+    """Requests that are a line of the log: those that changed something or failed, or all of them."""
     cache_bytes: Annotated[int, Ge(0)] = 512 * 2**20
     """Most bytes of snapshots kept loaded."""
 

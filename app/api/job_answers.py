@@ -19,6 +19,7 @@ def job_detail(job: Job, most_points: int = 0) -> JobDetail:
         partial=job.partial,
         priority=job.priority,
         attempt=job.attempt,
+        request_id=job.origin.request_id or None,
         history=_curves(job.points, most_points) if most_points else None,
         error=str(job.error) if job.error else None,
         created=datetime.fromtimestamp(job.created, UTC),

@@ -89,6 +89,8 @@ class JobDetail(BaseModel):
     priority: int
     attempt: int
     """Counts the processes that were at it: more than 1 where one was lost."""
+    request_id: str | None
+    """Of the request that it comes from."""
     epoch: int | None
     epochs: int | None
     """The most there will be."""

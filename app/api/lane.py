@@ -17,7 +17,7 @@ from app.api.connections.crowd import Crowd, Phase, State
 from app.api.connections.guard import GuardedProtocol
 from app.api.connections.limits import ConnectionLimits
 from app.api.heads import ROUTES, Head, head_of
-from app.api.middleware import log_request, request_id_of
+from app.api.middleware import request_id_of
 from app.api.parts import FELT, Parts, work_of
 from app.api.predictions import numbers_in
 from app.engine.arrays import Cells
@@ -27,7 +27,7 @@ from app.tables.json_arrays import arrays_of
 from app.tables.json_limits import require_short_numbers
 from app.tables.plain import PlainRow
 from app.telemetry.durations import Durations
-from app.telemetry.requests import Requests
+from app.telemetry.requests import Requests, log_request
 
 FELT_HERE = 2 * FELT  # plain rows take less than half the time of others
 LONGEST_HEAD = 2048  # bytes: those that are recognised are remembered
@@ -63,6 +63,7 @@ class _Asked(NamedTuple):
 class LaneProtocol(GuardedProtocol):
     """One connection of uvicorn, which looks at a request itself before it hands it on."""
 
+    requests: Requests
     counts: dict[str, Durations]
     """How long those took that were answered here, by their route."""
 
@@ -70,6 +71,7 @@ class LaneProtocol(GuardedProtocol):
         super().__init__(*args, **kwargs)
         self.held = b""  # what has arrived of a request that is not answered yet
         self.request: _Request | None = None  # that one
+        self.ready: Ready | None = None  # who answers it
         self.is_asked = False  # it has arrived, and is being answered
 
     def data_received(self, data: bytes) -> None:
@@ -100,7 +102,7 @@ class LaneProtocol(GuardedProtocol):
         super().refuse(error)
 
     def _hand_over(self, data: bytes) -> None:
-        self.held, self.request, self.is_asked = b"", None, False
+        self.held, self.request, self.is_asked, self.ready = b"", None, False, None
         super().data_received(data)
 
     def _takes(self, data: bytes) -> bool:
@@ -135,6 +137,7 @@ class LaneProtocol(GuardedProtocol):
         if caller is None or asked is None or not _is_allowed(caller, asked):
             return False
         ready, row, X = asked
+        self.ready = ready
         if X is not None:
             content = ready.answer(X)
             return content is not None and self._write(content)
@@ -158,13 +161,15 @@ class LaneProtocol(GuardedProtocol):
     def _write(self, content: bytes) -> bool:
         """Do all that uvicorn does at the end of a request, and be ready for the next."""
         assert self.request is not None  # noqa: S101 - it is being answered
-        head, began = self.request.head, self.request.began
-        self.request = None
+        (head, _, began), ready = self.request, self.ready
+        self.request = self.ready = None
         request_id = request_id_of(head.request_id)
         told = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
         seconds = perf_counter() - began
         self.counts[head.route].add(seconds)
-        log_request("POST", head.path, 200, request_id, seconds)
+        if self.requests.logs_all:
+            told_of = {"request_id": request_id, "route": head.route, "model": _reference(ready)}
+            log_request("POST", head.path, HTTPStatus.OK, seconds, **told_of)
         self.transport.write(ANSWER % (told, len(content), request_id.encode(), content))
         self.server_state.total_requests += 1
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
@@ -175,7 +180,12 @@ def lane_of(app: FastAPI, limits: ConnectionLimits) -> type[LaneProtocol]:
     """Make the protocol of a server of an application."""
     requests: Requests = app.state.requests
     counts = {route: requests.of(route, "POST", HTTPStatus.OK) for route in ROUTES.values()}
-    return type("Lane", (LaneProtocol,), {"app_of_parts": app, "counts": counts, "crowd": Crowd(limits)})
+    shared = {"app_of_parts": app, "requests": requests, "counts": counts, "crowd": Crowd(limits)}
+    return type("Lane", (LaneProtocol,), shared)
+
+
+def _reference(ready: Ready | None) -> str | None:
+    return None if ready is None else f"{ready.stored.name}/{ready.stored.version}"
 
 
 def _is_allowed(caller: Caller, asked: _Asked) -> bool:

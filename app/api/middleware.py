@@ -13,13 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.access import deed_of
 from app.api.parts import Parts
 from app.errors import StorageError
-from app.store.deeds import note
-from app.telemetry.requests import OTHER, Requests
+from app.store.deeds import Deed, note
+from app.telemetry.current import telling
+from app.telemetry.requests import OTHER, Requests, log_request
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
-log = logging.getLogger("netlet.requests")
-deeds_log = logging.getLogger("netlet.deeds")
+log = logging.getLogger(__name__)
 
 
 class EveryRequest:
@@ -38,12 +38,13 @@ class EveryRequest:
             return
         exchange = _Exchange(scope, send, self.requests)
         scope.setdefault("state", {})["request_id"] = exchange.request_id
-        try:
-            await self._answer(exchange, receive)
-        except Exception:
-            if not exchange.is_answered:  # whoever is in front of this will
-                exchange.note(HTTPStatus.INTERNAL_SERVER_ERROR)
-            raise
+        with telling(request_id=exchange.request_id):
+            try:
+                await self._answer(exchange, receive)
+            except Exception:
+                if not exchange.is_answered:  # whoever is in front of this will
+                    exchange.note(HTTPStatus.INTERNAL_SERVER_ERROR, None)
+                raise
 
     async def _answer(self, exchange: "_Exchange", receive: Receive) -> None:
         try:
@@ -71,19 +72,23 @@ class _Exchange:
             headers["x-content-type-options"] = "nosniff"
             if self.scope["state"].get("is_replayed"):
                 headers["idempotency-replayed"] = "true"
-            self.note(message["status"])
-            await _remember(self.scope, message["status"], headers)
+            deed = deed_of(self.scope, message["status"], headers)
+            self.note(message["status"], deed)
+            if deed is not None:
+                await _remember(self.scope, deed)
         try:
             await self.send(message)
         except RuntimeError as error:  # nobody is there any more, in the words of uvloop
             if "closed" not in str(error):
                 raise
 
-    def note(self, status: int) -> None:
+    def note(self, status: int, deed: Deed | None) -> None:
         """Count the answer, and log it, as it begins."""
-        seconds, method = perf_counter() - self.began, self.scope["method"]
-        self.requests.of(route_of(self.scope), method, status).add(seconds)
-        log_request(method, self.scope["path"], status, self.request_id, seconds)
+        seconds, method, route = perf_counter() - self.began, self.scope["method"], route_of(self.scope)
+        self.requests.of(route, method, status).add(seconds)
+        if self.requests.logs_all or deed is not None or status >= HTTPStatus.BAD_REQUEST:
+            told = {} if deed is None else {"who": deed.who or None, "address": deed.address, "made": deed.made}
+            log_request(method, self.scope["path"], status, seconds, route=route, **told)
 
 
 def route_of(scope: Scope) -> str:
@@ -94,28 +99,15 @@ def route_of(scope: Scope) -> str:
     return str(scope["path"]) if is_bare else OTHER
 
 
-async def _remember(scope: Scope, status: int, headers: Headers) -> None:
+async def _remember(scope: Scope, deed: Deed) -> None:
     """Write down what a request has changed before it is told so."""
-    deed = deed_of(scope, status, headers)
-    if deed is None:
-        return
     parts: Parts = scope["app"].state.parts
-    told = {"who": deed.who, "address": deed.address, "made": deed.made, "request_id": deed.request}
-    deeds_log.info("%s %s %d", deed.method, deed.path, deed.status, extra=told)
     try:
         await parts.write(lambda unit: note(unit, deed))
     except StorageError:  # as on a full disk: what was done is done, and the log has it
-        deeds_log.exception("what was done could not be written down")
+        log.exception("what was done could not be written down")
 
 
 def request_id_of(brought: str) -> str:
     """Take the id that a request brings if it can be one, else make one."""
     return brought if brought and REQUEST_ID.fullmatch(brought) else f"{getrandbits(64):016x}"  # no secret # nosec B311
-
-
-def log_request(method: str, path: str, status: int, request_id: str, seconds: float) -> None:
-    """Note what changed something or went wrong; answers in their thousands only when asked for."""
-    level = logging.INFO if status >= HTTPStatus.BAD_REQUEST or method == "DELETE" else logging.DEBUG
-    if log.isEnabledFor(level):
-        extra = {"request_id": request_id, "milliseconds": round(seconds * 1000, 2)}
-        log.log(level, "%s %s %d", method, path, status, extra=extra)

@@ -17,9 +17,10 @@ from app.api.parsing import names_dataset
 from app.api.parts import FELT, WORK_OF_A_TABLE, Parts
 from app.errors import MalformedKey
 from app.jobs import ledger
-from app.jobs.job import Job
+from app.jobs.job import Job, Origin
 from app.jobs.ledger import Submitted
 from app.jobs.orders import Order
+from app.telemetry.current import tell
 
 LOOK_SECONDS = 0.2
 KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
@@ -67,8 +68,10 @@ async def trained(
             seconds=asked.timeout_seconds,
             key=named,
             paused=asked.paused,
+            origin=Origin(request.state.request_id),
         )
         found = await parts.jobs.submit(replace(order, max_epochs=asked.max_epochs), terms)
+    tell(job=found.job.id, model=found.job.name)
     request.state.is_replayed = not found.is_new
     return found._replace(job=await _waited(parts, body, asked, found))
 

@@ -11,10 +11,12 @@ from functools import partial
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from threading import Condition, Thread
-from traceback import format_exc
+from traceback import format_tb
 from typing import Any, ParamSpec, TypeVar, cast
 
 from threadpoolctl import threadpool_limits
+
+from app.telemetry import log_json_lines
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -184,7 +186,7 @@ def _work(connection: Connection, memory: int) -> None:
         try:
             answer: tuple[Any, Exception | None] = call(), None
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to who asked for it
-            error.add_note(format_exc())
+            error.add_note("".join(format_tb(error.__traceback__)))
             answer = None, error
         try:
             connection.send(answer)
@@ -196,6 +198,7 @@ def _work(connection: Connection, memory: int) -> None:
 
 def _settle_in(memory: int) -> None:
     """Prepare a process: last in line for the processor, one BLAS thread, no more memory, gone when the server is."""
+    log_json_lines()
     os.nice(NICE)
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = memory if most == resource.RLIM_INFINITY else min(memory, most)

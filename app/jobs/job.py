@@ -50,6 +50,22 @@ class Point(NamedTuple):
     seconds: float
 
 
+class Origin(NamedTuple):
+    """The request that a job comes from, and the trace that this is part of, as W3C has it."""
+
+    request_id: str = ""
+    traceparent: str = ""
+    tracestate: str = ""
+
+    @property
+    def trace_id(self) -> str:
+        """What all that is part of the trace has in common; empty where there is none."""
+        return self.traceparent.partition("-")[2].partition("-")[0]
+
+
+NOWHERE = Origin()
+
+
 @dataclass(frozen=True)
 class Job:
     """One training, as it stood when the catalogue was read. Times are seconds since 1970."""
@@ -74,6 +90,7 @@ class Job:
     partial: bool
     error: NetletError | None
     points: tuple[Point, ...]
+    origin: Origin
 
     @classmethod
     def of(cls, row: "Row[Any]") -> "Job":
@@ -85,8 +102,15 @@ class Job:
                 "state": State(row.state),
                 "error": row.error and error_from(row.error),
                 "points": tuple(Point(*point) for point in row.points or ()),
+                "origin": Origin(*row.origin) if row.origin else NOWHERE,
             }
         )
+
+    def facts(self) -> dict[str, str]:
+        """Give what every line of the log tells that is about the job."""
+        told = {"job": self.id, "model": self.name}
+        told |= {"request_id": self.origin.request_id, "trace_id": self.origin.trace_id}
+        return {name: value for name, value in told.items() if value}
 
     @property
     def is_over(self) -> bool:

@@ -25,6 +25,7 @@ from app.jobs.endings import ending_of
 from app.jobs.folder import JobFolder
 from app.jobs.job import Job, State, error_to
 from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished
+from app.jobs.moves import Moves
 from app.jobs.orders import Order
 from app.jobs.progress import Note
 from app.jobs.running import Ended, Running
@@ -33,6 +34,7 @@ from app.store.catalogue import Catalogue, Unit
 from app.store.deleting import Gone, clear_expired
 from app.store.numbering import next_version, place
 from app.store.saving import Saved, drop, drop_of
+from app.telemetry.current import telling
 
 T = TypeVar("T")
 SHORT_ORDER = 2**16  # bytes that the catalogue keeps itself
@@ -65,6 +67,7 @@ class Jobs:
         self.folder = JobFolder(workplace.root)
         self.calls = Calls(executor, workplace, self.folder)
         self.running: dict[str, Running] = {}
+        self.moves = Moves(self.folder, self.running)
         self.awaited: dict[str, asyncio.Event] = {}  # set when a queued job begins here
         self.reserved = 0
         self.tasks: set[asyncio.Task[None]] = set()
@@ -119,6 +122,7 @@ class Jobs:
         elif future is not None:
             self._start(Running(found.job, kept, future))
         else:  # a place may have become free meanwhile
+            self.moves.tell(found.job)
             self._spawn(self._fill())
         return found
 
@@ -176,6 +180,7 @@ class Jobs:
         if job.state == State.RUNNING and job.wish is not None:
             self._ask(job, job.wish)
         elif job.is_over:
+            self.moves.tell(job)
             self.folder.clear(job.id)
         return self._followed(job)
 
@@ -246,12 +251,14 @@ class Jobs:
     def _start_claimed(self, claimed: Claimed) -> None:
         job, data = claimed.job, claimed.data or self.folder.order(claimed.job.id)
         if job.is_over:
+            self.moves.tell(job)
             self.folder.clear(job.id)
             self._spawn(self._fill())
             return
         self._start(Running(job, data, self.calls.begin(job.id, job.attempt, data, job.until)))
 
     def _start(self, running: Running) -> None:
+        self.moves.tell(running.job)
         self.running[running.job.id] = running
         if begins := self.awaited.pop(running.job.id, None):
             begins.set()
@@ -265,14 +272,16 @@ class Jobs:
     async def _run(self, running: Running) -> None:
         """Take a job through its attempts; however it ends, those who wait are told."""
         try:
-            while running.outcome is None:
-                await self._attempt(running)
+            with telling(**running.job.facts()):
+                while running.outcome is None:
+                    await self._attempt(running)
         finally:
             del self.running[running.job.id]
             running.over.set()
         if running.next is not None:
             self._start_claimed(running.next)
         if running.outcome.is_over and not running.is_left:
+            self.moves.tell(running.outcome)
             self.folder.clear(running.job.id)
         if not (running.has_looked or self.stopping):
             await self._fill()
@@ -349,6 +358,7 @@ class Jobs:
         if running.job.is_over:
             running.outcome = running.job
         else:
+            self.moves.tell(running.job)
             running.future = self.calls.begin(job.id, running.job.attempt, running.data, running.job.until)
 
     async def _give_up(self, running: Running, job: Job, error: StorageError) -> None:

@@ -22,7 +22,7 @@ from app.errors import (
     Unforeseen,
     WorkerLost,
 )
-from app.jobs.job import BEFORE, Job, State, error_from, error_to
+from app.jobs.job import BEFORE, NOWHERE, Job, Origin, State, error_from, error_to
 from app.store.catalogue import Catalogue, Unit
 from app.store.schema import datasets, jobs, keys, orders
 
@@ -93,6 +93,7 @@ class Request:
     key: Key | None = None
     paused: bool = False
     """Whether it pauses before its first epoch."""
+    origin: Origin = NOWHERE
 
 
 class Wished(NamedTuple):
@@ -172,6 +173,7 @@ class Ledger:
             "seconds": request.seconds,
             "until": 0 if request.paused else None,
             "partial": False,
+            "origin": request.origin,
         }
         if runs:
             values |= self._own(now) | {"state": State.RUNNING}

@@ -26,6 +26,7 @@ from app.store.dataset_files import DatasetFiles
 from app.store.saving import Saved, save_aside
 from app.tables.blocks import Blocks, widened
 from app.tables.ends import Ends
+from app.telemetry.current import telling
 
 WISHES = {b"\0": Wish.GO_ON, b"c": Wish.CANCEL, b"k": Wish.KEEP}
 
@@ -49,8 +50,9 @@ def train_and_save(order: bytes | Path, workplace: Workplace, note: Note) -> Sav
     """
     data = order if isinstance(order, bytes) else _read(order)
     checkpoints = Checkpoints(note.checkpoints, hashlib.sha256(data).hexdigest(), workplace.checkpoint_seconds)
-    model, memory = _train(orders.decode(data), workplace, note, checkpoints, LiveWriter(note.live))
-    return save_aside(workplace.root, model, memory, note.word)
+    with telling(job=note.word.partition("-")[0]):
+        model, memory = _train(orders.decode(data), workplace, note, checkpoints, LiveWriter(note.live))
+        return save_aside(workplace.root, model, memory, note.word)
 
 
 def _read(order: Path) -> bytes:

@@ -13,6 +13,7 @@ from app.serving.turn import Turn
 from app.serving.use import Uses
 from app.store.references import Reference
 from app.store.store import ModelStore, Stored
+from app.telemetry.current import tell
 from app.telemetry.metrics import Figure
 
 MOST_RESOLVED = 10_000  # references whose meaning is remembered
@@ -71,6 +72,7 @@ class LoadedModels:
             if reference.version is not None:
                 raise
             return await self.find(text)  # which has come to mean another since it was resolved
+        tell(model=f"{key[0]}/{key[1]}")
         if self.resolved.get(reference) == key:
             if len(self.meant) >= MOST_RESOLVED:
                 self.meant.clear()

@@ -100,6 +100,7 @@ jobs = Table(
     Column("partial", Boolean, nullable=False),
     Column("error", JSON),
     Column("points", JSON),  # its progress, as its events tell it
+    Column("origin", JSON),  # the request that it comes from, and the trace that this is part of
     Index(None, "state", "created"),
     Index(None, "created"),
     Index(None, "caller", "started"),

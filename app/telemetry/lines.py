@@ -2,9 +2,17 @@
 
 import json
 import logging
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
-EXTRAS = ("request_id", "milliseconds", "who", "address", "made")
+from app.telemetry.current import told
+
+EXTRAS = (
+    *("request_id", "trace_id", "method", "route", "status", "milliseconds", "who", "address", "made"),
+    *("job", "model", "version", "state", "attempt", "rows", "epochs", "seconds", "error"),
+)
+"""What a line may tell beside its message."""
 
 
 class JsonLines(logging.Formatter):
@@ -16,12 +24,31 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
-        line |= {name: getattr(record, name) for name in EXTRAS if hasattr(record, name)}
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+        line |= told()
+        line |= {name: getattr(record, name) for name in EXTRAS if getattr(record, name, None) is not None}
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exception"] = "".join(_lines_of(record.exc_info[1]))
         return json.dumps(line)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Give what is said; asyncio has what a task was at below it, with the words of its error."""
+    message = record.getMessage()
+    return message.partition("\n")[0] if record.name == "asyncio" else message
+
+
+def _lines_of(error: BaseException) -> Iterator[str]:
+    """Tell where an error comes from, and what it is; its words, which may repeat a cell, only where they do not."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        yield from _lines_of(before)
+        yield "\nThen:\n\n"
+    yield from traceback.format_tb(error.__traceback__)
+    said = f": {error}" if isinstance(error, OSError) else ""
+    yield f"{type(error).__module__}.{type(error).__qualname__}{said}\n"
+    yield from getattr(error, "__notes__", ())
 
 
 def log_json_lines(level: int = logging.INFO) -> None:

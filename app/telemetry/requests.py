@@ -1,6 +1,8 @@
 """Requests: how many were answered by which route and how, and how long that took."""
 
+import logging
 from collections.abc import Iterator
+from http import HTTPStatus
 
 from app.telemetry.durations import Durations
 from app.telemetry.metrics import METRICS, Figure, joined
@@ -10,11 +12,17 @@ METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 OTHER = "other"
 """The route of what has none, and the method of what has an unheard-of one: clients cannot make up more labels."""
 
+LONGEST_PATH = 300  # characters of it that are logged
+
+log = logging.getLogger("netlet.requests")
+
 
 class Requests:
     """Those of this process; counted by its event loop alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, logs_all: bool = False) -> None:
+        self.logs_all = logs_all
+        """Whether each is a line of the log, also where it changed nothing."""
         self.known: dict[tuple[str, str, int], Durations] = {}
 
     def of(self, route: str, method: str, status: int) -> Durations:
@@ -31,3 +39,10 @@ class Requests:
         yield from joined(
             Figure(TIME, (route, method), durations.numbers) for (route, method, _), durations in self.known.items()
         )
+
+
+def log_request(method: str, path: str, status: int, seconds: float, **told: str | None) -> None:
+    """Write the line of a request."""
+    extra = told | {"method": method, "status": int(status), "milliseconds": round(seconds * 1000, 2)}
+    level = logging.WARNING if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+    log.log(level, "%s %s %d", method, path[:LONGEST_PATH], status, extra=extra)

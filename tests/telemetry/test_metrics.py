@@ -138,6 +138,11 @@ async def test_models_jobs_and_the_store_are_told_as_they_are(client: httpx.Asyn
     assert of(told, "netlet_jobs", state="succeeded") == of(told, "netlet_jobs", state="failed") == 1
     assert of(told, "netlet_jobs") == 2
     assert labels_of(told, "netlet_jobs", "state") == {"queued", "running", "succeeded", "failed", "cancelled"}
+    for outcome in ("succeeded", "failed"):
+        assert of(told, "netlet_trainings_total", outcome=outcome) == 1
+    assert of(told, "netlet_training_seconds_count") == 2
+    assert of(told, "netlet_training_epochs_total") >= 1000
+    assert of(told, "netlet_training_rows_total") == 3 * of(told, "netlet_training_epochs_total")
     assert of(told, "netlet_loaded_models") == 1
     assert of(told, "netlet_loaded_bytes") == len(stored)
     assert of(told, "netlet_cache_misses_total") == 1
