@@ -13,6 +13,7 @@ from app.api import openapi, problems
 from app.api.access import require_access
 from app.api.connections.hosts import Hosts, names_in
 from app.api.connections.limits import ConnectionLimits
+from app.api.found import found_in
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
 from app.api.routes import aliases, bringing, cards, export, health, inside, metrics, models, pictures, predict, train
@@ -82,7 +83,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         keyring = Keyring(turn, rates, is_needed=settings.is_exposed)
         account = Account(requests.figures, loaded.uses.figures, loaded.figures, jobs.moves.figures)
         streams, together = Streams(settings.most_streams), Together(asyncio.get_running_loop())
-        app.state.parts = Parts(store, datasets, loaded, keyring, together, jobs, limits, account, streams)
+        found = found_in(store, jobs)
+        app.state.parts = Parts(store, datasets, loaded, keyring, together, jobs, limits, account, streams, found)
         try:
             async with account.kept():
                 with one_blas_thread():  # answers must not depend on how many there are

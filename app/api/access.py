@@ -64,18 +64,28 @@ async def require_access(request: Request) -> None:
     Raises Unauthorized, TooManyFailures, ScopeMissing, RateExceeded; NotFound for what belongs to others.
     """
     parts: Parts = request.app.state.parts
-    address = request.client.host if request.client else ""
     needed = scope_of(request.method, request.url.path)
     if needed is None:
-        request.state.caller = Caller(address)
+        request.state.caller = Caller(_address_of(request))
         return
+    caller = await require_scope(request, needed)
+    if not caller.grant.sees_all:
+        await _require_own(parts, caller, request.path_params)
+
+
+async def require_scope(request: Request, needed: str) -> Caller:
+    """Find out who sends a request; raise unless it has a key with a scope, or needs none, as `require_access` does."""
+    parts: Parts = request.app.state.parts
     key = key_in(request.headers.get("authorization", ""), request.headers.get("x-api-key", ""))
-    caller = await parts.keyring.admit(key, address)
+    caller = await parts.keyring.admit(key, _address_of(request))
     request.state.caller = caller
     caller.require(needed)
     caller.take("requests", 1)
-    if not caller.grant.sees_all:
-        await _require_own(parts, caller, request.path_params)
+    return caller
+
+
+def _address_of(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 async def _require_own(parts: Parts, caller: Caller, named: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from app.access.keyring import Caller, Keyring
+from app.api.found import Found
 from app.api.patience import Patience
 from app.api.streams import Streams
 from app.engine.arrays import Cells
@@ -73,6 +74,7 @@ class Parts:
     limits: Limits
     account: Account
     streams: Streams
+    found: Found
     statistics: Statistics = field(default_factory=Statistics)
     tables: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

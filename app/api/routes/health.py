@@ -1,15 +1,24 @@
 """Whether the service runs, whether it can work, and what its problems mean."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from app.api.access import require_scope
+from app.api.answers import as_json
 from app.api.measuring import require_ready
 from app.api.parts import PartsOf
 from app.api.problems import KINDS, documented
+from app.api.readiness import Readiness, reported
+
+Verbose = Annotated[
+    str | None, Query(description="Whether all that is known is told, to who may read metrics: `?verbose` says so.")
+]
+NOT_READY = documented(401, 403, 429, 503)
+NOT_READY[503]["content"] |= {"application/json": {"schema": {"$ref": "#/components/schemas/Readiness"}}}
 
 router = APIRouter(tags=["run"])
 
@@ -26,11 +35,14 @@ async def livez() -> Health:
     return Health()
 
 
-@router.get("/readyz", responses=documented(503))
-async def readyz(parts: PartsOf) -> Health:
+@router.get("/readyz", response_model=Health | Readiness, responses=NOT_READY)
+async def readyz(parts: PartsOf, request: Request, verbose: Verbose = None) -> Response:
     """Tell that the store and its catalogue can be used, and that its disk is not full."""
-    await require_ready(parts)
-    return Health()
+    if verbose in {None, "false", "0"}:
+        await require_ready(parts)
+        return as_json(Health())
+    await require_scope(request, "metrics")
+    return await reported(parts)
 
 
 @router.get("/problems/{slug}", include_in_schema=False)
