@@ -271,7 +271,8 @@ async def _left(_request: Request, _error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("a request failed unexpectedly", exc_info=error, extra={"request_id": request.state.request_id})
+    request_id = request.state.request_id
+    log.error("request %s failed unexpectedly", request_id, exc_info=error, extra={"request_id": request_id})
     response = render(request, KINDS[errors.Unforeseen], errors.Unforeseen())
     response.headers["x-request-id"] = request.state.request_id  # this answer passes by EveryRequest
     return response

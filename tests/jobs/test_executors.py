@@ -98,7 +98,7 @@ def test_a_process_that_does_not_listen_is_killed_all_the_same(processes: Proces
         wait_until(lambda: not processes.busy)
         stopped.append(worker.process)
 
-    assert not any(process.is_alive() for process in stopped)
+    wait_until(lambda: not any(process.is_alive() for process in stopped))
 
 
 def test_a_call_waits_for_no_other(processes: ProcessExecutor) -> None:
