@@ -14,6 +14,7 @@ from app.api.access import require_access
 from app.api.connections.hosts import Hosts, names_in
 from app.api.connections.limits import ConnectionLimits
 from app.api.found import found_in
+from app.api.giving_up import GivingUp
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
 from app.api.routes import aliases, bringing, cards, export, health, inside, metrics, models, pictures, predict, train
@@ -22,8 +23,9 @@ from app.api.routes import jobs as jobs_routes
 from app.api.streams import Streams
 from app.engine.device import one_blas_thread
 from app.jobs.budget import Cost
+from app.jobs.capacity import Capacity
 from app.jobs.executors import EXECUTORS
-from app.jobs.jobs import Capacity, Jobs
+from app.jobs.jobs import Jobs
 from app.jobs.work import Workplace
 from app.opening import store_of
 from app.protocols import mlflow, repository, v1, v2
@@ -109,6 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     openapi.describe(app, InferenceRequest)
     app.state.requests = requests
+    app.add_middleware(GivingUp)
     app.add_middleware(EveryRequest, requests=requests)
     return app
 
@@ -161,8 +164,7 @@ def connection_limits(settings: Settings, most_open: int) -> ConnectionLimits:
     )
 
 
-def stop_trainings(app: FastAPI) -> None:
-    """End the trainings of an application that has started, from whatever thread or signal this is called in."""
+def parts_in(app: FastAPI) -> Parts | None:
+    """Give the parts of an application; None where it has not started."""
     parts: Parts | None = getattr(app.state, "parts", None)
-    if parts is not None:
-        parts.jobs.loop.call_soon_threadsafe(parts.stop)
+    return parts

@@ -10,19 +10,21 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.lane import lane_of
+from app.api.parts import Parts
+from app.draining import Draining, Pace
 from app.listening import listen, most_connections, url_of
-from app.main import connection_limits, create_app, stop_trainings
+from app.main import connection_limits, create_app, parts_in
 from app.memory import keep_freed_blocks
 from app.opening import require_servable
 from app.settings import Settings
 from app.telemetry import log_json_lines
-from app.workers import inherited
+from app.worker import beat, inherited
 
-GRACE_SECONDS = 10
+log = logging.getLogger("netlet")
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which on a signal waits for requests to end: here, those that wait for trainings are told at once."""
+    """uvicorn, which on a signal closes what is idle, whoever may just be sending: here, it drains."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         config = uvicorn.Config(
@@ -33,10 +35,11 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
         )
         super().__init__(config)
-        self.app = app
+        self.app, self.pace = app, Pace(settings.drain_seconds, settings.grace_seconds)
+        self.asked: list[int] = []  # signals that are not heeded yet
+        self.draining: Draining | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin; what is there by then stays to the end, and no collection needs to look at it again."""
@@ -44,10 +47,38 @@ class Server(uvicorn.Server):
         gc.freeze()
         gc.enable()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Show a sign of life."""
+        beat()
+        return await super().on_tick(counter)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle SIGINT and SIGTERM."""
+        """Handle SIGTERM, SIGINT, which a person sends who waits for it, and a second signal."""
         super().handle_exit(sig, frame)
-        stop_trainings(self.app)
+        self.asked.append(sig)
+        if (parts := parts_in(self.app)) is not None:
+            parts.jobs.loop.call_soon_threadsafe(self._drain, parts)
+
+    def _drain(self, parts: Parts) -> Draining:
+        """Begin, or go on as whoever has sent a signal since expects it."""
+        if self.draining is None:
+            self.draining = Draining(self, parts, self.pace)
+            if self.asked and self.asked.pop(0) == signal.SIGINT:
+                self.draining.skip(self.draining.idle)
+        if self.asked:
+            self.asked.clear()
+            self.draining.hurry()
+        return self.draining
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain, and end the application."""
+        parts = parts_in(self.app)
+        assert parts is not None  # noqa: S101 - it has started
+        log.info("about to end")
+        await self._drain(parts).run()
+        for listener in sockets or ():
+            listener.close()
+        await self.lifespan.shutdown()
 
 
 def serve(settings: Settings) -> None:
@@ -57,7 +88,7 @@ def serve(settings: Settings) -> None:
     listener = inherited()
     if listener is None:
         listener = listen(settings.host, settings.port)
-        logging.getLogger("netlet").info("listening on %s", url_of(settings.host, listener))
+        log.info("listening on %s", url_of(settings.host, listener))
     keep_freed_blocks()
     run(server, listener)
 

@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     addresses; `*.example.org` is all names below that one, `*` is any."""
     workers: Annotated[int, Ge(1), Le(64)] = 1
     """Processes that share the port and the store, each with its own memory of loaded models and its own trainings."""
+    drain_seconds: Annotated[float, Ge(0), Le(3600)] = 0
+    """Seconds for which a service that is asked to end takes new connections, while whoever sends them sees /readyz."""
+    grace_seconds: Annotated[float, Ge(0), Le(3600)] = 25
+    """Seconds in which a service that is asked to end answers what it was asked; the last may take a few more."""
+    silence_seconds: Annotated[float, Gt(0), Le(3600)] = 20
+    """Seconds without a sign of life after which one of several workers is taken for hung, killed and replaced."""
     executor: Literal["process", "thread"] = "process"
     """Where trainings run; threads are for tests."""
     device: Annotated[str, OneOf(DEVICES), AfterValidator(_require_device)] = "cpu"

@@ -233,8 +233,8 @@ class Server:
         """Make a client of this server."""
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False)
 
-    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; give the exit code."""
+    def end(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal, as Ctrl-C does unless told otherwise, and wait for the end; give the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         self.process.communicate(timeout=30)

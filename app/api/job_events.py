@@ -14,13 +14,15 @@ from app.jobs.jobs import Jobs
 from app.jobs.live import Live, LiveReader
 
 LOOK_SECONDS = 0.1
+RETRY_MILLISECONDS = 1000
+LEAVES = {"detail": "The service is about to end. The training goes on: connect again to follow it."}
 MOST_SENT = 4_000  # numbers of several networks at once; of one, all are
 
 
 async def events(jobs: Jobs, job: Job, after: int, *, shows_weights: bool) -> AsyncIterator[ServerSentEvent]:
-    """Tell each state of a job, paused or not, and its progress after an epoch, until it is over or the service stops.
+    """Tell each state of a job, paused or not, and its progress after an epoch, until it is over or the service drains.
 
-    The id of an event of progress is its epoch.
+    The id of an event of progress is its epoch. `shutdown` is the last event of a service that is about to end.
     """
     state, shown = None, _Shown(jobs) if shows_weights else None
     while True:
@@ -33,7 +35,7 @@ async def events(jobs: Jobs, job: Job, after: int, *, shows_weights: bool) -> As
             yield ServerSentEvent(event="progress", id=str(after), data=event)
         for told in () if shown is None else await shown.news(job):
             yield told
-        if job.is_over or jobs.stopping:
+        if job.is_over or jobs.draining:
             break
         await asyncio.sleep(LOOK_SECONDS)
         try:
@@ -42,6 +44,8 @@ async def events(jobs: Jobs, job: Job, after: int, *, shows_weights: bool) -> As
             return
     if job.is_over:
         yield ServerSentEvent(event=job.state, data=job_detail(job))
+    else:
+        yield ServerSentEvent(event="shutdown", data=LEAVES, retry=RETRY_MILLISECONDS)
 
 
 class _Shown:

@@ -20,6 +20,7 @@ from app.api.heads import ROUTES, Head, head_of
 from app.api.middleware import request_id_of
 from app.api.parts import FELT, Parts, work_of
 from app.api.predictions import numbers_in
+from app.api.unread import is_unread
 from app.engine.arrays import Cells
 from app.errors import MalformedBody, NetletError
 from app.serving.ready import Ready
@@ -33,6 +34,8 @@ FELT_HERE = 2 * FELT  # plain rows take less than half the time of others
 LONGEST_HEAD = 2048  # bytes: those that are recognised are remembered
 SHORT = 2048  # bytes of a body that is hardly more than one row
 END = b"\r\n\r\n"
+CLOSE = (b"connection", b"close")
+"""The header of every answer of a server that drains."""
 NUMBERS = {int, float}
 TYPES = {"X": {list, *NUMBERS}, "rows": {list, dict, *NUMBERS}}  # of rows, or of the cells of a bare one
 ANSWER = (
@@ -84,6 +87,16 @@ class LaneProtocol(GuardedProtocol):
         if not self._takes(data):
             self._hand_over(data)
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has been idle for long, and has no request that is only not read yet."""
+        if not is_unread(self.transport):
+            super().timeout_keep_alive_handler()
+
+    def drain(self) -> None:
+        """Let the answer that is under way, if there is one, be the last on this connection."""
+        if self.is_answering:
+            self.cycle.keep_alive = False
+
     def shutdown(self) -> None:
         """Leave what has not arrived to the route, which tells that the service stops."""
         if self.held:
@@ -130,7 +143,7 @@ class LaneProtocol(GuardedProtocol):
         """Answer a request that has arrived, at once or together with others."""
         parts = self.parts
         head, body = request.head, data[request.end - request.head.length :]
-        if len(data) > request.end or parts.jobs.stopping:
+        if len(data) > request.end or parts.stopped.is_set():
             return False
         caller = parts.keyring.at_hand(head.key)
         asked = None if caller is None else _read(parts, body, head.reference)
@@ -155,7 +168,7 @@ class LaneProtocol(GuardedProtocol):
             return
         self.held, self.is_asked = b"", False
         self._write(content)
-        if len(data) > end:
+        if len(data) > end and not self.transport.is_closing():
             self.data_received(data[end:])
 
     def _write(self, content: bytes) -> bool:
@@ -164,7 +177,8 @@ class LaneProtocol(GuardedProtocol):
         (head, _, began), ready = self.request, self.ready
         self.request = self.ready = None
         request_id = request_id_of(head.request_id)
-        told = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        headers = self.server_state.default_headers
+        told = b"".join([b"%b: %b\r\n" % header for header in headers])
         seconds = perf_counter() - began
         self.counts[head.route].add(seconds)
         if self.requests.logs_all:
@@ -172,6 +186,9 @@ class LaneProtocol(GuardedProtocol):
             log_request("POST", head.path, HTTPStatus.OK, seconds, **told_of)
         self.transport.write(ANSWER % (told, len(content), request_id.encode(), content))
         self.server_state.total_requests += 1
+        if CLOSE in headers:
+            self.transport.close()
+            return True
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         return True
 

@@ -16,13 +16,13 @@ async def figures_of(parts: Parts) -> list[Figure]:
 
 async def require_ready(parts: Parts) -> None:
     """Raise ShuttingDown or StorageError unless requests of every kind can be answered."""
-    parts.go_on()
+    parts.require_serving()
     await asyncio.to_thread(parts.store.require_usable)
 
 
 def _of_store(parts: Parts) -> Iterator[Figure]:
     try:
-        parts.go_on()
+        parts.require_serving()
         parts.store.require_usable()
     except NetletError:
         yield Figure("netlet_ready", (), [0])

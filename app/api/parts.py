@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Request
@@ -86,9 +87,17 @@ class Parts:
     bulk: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     waiting: "set[asyncio.Task[Any] | None]" = field(default_factory=set)
     """For what clients have yet to send."""
+    stopped: Event = field(default_factory=Event)
+    """Set when the service waits no longer for what clients send, nor for long work."""
+
+    def require_serving(self) -> None:
+        """Raise ShuttingDown where the service is about to end, and others are to be asked instead."""
+        if self.jobs.draining:
+            raise ShuttingDown
 
     def stop(self) -> None:
         """Leave trainings to whoever comes next, and give up what has not arrived; those who wait are told at once."""
+        self.stopped.set()
         self.jobs.stop()
         for task in self.waiting:
             if task is not None:
@@ -103,7 +112,7 @@ class Parts:
         try:
             yield
         except asyncio.CancelledError:
-            if task is None or not self.jobs.stopping or task.uncancel():
+            if task is None or not self.stopped.is_set() or task.uncancel():
                 raise
             raise ShuttingDown from None
         finally:
@@ -133,7 +142,7 @@ class Parts:
 
     def go_on(self) -> None:
         """Raise ShuttingDown where long work in a thread, which nobody can end from outside, is to end."""
-        if self.jobs.stopping:
+        if self.stopped.is_set():
             raise ShuttingDown
 
     async def answer(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -147,25 +156,50 @@ class Parts:
 
         Raises DeadlineExceeded, or ClientDisconnect.
         """
-        return await _patiently(self.answers, patience, size, work, *args, **kwargs)
+        return await self._patiently(self.answers, patience, size, work, *args, **kwargs)
 
     async def explain_patiently(
         self, patience: Patience, work: Callable[Concatenate[GoOn, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Do what an explanation takes, which is always much; answers do not wait for it."""
-        return await _patiently(self.explanations, patience, FELT, work, *args, **kwargs)
+        return await self._patiently(self.explanations, patience, FELT, work, *args, **kwargs)
 
     async def export_patiently(
         self, patience: Patience, work: Callable[Concatenate[GoOn, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Do what an export or an import takes, which is much too; one after the other."""
-        return await _patiently(self.exports, patience, FELT, work, *args, **kwargs)
+        return await self._patiently(self.exports, patience, FELT, work, *args, **kwargs)
 
     async def draw_patiently(
         self, patience: Patience, work: Callable[Concatenate[GoOn, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Do what a picture takes; nothing but other pictures waits for it."""
-        return await _patiently(self.pictures, patience, FELT, work, *args, **kwargs)
+        return await self._patiently(self.pictures, patience, FELT, work, *args, **kwargs)
+
+    async def _patiently(
+        self,
+        places: asyncio.Semaphore,
+        patience: Patience,
+        size: int,
+        work: Callable[Concatenate[GoOn, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do work as long as somebody waits for it, and the service does not stop."""
+
+        def go_on() -> None:
+            self.go_on()
+            patience.go_on()
+
+        patience.go_on()
+        if size < FELT:
+            return work(go_on, *args, **kwargs)
+        watching = asyncio.create_task(patience.watch())
+        try:
+            async with patience.place_in(places):
+                return await asyncio.to_thread(work, go_on, *args, **kwargs)
+        finally:
+            watching.cancel()
 
     async def steps(self, work: Generator[T]) -> AsyncGenerator[T]:
         """Do work of any length a step at a time, in threads; it waits for others of its kind, no other for it.
@@ -179,26 +213,6 @@ class Parts:
                 if step is None:
                     return
                 yield step
-
-
-async def _patiently(
-    places: asyncio.Semaphore,
-    patience: Patience,
-    size: int,
-    work: Callable[Concatenate[GoOn, P], T],
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> T:
-    """Do work as long as somebody waits for it."""
-    patience.go_on()
-    if size < FELT:
-        return work(patience.go_on, *args, **kwargs)
-    watching = asyncio.create_task(patience.watch())
-    try:
-        async with patience.place_in(places):
-            return await asyncio.to_thread(work, patience.go_on, *args, **kwargs)
-    finally:
-        watching.cancel()
 
 
 async def _off_the_loop(

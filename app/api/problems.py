@@ -228,6 +228,11 @@ def kind_of(error: errors.NetletError) -> Kind:
     return next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
 
 
+def shutting_down(request: Request) -> Response:
+    """Answer whoever the service cannot wait for any longer, since it ends."""
+    return render(request, KINDS[errors.ShuttingDown], errors.ShuttingDown())
+
+
 async def _netlet_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.NetletError)  # noqa: S101 - what it is installed for
     return render(request, kind_of(error), error)

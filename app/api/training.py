@@ -53,7 +53,7 @@ async def trained(
     """Give the job of a request, new or known by its key, as it is when it is over or the wait is.
 
     `start` refers to the version that is trained on, where no new model is asked for. Raises InputError for what cannot
-    be trained, ModelNotFound, VersionNotFound, Busy, KeyReused, ShuttingDown.
+    be trained, ModelNotFound, VersionNotFound, Busy, KeyReused.
     """
     named = None if key is None else ledger.Key(key, _digest(request.url.path, body))
     known = None if named is None else await parts.jobs.find(named)

@@ -25,6 +25,8 @@ SECONDS_AT_ONCE = 30
 SECONDS_BETWEEN_STREAMS = 0.2
 SILENCE = 60  # seconds; a stream of events says something every 15
 ENDS = {"succeeded", "failed", "cancelled"}
+LEAVES = "shutdown"
+"""The event of a service that ends; the training goes on."""
 OF_THE_BODY = {"columns", "delimiter", "decimal", "encoding"}
 """What tells how a table is read."""
 OF_THE_JOB = {"priority", "timeout_seconds", "max_epochs", "paused"}
@@ -125,6 +127,8 @@ class Trainings(Asking):
                 async with self._stream(request) as response, aclosing(self._wire.events(response)) as events:
                     async for event in events:
                         seen = event.id
+                        if event.event == LEAVES:
+                            break
                         read = Progress if event.event == "progress" else Job
                         yield Event(event.event, read.of(loads(event.data)))
                         if event.event in ENDS:

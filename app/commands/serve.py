@@ -26,11 +26,13 @@ def serve(
 ) -> None:
     """Serve models until stopped."""
     from app.commands.configured import settings_or_end
-    from app.workers import is_worker, supervise
+    from app.worker import is_worker
 
     given = {"host": host, "port": port, "workers": workers, "insecure": insecure}
     settings = settings_or_end().model_copy(update={name: value for name, value in given.items() if value is not None})
     if settings.workers > 1 and not is_worker():
+        from app.workers import supervise
+
         supervise(settings)
     gc.disable()  # what is made up to the start stays; looking for what does not is a seventh of the time it takes
     from app import server

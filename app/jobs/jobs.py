@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic
 from typing import TypeVar
 
@@ -20,14 +20,15 @@ from app.errors import (
     TrainingTooLong,
     WorkerLost,
 )
-from app.jobs.calls import Calls, encoded
+from app.jobs.calls import GRACE_SECONDS, Calls, encoded
+from app.jobs.capacity import Capacity
 from app.jobs.endings import ending_of
 from app.jobs.folder import JobFolder
 from app.jobs.job import Job, State, error_to
 from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished
 from app.jobs.moves import Moves
 from app.jobs.orders import Order
-from app.jobs.progress import Note
+from app.jobs.progress import LEAVE, Note
 from app.jobs.running import Ended, Running
 from app.jobs.work import Workplace
 from app.store.catalogue import Catalogue, Unit
@@ -42,19 +43,6 @@ LOOK_SECONDS = 1.0  # between looks for what others left or wish
 POLL_SECONDS = {State.QUEUED: 0.3, State.RUNNING: 0.1}  # between looks at a job that does not run here
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Capacity:
-    """How much is done at once, how much may wait, and for how long."""
-
-    at_once: int
-    most_waiting: int
-    lease: float = 10.0
-    """Seconds after which a process that has not been heard of is taken for dead."""
-    most_attempts: int = 3
-    seconds: float = 600.0
-    """The longest that a training may take."""
 
 
 class Jobs:
@@ -72,7 +60,7 @@ class Jobs:
         self.reserved = 0
         self.tasks: set[asyncio.Task[None]] = set()
         self.settling: set[asyncio.Task[None]] = set()
-        self.stopping = self.is_prepared = False
+        self.draining = self.stopping = self.is_prepared = False
 
     async def open(self, *, alone: bool) -> None:
         """Begin to run what is queued, or was left by a process that died; sweep if no other process is there."""
@@ -84,15 +72,13 @@ class Jobs:
 
     def prepare(self) -> None:
         """Begin a process to train in where a training is likely to come: the first would wait a second for it."""
-        if not self.is_prepared and not self.stopping:
+        if not self.is_prepared and not self.draining:
             self.is_prepared = True
             with suppress(RuntimeError):  # where it cannot begin, whoever trains is told
                 self.executor.submit(int)
 
     async def submit(self, order: Order, request: Request | None = None) -> Submitted:
-        """Write a training down, and run it as soon as there is a place; raise Busy, KeyReused or ShuttingDown."""
-        if self.stopping:
-            raise ShuttingDown
+        """Write a training down, and run it as soon as there is a place; raise Busy or KeyReused."""
         request = request or Request()
         job_id, data = secrets.token_hex(8), await encoded(order)
         is_short = len(data) <= SHORT_ORDER
@@ -128,8 +114,13 @@ class Jobs:
 
     @property
     def free(self) -> int:
-        """How many more could run now."""
-        return 0 if self.stopping else self.capacity.at_once - len(self.running) - self.reserved
+        """How many more jobs could be begun now."""
+        return 0 if self.draining else self.places
+
+    @property
+    def places(self) -> int:
+        """How many more trainings there is room for."""
+        return self.capacity.at_once - len(self.running) - self.reserved
 
     async def find(self, key: Key) -> Job | None:
         """Find the job that a key stands for; raise KeyReused where it is that of another request."""
@@ -184,17 +175,25 @@ class Jobs:
             self.folder.clear(job.id)
         return self._followed(job)
 
+    def drain(self) -> None:
+        """Begin no more: jobs that come wait for whoever comes next, or for another server that is there already."""
+        self.draining = True
+
     def stop(self) -> None:
-        """Leave all jobs to whoever comes next, and take no more; those who wait are told at once."""
-        self.stopping = True
+        """Leave all jobs to others, which go on where these are put down; those who wait are told at once."""
+        self.draining = self.stopping = True
         for running in self.running.values():
-            self._note(running.job).ask(b"c")
-        for task in self.tasks:
-            task.cancel()
+            self._leave(running)
+        for begins in self.awaited.values():
+            begins.set()
 
     async def close(self) -> None:
-        """Stop, and kill the processes."""
+        """Stop, and kill the processes that do not end by themselves very soon."""
         self.stop()
+        if leaving := [running.task for running in self.running.values() if running.task is not None]:
+            await asyncio.wait(leaving, timeout=GRACE_SECONDS)
+        for task in self.tasks:
+            task.cancel()
         await asyncio.gather(*self.tasks, *self.settling, return_exceptions=True)
         await asyncio.to_thread(self.executor.shutdown)
         with suppress(StorageError):  # then the lease ends by itself
@@ -262,12 +261,20 @@ class Jobs:
         self.running[running.job.id] = running
         if begins := self.awaited.pop(running.job.id, None):
             begins.set()
-        self._spawn(self._run(running))
+        if self.stopping:
+            self._leave(running)
+        running.task = self._spawn(self._run(running))
 
-    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def _leave(self, running: Running) -> None:
+        """Ask a training to put its state down and end; tell those who wait."""
+        self._note(running.job).ask(LEAVE)
+        running.over.set()
+
+    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        return task
 
     async def _run(self, running: Running) -> None:
         """Take a job through its attempts; however it ends, those who wait are told."""
@@ -283,7 +290,7 @@ class Jobs:
         if running.outcome.is_over and not running.is_left:
             self.moves.tell(running.outcome)
             self.folder.clear(running.job.id)
-        if not (running.has_looked or self.stopping):
+        if not (running.has_looked or self.draining):
             await self._fill()
 
     async def _attempt(self, running: Running) -> None:
@@ -307,8 +314,11 @@ class Jobs:
             match ending:
                 case Saved():
                     await self._succeed(running, job, ending)
-                case WorkerLost():
+                case WorkerLost() if not self.stopping:
                     await self._retry(running, job)
+                case ShuttingDown() | WorkerLost():
+                    await self._write(lambda unit: self.ledger.release(unit, job.id))
+                    running.outcome = job
                 case Cancelled():
                     running.end(*await self._end(job, State.CANCELLED))
                 case NetletError():
@@ -347,7 +357,7 @@ class Jobs:
     def _move(self, unit: Unit, job: Job, state: State, **values: object) -> Ended:
         """End a job, and begin the next in the same commit."""
         over = self.ledger.move(unit, job, state, points=job.points, **values)
-        return Ended(over, None if self.stopping else self._claim(unit))
+        return Ended(over, None if self.draining else self._claim(unit))
 
     def _claim(self, unit: Unit) -> Claimed | None:
         return self.ledger.claim(unit, list(self.running))

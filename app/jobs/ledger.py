@@ -245,10 +245,11 @@ class Ledger:
         wished = select(jobs.c.id, jobs.c.wish, jobs.c.until).where(*own)
         return {row.id: Wished(row.wish, row.until) for row in unit.connection.execute(wished)}
 
-    def release(self, unit: Unit) -> None:
-        """Leave the jobs of this owner to others, to go on with at once."""
+    def release(self, unit: Unit, job_id: str | None = None) -> None:
+        """Leave one of this owner's jobs, or all, to others, to go on with at once."""
         own = jobs.c.owner == self.owner, jobs.c.state == State.RUNNING
-        unit.execute(update(jobs).where(*own).values(owner=None, lease=0.0))
+        chosen = own if job_id is None else (*own, jobs.c.id == job_id)
+        unit.execute(update(jobs).where(*chosen).values(owner=None, lease=0.0))
 
     def ask(self, unit: Unit, job_id: str, wish: str) -> Job:
         """Cancel a job that waits; let the owner of a running one know that it should end. Raises JobNotFound.

@@ -16,6 +16,7 @@ from app.jobs.job import Point
 LAYOUT = struct.Struct("<qqddd")
 WISHED = struct.Struct("<cc6xq")  # a letter, whether the training waits, and the epoch after which it is to
 WAITS, HELD = 1, b"h"
+LEAVE = b"l"  # the wish that a training put its state down for whoever goes on with it, and end
 UNTIL = struct.Struct("<q")
 FOR_EVER = 2**63 - 1
 SECONDS_BETWEEN_LOOKS = 0.005  # of a training that is paused

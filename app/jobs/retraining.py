@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 from app.engine.model import Model
-from app.errors import Busy, NetletError, ShuttingDown
+from app.errors import Busy, NetletError
 from app.jobs.calls import encoded
 from app.jobs.endings import ending_of
 from app.jobs.jobs import Jobs
@@ -22,9 +22,7 @@ async def retrained(jobs: Jobs, order: Order, nobody_waits: Coroutine[Any, Any, 
 
     Raises Busy where there is no place, and as a job would end otherwise; Cancelled where nobody waits any longer.
     """
-    if jobs.stopping:
-        raise ShuttingDown
-    if jobs.free <= 0:
+    if jobs.places <= 0:
         raise Busy(jobs.capacity.at_once)
     jobs.reserved += 1
     word, waiting = secrets.token_hex(8), asyncio.create_task(nobody_waits)

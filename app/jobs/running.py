@@ -29,6 +29,8 @@ class Running:
     next: Claimed | None = None
     has_looked: bool = False
     """Whether it is known what is to be run in its place, if anything."""
+    task: "asyncio.Task[None] | None" = None
+    """What sees it to its end."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     is_late: bool = False
     is_left: bool = False

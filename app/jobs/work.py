@@ -13,13 +13,13 @@ from app.engine.control import Checkpoint, Control, Progress, Wish
 from app.engine.learning import Start, learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
-from app.errors import Cancelled, OrderDamaged
+from app.errors import Cancelled, OrderDamaged, ShuttingDown
 from app.jobs import orders
 from app.jobs.checkpoints import Checkpoints
 from app.jobs.continuing import begun, wider, with_old_rows
 from app.jobs.live import LiveWriter
 from app.jobs.orders import Order
-from app.jobs.progress import Note, NoteWriter
+from app.jobs.progress import LEAVE, Note, NoteWriter
 from app.jobs.sweeping import swept
 from app.store import snapshot
 from app.store.dataset_files import DatasetFiles
@@ -28,7 +28,7 @@ from app.tables.blocks import Blocks, widened
 from app.tables.ends import Ends
 from app.telemetry.current import telling
 
-WISHES = {b"\0": Wish.GO_ON, b"c": Wish.CANCEL, b"k": Wish.KEEP}
+WISHES = {b"\0": Wish.GO_ON, b"c": Wish.CANCEL, b"k": Wish.KEEP, LEAVE: Wish.GO_ON}  # to the end of an epoch
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Workplace:
 def train_and_save(order: bytes | Path, workplace: Workplace, note: Note) -> Saved:
     """Train what was ordered and save it aside, synced, but not yet a version that anyone can see.
 
-    Goes on from the last checkpoint of an earlier attempt; raises Cancelled if that is wished, as the note tells, and
-    OrderDamaged.
+    Goes on from the last checkpoint of an earlier attempt; raises Cancelled if that is wished, as the note tells,
+    ShuttingDown where it was left to whoever comes next, and OrderDamaged.
     """
     data = order if isinstance(order, bytes) else _read(order)
     checkpoints = Checkpoints(note.checkpoints, hashlib.sha256(data).hexdigest(), workplace.checkpoint_seconds)
@@ -162,6 +162,8 @@ class _Course:
             most_epochs=self.order.max_epochs or maxsize,
         )
         self.writer.hold(before + states.begun)
+        if self.writer.wish == LEAVE:
+            raise ShuttingDown
         return learn(self.order.rows, recipe, control=control, start=start, **self.means), states
 
 
@@ -184,10 +186,11 @@ class _States:
         """Tell whether to put it down."""
         self.is_over = stopped is not None
         pauses = self.writer.until <= self.writer.epoch > self.before + self.begun
-        return self.is_over or pauses or (self.checkpoints is not None and self.checkpoints.is_due(stopped))
+        leaves = self.writer.wish == LEAVE
+        return self.is_over or pauses or leaves or (self.checkpoints is not None and self.checkpoints.is_due(stopped))
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Put it down; raise Cancelled if that is wished while it waits."""
+        """Put it down; raise Cancelled if that is wished while it waits, ShuttingDown where others are to go on."""
         if self.is_over:
             self.last = checkpoint.memory
             return
@@ -197,6 +200,8 @@ class _States:
             self.writer.hold(self.before + checkpoint.epoch)
             if WISHES[self.writer.wish] is Wish.CANCEL:  # a solver would take one more step before it asks
                 raise Cancelled
+        if self.writer.wish == LEAVE:
+            raise ShuttingDown
 
     def memory_of(self, model: Model) -> Checkpoint | None:
         """Give what the optimizer of a model remembers, if there is anything, and if it is not that of another try."""

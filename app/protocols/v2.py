@@ -47,7 +47,7 @@ async def live() -> Response:
 
 @router.get("/health/ready", responses=documented(503))
 async def ready(parts: PartsOf) -> Response:
-    """Tell that the store can be used."""
+    """Tell that the service is not about to end, and the store can be used."""
     await require_ready(parts)
     return as_json({"ready": True, "live": True})
 

@@ -11,7 +11,6 @@ from typing import cast
 import pytest
 
 from app.api.lane import LaneProtocol
-from app.main import stop_trainings
 from app.settings import Settings
 from tests.api.lanes import HOST, LAST, Both, request, rest_of, serving, statuses_of, transcript, turns, until
 
@@ -161,7 +160,7 @@ async def test_who_has_not_sent_all_is_told_that_the_service_stops(begun: bytes,
         for _, writer in opened:
             writer.write(begun)
         await turns(50)
-        stop_trainings(both.app)
+        both.app.state.parts.stop()
         for server in both.servers:
             server.should_exit = True
         lane, plain = [await rest_of(*streams) for streams in opened]

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import update
 
+from app.jobs.capacity import Capacity
 from app.jobs.folder import JobFolder
-from app.jobs.jobs import Capacity, Jobs
+from app.jobs.jobs import Jobs
 from app.jobs.orders import Order
 from app.jobs.work import Workplace
 from app.store.schema import jobs as jobs_table

@@ -197,7 +197,7 @@ async def test_a_key_stands_for_one_job(store: ModelStore) -> None:
 
 
 async def test_stopping_leaves_every_job_to_whoever_comes_next(store: ModelStore) -> None:
-    """Those that wait are told at once; new ones are refused; the next process runs them all, each once."""
+    """Those that wait are told at once; new ones wait as well; the next process runs them all, each once."""
     executor = Held()
     async with running(store, executor) as jobs:
         first, second = [(await jobs.submit(ORDER)).job for _ in range(2)]
@@ -205,14 +205,15 @@ async def test_stopping_leaves_every_job_to_whoever_comes_next(store: ModelStore
         await asyncio.sleep(0.05)
         jobs.stop()
         assert (await waiting).state == State.RUNNING
-        with pytest.raises(errors.ShuttingDown):
-            await jobs.submit(ORDER)
+        third = (await jobs.submit(ORDER)).job
+        assert (await jobs.wait(third, 60)).state == State.QUEUED
 
     async with running(store, ThreadPoolExecutor(1)) as jobs:
-        ended = [await jobs.wait(job, 30) for job in (first, second)]
+        ended = [await jobs.wait(job, 30) for job in (first, second, third)]
     assert [(job.state, job.version, job.attempt) for job in ended] == [
         (State.SUCCEEDED, 1, 1),
         (State.SUCCEEDED, 2, 1),
+        (State.SUCCEEDED, 3, 1),
     ]
 
 

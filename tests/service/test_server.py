@@ -193,9 +193,9 @@ def test_who_waits_for_a_training_is_told_that_the_service_ends(start_server: St
     assert (answers[0].status_code, answers[0].json()["status"]) == (202, "running")
 
 
-def test_a_body_that_has_not_arrived_is_not_waited_for(start_server: StartServer) -> None:
+def test_a_body_that_has_not_arrived_is_waited_for_no_longer_than_the_grace(start_server: StartServer) -> None:
     """Whoever sends it is told to come back, and the log has nothing to tell."""
-    server = start_server()
+    server = start_server(NETLET_GRACE_SECONDS="1")
     url = httpx.URL(server.url)
     senders = [socket.create_connection((url.host, url.port)) for _ in range(2)]
     for sender, path in zip(senders, ("/train", "/datasets"), strict=True):

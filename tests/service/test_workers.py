@@ -1,5 +1,7 @@
 """Several workers: one port, one store, and none of them missed."""
 
+import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -8,6 +10,7 @@ import httpx
 import pytest
 
 from tests.conftest import Server, StartServer, wait_until
+from tests.faults.clients import Asked, Crowd, Kept, until_answered
 
 XY = {"X": [[1, 2], [3, 4], [5, 6]], "y": [1, 2, 3]}
 
@@ -71,3 +74,28 @@ def test_workers_end_with_whoever_started_them(start_server: StartServer) -> Non
     workers = children(server.process.pid)
     server.process.kill()
     wait_until(lambda: not any(map(is_running, workers)))
+
+
+async def test_all_workers_are_replaced_and_nobody_notices(start_server: StartServer) -> None:
+    """SIGHUP: clients that keep their connections, in a hurry or with pauses, and who trains, are all answered."""
+    server = start_server("--workers", "2")
+    await until_answered(server.url)
+    before = set(children(server.process.pid))
+    await Kept(server.url).ask("POST", "/train", json.dumps({"name": "exam", **XY}).encode())
+    predicting = Asked("POST", "/predict", b'{"model": "exam", "X": [[1, 2]]}')
+    training = Asked("POST", "/train", json.dumps({"name": "other", **XY}).encode(), good=(201, 202), pause=1)
+    crowd = Crowd(server.url)
+
+    asking = asyncio.create_task(crowd.gathered([predicting, predicting._replace(pause=2)] * 20 + [training] * 2, 1))
+    server.process.send_signal(signal.SIGHUP)
+    await asyncio.to_thread(wait_until, lambda: _are_others(server, before), seconds=100)
+    crowd.is_over = True
+    await asking
+
+    assert not crowd.failed
+    assert crowd.tally["last answers of connections"] >= 40
+
+
+def _are_others(server: Server, than: set[int]) -> bool:
+    now = set(children(server.process.pid))
+    return len(now) == len(than) and not now & than

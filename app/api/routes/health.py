@@ -37,7 +37,7 @@ async def livez() -> Health:
 
 @router.get("/readyz", response_model=Health | Readiness, responses=NOT_READY)
 async def readyz(parts: PartsOf, request: Request, verbose: Verbose = None) -> Response:
-    """Tell that the store and its catalogue can be used, and that its disk is not full."""
+    """Tell that the service is not about to end, its store and catalogue can be used, and its disk is not full."""
     if verbose in {None, "false", "0"}:
         await require_ready(parts)
         return as_json(Health())
