@@ -235,6 +235,8 @@ def shutting_down(request: Request) -> Response:
 
 async def _netlet_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.NetletError)  # noqa: S101 - what it is installed for
+    if isinstance(error, errors.StorageError) and not isinstance(error, errors.StorageFull):
+        request.app.state.parts.store.is_suspect = True
     return render(request, kind_of(error), error)
 
 

@@ -29,7 +29,7 @@ from app.store.aliases import Alias
 from app.store.catalogue import Catalogue
 from app.store.deleting import Gone, broken_off, clear, clear_expired, forget, keep
 from app.store.document import FORMAT, Damage, Document
-from app.store.files import FOLDER, MORE_SPACE, NO_FILE, make, opened, read, storage_errors, sweep
+from app.store.files import FOLDER, MORE_SPACE, NO_FILE, make, opened, read, storage_errors, sweep, written_aside
 from app.store.layout import INCOMING, snapshot_file
 from app.store.numbering import add_version
 from app.store.references import LIVE, Reference, is_name, require_name
@@ -99,6 +99,8 @@ class ModelStore:
         """Take a folder as the store, whose disk counts as full where fewer bytes than the reserve are free."""
         self.root, self.catalogue, self.reserve = root, catalogue, reserve
         self.incoming: int | None = None
+        self.is_suspect = False
+        """Whether the disk has refused something, and not taken anything since."""
         self.is_alone = False
         """Whether nobody else had the store open when it was opened."""
 
@@ -129,7 +131,10 @@ class ModelStore:
         return disk.f_bavail * disk.f_frsize
 
     def require_usable(self) -> None:
-        """Raise StorageError unless a model could be published now, as far as can be told without doing it."""
+        """Raise StorageError unless a model could be published now.
+
+        That is told without writing anything, unless the disk has refused something before.
+        """
         incoming = self.root / INCOMING
         if not os.access(incoming, os.W_OK | os.X_OK):
             message = "The store cannot be written."
@@ -144,6 +149,9 @@ class ModelStore:
             raise StorageError(message)
         self.catalogue.require_in_place()
         self.catalogue.read(select(models.c.name).limit(1))
+        if self.is_suspect:
+            with storage_errors(), opened(incoming) as folder, written_aside(folder, b"Is this written?"):
+                self.is_suspect = False
 
     def publish(self, name: str, model: Model) -> int:
         """Write a model as the next version of a name and return its number once it cannot be lost any more."""

@@ -1,8 +1,6 @@
 """A hundred thousand models: how long the first answer of one takes that is not loaded, and if their number matters."""
 
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,19 +11,14 @@ from time import perf_counter
 
 import httpx
 import numpy as np
-from sqlalchemy import insert, select
 
-from app.opening import store_of
-from app.settings import Settings
-from app.store.schema import models, versions
 from benchmarks.report import Section, say, verdict
 from benchmarks.running import serving
+from tests.faults.stores import multiplied
 
 MANY, FEW = 100_000, 100
 ASKED = 300
 GOAL_OF_FIRST = 5.0  # ms
-BATCH = 10_000
-FILE = "1.safetensors"
 
 
 def section() -> Section:
@@ -37,7 +30,7 @@ def section() -> Section:
             store = Path(folder) / "models"
             with serving(store) as (url, _):
                 _train(url)
-            _multiply(store, count)
+            multiplied(store, count)
             with serving(store) as (url, process):
                 first, second = _asked(url, count)
                 memory = _memory(process)
@@ -64,29 +57,6 @@ def _train(url: str) -> None:
     request = {"name": "m0", "X": X.tolist(), "y": X.sum(axis=1).tolist(), "training": training}
     answer = httpx.post(f"{url}/train", json=request | {"network": {"hidden": [64, 64]}}, timeout=600, trust_env=False)
     answer.raise_for_status()
-
-
-def _multiply(store: Path, count: int) -> None:
-    """Give the file more names, and list them: a training of each would take hours."""
-    opened = store_of(Settings(models=store))
-    opened.open()
-    (row,) = opened.catalogue.read(select(versions))
-    facts = row._asdict()
-    for start in range(1, count, BATCH):
-        names = [f"m{number}" for number in range(start, min(count, start + BATCH))]
-        for name in names:
-            (store / name).mkdir()
-            if name == names[0]:  # a file cannot have a hundred thousand names everywhere
-                shutil.copy(store / "m0" / FILE, store / name)
-            else:
-                os.link(store / names[0] / FILE, store / name / FILE)
-        opened.catalogue.write(
-            lambda unit, names=names: (  # type: ignore[misc]  # bound at once
-                unit.execute(insert(models), [{"name": name, "highest": 1} for name in names]),
-                unit.execute(insert(versions), [facts | {"name": name} for name in names]),
-            )
-        ).result()
-    opened.close()
 
 
 def _asked(url: str, count: int) -> tuple[Sequence[float], Sequence[float]]:

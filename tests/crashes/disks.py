@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,15 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         yield folder
     finally:
         tool("umount", folder)
+
+
+def fill_up(filler: Path) -> None:
+    """Leave no byte of a disk."""
+    with filler.open("ab", buffering=0) as file:
+        for size in (2**16, 2**12, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
 
 
 class Disk:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +45,7 @@ ENDINGS = {
     "EIO for ever": "error=EIO:when={}+",
     "ENOSPC": "error=ENOSPC:when={}",
     "ENOSPC for ever": "error=ENOSPC:when={}+",
+    "EDQUOT": "error=EDQUOT:when={}",
     "KILL": "signal=KILL:when={}",
     "EIO, and nothing is renamed from then on": "error=EIO:when={}",
 }
@@ -225,28 +226,28 @@ def make(root: Path) -> None:
         store.publish("exam", MODELS[-1])
 
 
-def run(some: int | None) -> tuple[int, list[str]]:
-    """Try all faults, or some; count those that were hit, and say what was wrong after them."""
+def run(some: int | None, endings: Collection[str] = tuple(ENDINGS)) -> tuple[int, list[str]]:
+    """Try all faults, or some of some endings; count those that were hit, and say what was wrong after them."""
     logging.disable(logging.CRITICAL)
     hits, wrong = 0, []
     with tempfile.TemporaryDirectory(dir=FAST) as folder, threadpool_limits(1):
         room = Path(folder)
         forked(lambda _tell: make(room / "template"))
-        for fault in _chosen(room, some):
+        for fault in _chosen(room, some, endings):
             hit, said = tried(fault, room / "template", room)
             hits += hit
             wrong += [f"{fault.call} {fault.number} {fault.ending}: {line}" for line in said]
     return hits, wrong
 
 
-def _chosen(room: Path, some: int | None) -> Iterator[Fault]:
+def _chosen(room: Path, some: int | None, endings: Collection[str]) -> Iterator[Fault]:
     """Count each call of a use in which nothing fails: in each thread, as strace does; choose among all faults."""
     faults = []
     for call in CALLS:
         tried(Fault(call, "EIO", 65_535), room / "template", room)
         threads = re.findall(rf"^(\d+) +{call}\(", (room / "log").read_text(), re.MULTILINE)
         most = max(map(threads.count, set(threads)), default=0)
-        faults += [Fault(call, ending, number) for number in range(1, most + 1) for ending in ENDINGS]
+        faults += [Fault(call, ending, number) for number in range(1, most + 1) for ending in endings]
     step = 1 if some is None else max(1, len(faults) / some)
     return (faults[int(index * step)] for index in range(int(len(faults) / step)))
 
@@ -255,7 +256,9 @@ def main() -> int:
     """Try them, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--some", type=int)
-    hits, wrong = run(parser.parse_args().some)
+    parser.add_argument("--endings", nargs="+", choices=ENDINGS, default=list(ENDINGS))
+    asked = parser.parse_args()
+    hits, wrong = run(asked.some, asked.endings)
     print(*wrong[:200], f"{hits} faults, {len(wrong)} violations", sep="\n")  # noqa: T201 - a runner prints
     return min(len(wrong), 1)
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -18,7 +18,7 @@ from app.store.catalogue import Catalogue
 from app.store.references import Reference
 from app.store.store import ModelStore
 from tests.conftest import TUTORIAL, StartServer, wait_until
-from tests.crashes.disks import disk_with_power, needs_root, small_disk, tool
+from tests.crashes.disks import disk_with_power, fill_up, needs_root, small_disk, tool
 from tests.crashes.power import cut_once
 from tests.engine.tables import EXAM, recipe
 
@@ -58,15 +58,6 @@ def fill(store: ModelStore) -> dict[int, str]:
             return saved
         saved[version] = store.load("exam", version).sha256
     pytest.fail("it was never full")
-
-
-def fill_up(filler: Path) -> None:
-    """Leave no byte of a disk."""
-    with filler.open("ab", buffering=0) as file:
-        for size in (2**16, 2**12, 1):
-            with suppress(OSError):
-                while True:
-                    file.write(bytes(size))
 
 
 @needs_root
