@@ -98,30 +98,29 @@ class LearntThere:
     """A model of a service."""
 
     url: str
-    key: str | None
+    api_key: str | None
     reference: str
     classes: int
 
     @classmethod
-    def of(cls, problem: Problem, url: str, key: str | None, name: str | None) -> "LearntThere":
+    def of(cls, problem: Problem, url: str, api_key: str | None, name: str | None) -> "LearntThere":
         """Have a service learn; raises as `Client.train` does."""
         task, y = ("classification", problem.y.astype(int)) if problem.has_classes else ("regression", problem.y)
-        with Client(url, key=key) as client:
+        with Client(url, api_key=api_key) as client:
             model = client.train(
                 X=problem.X,
                 y=y[:, 0].tolist() if y.ndim > 1 and y.shape[1] == 1 else y.tolist(),
                 columns=list(problem.columns),
                 weights=None if problem.weights is None else problem.weights.tolist(),
-                name=name,
                 task=task,
-                **_set(problem.settings),
+                **_set({**problem.settings, "name": name}),
             )
-        return cls(url, key, model.reference, len(np.unique(y)) if problem.has_classes else 0)
+        return cls(url, api_key, model.reference, len(np.unique(y)) if problem.has_classes else 0)
 
     def scores(self, X: Numbers) -> Numbers:
         """Answer rows; raises as `Client.predict` does."""
-        with Client(self.url, key=self.key) as client:
-            told = client.predict(self.reference, X=X, proba=bool(self.classes) or None)
+        with Client(self.url, api_key=self.api_key) as client:
+            told = client.predict(self.reference, X=X, proba=bool(self.classes))
         if told.probabilities is not None:
             return np.array([[row[str(label)] for label in range(self.classes)] for row in told.probabilities])
         return np.asarray(told.predictions, dtype=np.float64).reshape(len(X), -1)

@@ -17,8 +17,8 @@ class _Netlet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What both have in common.
 
     `network`, `training` and `scaling` are as `POST /train` takes them: dicts of settings, or "auto". With `url` a
-    service learns and answers (`key` opens it, `name` is what the model is called there), else this process does. NaN
-    is a missing value.
+    service learns and answers (`api_key` opens it, `name` is what the model is called there), else this process does.
+    NaN is a missing value.
     """
 
     def __init__(
@@ -28,11 +28,11 @@ class _Netlet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         training: Any = "auto",  # noqa: ANN401 - as above
         scaling: Any = None,  # noqa: ANN401 - as above
         url: str | None = None,
-        key: str | None = None,
+        api_key: str | None = None,
         name: str | None = None,
     ) -> None:
         self.network, self.training, self.scaling = network, training, scaling
-        self.url, self.key, self.name = url, key, name
+        self.url, self.api_key, self.name = url, api_key, name
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's own
         tags = super().__sklearn_tags__()
@@ -45,7 +45,7 @@ class _Netlet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         settings = {"network": self.network, "training": self.training, "scaling": self.scaling}
         problem = Problem(X, y, [str(name) for name in names], weights, settings)
         self.learnt_: Learnt = (
-            LearntHere.of(problem) if self.url is None else LearntThere.of(problem, self.url, self.key, self.name)
+            LearntHere.of(problem) if self.url is None else LearntThere.of(problem, self.url, self.api_key, self.name)
         )
 
     def _scores(self, X: ArrayLike) -> Numbers:

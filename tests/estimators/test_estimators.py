@@ -25,7 +25,9 @@ EXCUSED = {
 QUICK = {"optimizer": "adam", "epochs": 100}
 
 
-@parametrize_with_checks([NetletRegressor(), NetletClassifier()], expected_failed_checks=lambda _estimator: EXCUSED)
+@parametrize_with_checks(  # type: ignore[untyped-decorator]  # scikit-learn has no types
+    [NetletRegressor(), NetletClassifier()], expected_failed_checks=lambda _estimator: EXCUSED
+)
 def test_scikit_learns_own_checks_pass(estimator: Any, check: Callable[[Any], None]) -> None:
     """All of them, but for those that are excused."""
     check(estimator)
