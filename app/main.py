@@ -30,6 +30,7 @@ from app.jobs.work import Workplace
 from app.opening import store_of
 from app.protocols import mlflow, repository, v1, v2
 from app.protocols.inference import InferenceRequest
+from app.protocols.repository import IndexRequest, LoadRequest
 from app.serving.loaded import LoadedModels
 from app.serving.together import Together
 from app.serving.turn import Turn
@@ -109,7 +110,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in ROUTES:
         app.include_router(routes.router)
     problems.install(app)
-    openapi.describe(app, InferenceRequest)
+    openapi.describe(app, InferenceRequest, IndexRequest, LoadRequest)
     app.state.requests = requests
     app.add_middleware(GivingUp)
     app.add_middleware(EveryRequest, requests=requests)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 
 from app.errors import InvalidRequest
 from app.faults import Fault
@@ -13,21 +13,31 @@ ANY = "*"
 TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
 TAGS = re.compile(rf"{TAG}(?:[ \t]*,[ \t]*{TAG})*")
 
+TOLD = {"pattern": r'^(\*|"[!#-~]*"(, *"[!#-~]*")*)$'}
 IfMatch = Annotated[
-    list[str] | None, Header(alias="If-Match", description="Revisions at which this may be done; * is any.")
+    str | None,
+    Header(
+        alias="If-Match", description="Revisions at which this may be done; * is any.", json_schema_extra=dict(TOLD)
+    ),
 ]
 IfNoneMatch = Annotated[
-    list[str] | None,
-    Header(alias="If-None-Match", description="Revisions at which it may not; * lets it be new alone."),
+    str | None,
+    Header(
+        alias="If-None-Match",
+        description="Revisions at which it may not; * lets it be new alone.",
+        json_schema_extra=dict(TOLD),
+    ),
 ]
 
 
-async def allows(if_match: IfMatch = None, if_none_match: IfNoneMatch = None) -> Callable[[int | None], bool]:
+async def allows(
+    request: Request, _if_match: IfMatch = None, _if_none_match: IfNoneMatch = None
+) -> Callable[[int | None], bool]:
     """Give what tells whether a revision (None where there is nothing yet) is one at which a request may be done.
 
     Raises InvalidRequest for what is no list of entity tags (RFC 9110, section 13).
     """
-    wanted, unwanted = _tags("If-Match", if_match), _tags("If-None-Match", if_none_match)
+    wanted, unwanted = _tags("If-Match", request), _tags("If-None-Match", request)
     unwanted = None if unwanted is None else {tag.removeprefix("W/") for tag in unwanted}
 
     def allows(revision: int | None) -> bool:
@@ -37,8 +47,9 @@ async def allows(if_match: IfMatch = None, if_none_match: IfNoneMatch = None) ->
     return allows
 
 
-def _tags(header: str, lines: list[str] | None) -> set[str] | None:
-    if lines is None:
+def _tags(header: str, request: Request) -> set[str] | None:
+    lines = request.headers.getlist(header)  # as many as there are
+    if not lines:
         return None
     text = ",".join(lines).strip()
     if text == ANY:

@@ -94,7 +94,7 @@ class _Exchange:
 def route_of(scope: Scope) -> str:
     """Name the route that took a request by its template: of these there are only so many, whatever clients ask for."""
     if (route := scope.get("route")) is not None:
-        return str(route.path)
+        return str(route.path_format)
     is_bare = "endpoint" in scope and not scope.get("path_params")  # a route that is none of FastAPI's
     return str(scope["path"]) if is_bare else OTHER
 

@@ -1,7 +1,7 @@
 """What a path names: a model, loaded, which the routes that look inside depend on, or an alias."""
 
 from app.access.keyring import Caller
-from app.api.openapi import AliasInPath, NameInPath, VersionInPath
+from app.api.openapi import AliasInPath, BareNameInPath, NameInPath, VersionInPath
 from app.api.parts import PartsOf
 from app.store.references import Pointer, require_alias
 from app.store.store import ModelStore, Stored
@@ -12,17 +12,17 @@ async def meant(parts: PartsOf, name: NameInPath) -> Stored:
     return await parts.loaded.find(name)
 
 
-async def one_version(parts: PartsOf, name: NameInPath, version: VersionInPath) -> Stored:
+async def one_version(parts: PartsOf, name: BareNameInPath, version: VersionInPath) -> Stored:
     """Find one version; raises as LoadedModels.find does."""
     return await parts.loaded.find(f"{name}/{version}")
 
 
-async def one_alias(name: NameInPath, alias: AliasInPath) -> Pointer:
+async def one_alias(name: BareNameInPath, alias: AliasInPath) -> Pointer:
     """Give the alias that a path names; raises ModelNotFound or AliasNotFound for what can be none."""
     return Pointer.parse(name, alias)
 
 
-async def new_alias(name: NameInPath, alias: AliasInPath) -> Pointer:
+async def new_alias(name: BareNameInPath, alias: AliasInPath) -> Pointer:
     """Give the alias that a path names, which may be new; raises InvalidRequest for what none can be called."""
     require_alias(alias)
     return Pointer.parse(name, alias)

@@ -11,10 +11,12 @@ from pydantic.json_schema import models_json_schema
 from app.api.access import scope_of
 from app.api.alias_schemas import AliasRequest, RollbackRequest, RuleRequest
 from app.api.inside_schemas import CounterfactualRequest, GradientCheckRequest, TraceRequest
+from app.api.openapi_answers import ERROR, complete, parts_of_answers
+from app.api.openapi_links import link
 from app.api.predict_schemas import PredictRequest
-from app.api.problems import documented
 from app.api.queries import parameters, references_to_parameters
 from app.api.schemas import TUTORIAL_ROWS, ContinueRequest, Problem, TrainRequest, UploadSettings
+from app.store.references import NAME, VERSION
 from app.tables.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -37,9 +39,20 @@ SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key of `netlet keys create`."},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same."},
 }
-NameInPath = Annotated[str, Path(description="The model's name.", examples=["exam"])]
-AliasInPath = Annotated[str, Path(description="The alias.", examples=["live"])]
-VersionInPath = Annotated[str, Path(description="The version's number.", examples=["1"])]
+
+
+def in_path(description: str, pattern: str, example: str) -> Any:  # noqa: ANN401 - FastAPI's own
+    """Describe a word of a path; what does not match names nothing, which is a 404 of the route's."""
+    return Path(description=description, examples=[example], json_schema_extra={"pattern": f"^{pattern}$"})
+
+
+BareNameInPath = Annotated[str, in_path("The model's name.", NAME.pattern, "exam")]
+NameInPath = Annotated[
+    str,
+    in_path("The model's name, alone or with an alias, as in exam@live.", f"{NAME.pattern}(@{NAME.pattern})?", "exam"),
+]
+AliasInPath = Annotated[str, in_path("The alias.", NAME.pattern, "live")]
+VersionInPath = Annotated[str, in_path("The version's number.", VERSION.pattern, "1")]
 
 
 def body_of(schema: type[BaseModel], *left_out: str) -> dict[str, Any]:
@@ -60,7 +73,9 @@ def body_of(schema: type[BaseModel], *left_out: str) -> dict[str, Any]:
 
 def json_body(schema: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """Describe a body that is JSON of this schema and nothing else."""
-    content = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}, "example": _example_of(schema)}
+    content = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}}
+    if (example := _example_of(schema)) is not None:
+        content["example"] = example
     return {"requestBody": {"required": required, "content": {"application/json": content}}}
 
 
@@ -92,12 +107,17 @@ def describe(app: FastAPI, *more: type[BaseModel]) -> None:
             document["components"]["schemas"] = added["$defs"] | document["components"]["schemas"]
             document["components"]["parameters"] = parameters(*READ_FROM_THE_ADDRESS)
             document["components"]["securitySchemes"] = SECURITY_SCHEMES
+            document["components"]["schemas"]["Error"] = ERROR
             for path, method, operation in _operations(document):
                 _secure(operation, scope_of(method.upper(), path))
                 if "description" in operation:  # which Python leaves out where it is asked to (-OO)
                     operation["summary"] = operation["description"].splitlines()[0].rstrip(".")
-                if "application/json" in operation["responses"].get("422", {}).get("content", {}):
-                    del operation["responses"]["422"]  # FastAPI's own, where nothing but the path can be wrong: a 404
+                if _takes_a_path_alone(operation):
+                    operation["responses"].pop("422", None)  # FastAPI's own: what no path can be is a 404
+                complete(path, operation)
+            for kind, parts in parts_of_answers(document).items():
+                document["components"].setdefault(kind, {}).update(parts)
+            link(document)
             for unused in ("HTTPValidationError", "ValidationError"):
                 document["components"]["schemas"].pop(unused, None)
             app.openapi_schema = document
@@ -116,14 +136,17 @@ def _operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]
 
 
 def _secure(operation: dict[str, Any], scope: str | None) -> None:
-    """Say which scope a key needs for this, and how it is refused."""
-    if scope is None:
-        return
-    operation["security"] = [{name: [scope]} for name in SECURITY_SCHEMES]
-    operation["x-scope"] = scope
-    operation["responses"] = {str(status): told for status, told in documented(401, 403, 429).items()} | operation[
-        "responses"
-    ]
+    """Say which scope a key needs for this."""
+    if scope is not None:
+        operation["security"] = [{name: [scope]} for name in SECURITY_SCHEMES]
+        operation["x-scope"] = scope
+
+
+def _takes_a_path_alone(operation: dict[str, Any]) -> bool:
+    """Tell whether nothing but a path can be wrong about a request."""
+    return "requestBody" not in operation and all(
+        parameter.get("in") == "path" for parameter in operation.get("parameters", [])
+    )
 
 
 def _example_of(schema: type[BaseModel]) -> Any:  # noqa: ANN401 - whatever JSON it is

@@ -56,6 +56,7 @@ def parse(schema: type[M], body: Body, bounds: Bounds, texts: Collection[str] = 
     InvalidRequest if it is not what the route takes.
     """
     if body.format is None or (not body.data and any(name == "dataset" for name, _ in body.query)):
+        format_options(body.query, None)
         return _parse_json(schema, body.data, settings_of(body.query), bounds)
     request, given = parse_settings(schema, body)
     options = options_of(body.media_type, body.query, given, texts=[*texts, *texts_stated(given)], bounds=bounds)
@@ -72,7 +73,7 @@ def parse_rows(body: Body, bounds: Bounds) -> tuple[PredictRequest, Cells | None
     if arrays is None:
         return parse(PredictRequest, body, bounds).request, None
     bounds.require_few(*arrays.X.shape)
-    return _validated(PredictRequest, dict(arrays.beside)), arrays.X
+    return _validated(PredictRequest, dict(arrays.beside))[0], arrays.X
 
 
 def parse_object(schema: type[M], body: Body, bounds: Bounds, *, required: bool = True) -> M:
@@ -88,8 +89,8 @@ def parse_settings(schema: type[M], body: Body) -> tuple[M, dict[str, Any]]:
 
     Raises InvalidRequest if it is not what the route takes.
     """
-    settings = settings_of(body.query)
-    return _validated(schema, settings).model_copy(update={"columns": None}), settings
+    request, settings = _validated(schema, settings_of(body.query))
+    return request.model_copy(update={"columns": None}), settings
 
 
 def options_of(
@@ -112,7 +113,7 @@ def options_of(
         columns=None if columns is None else tuple(columns),
         texts=texts,
         bounds=bounds,
-        **written_as(media_type) | format_options(query),
+        **written_as(media_type) | format_options(query, format_),
     )
 
 
@@ -141,14 +142,34 @@ def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any], bounds: 
         sent = {"rows": sent}
     sent = settings | _few(sent)
     table = {name: sent.pop(name) for name in TABLE if name in schema.model_fields and isinstance(sent.get(name), list)}
-    return Parsed(_validated(schema, sent).model_copy(update=table), sent, None)
+    request, given = _validated(schema, sent)
+    return Parsed(request.model_copy(update=table), given, None)
 
 
-def _validated(schema: type[M], settings: dict[str, Any]) -> M:
+def _validated(schema: type[M], settings: dict[str, Any]) -> tuple[M, dict[str, Any]]:
+    """Give a request, and the settings that it was made of."""
     try:
-        return schema.model_validate_json(to_json(settings, inf_nan_mode="constants"))
+        return schema.model_validate_json(to_json(settings, inf_nan_mode="constants")), settings
     except ValidationError as error:
+        if any(_is_whole(detail) for detail in error.errors(include_url=False, include_context=False)):
+            return _validated(schema, _with_whole_numbers(settings))
         raise _in_our_words(error, schema) from None
+
+
+def _is_whole(detail: ErrorDetails) -> bool:
+    """Tell whether a whole number is wanted, and one was written with a point: to JSON Schema, 3.0 is an integer."""
+    return detail["type"] == "int_type" and isinstance(detail["input"], float) and detail["input"].is_integer()
+
+
+def _with_whole_numbers(value: Any) -> Any:  # noqa: ANN401 - whatever was sent, which goes only so deep
+    match value:
+        case dict():
+            return {name: _with_whole_numbers(part) for name, part in value.items()}
+        case list():
+            return [_with_whole_numbers(part) for part in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value
 
 
 def _few(sent: object) -> dict[str, Any]:

@@ -9,10 +9,19 @@ from pydantic_core import from_json
 from app.docstrings import docstrings_of
 from app.errors import InvalidRequest
 from app.faults import Fault
+from app.tables.dialect import DECIMALS
 from app.tables.json_text import parse
 
 OF_THE_ROUTE = {"wait", "priority", "timeout_seconds", "max_epochs", "paused", "cancel_on_disconnect"}
-OF_THE_FORMAT = {"delimiter", "decimal", "encoding"}
+CSV_WRITTEN: dict[str, tuple[str, dict[str, Any]]] = {
+    "delimiter": (
+        "Of a CSV, if not told by its beginning.",
+        {"schema": {"type": "string", "pattern": r"^[\t -!#--/-~]$"}},
+    ),
+    "decimal": ("Its decimal mark, likewise.", {"schema": {"type": "string", "enum": list(DECIMALS)}}),
+    "encoding": ("Its encoding, likewise.", {"schema": {"type": "string"}}),
+}
+OF_THE_FORMAT = set(CSV_WRITTEN)
 TEXTS = {"name", "model", "target", "weight", "task", "preset", "description", "dataset"}
 LISTS = {"columns"}
 SEVERAL = {"target"}  # a text, or several
@@ -42,9 +51,13 @@ def settings_of(query: list[tuple[str, str]]) -> dict[str, Any]:
     return settings
 
 
-def format_options(query: list[tuple[str, str]]) -> dict[str, str]:
-    """Read what the address says of how the body is written."""
-    return {name: value for name, value in query if name in OF_THE_FORMAT}
+def format_options(query: list[tuple[str, str]], format_: str | None) -> dict[str, str]:
+    """Read what the address says of how a CSV is written; raise InvalidRequest where the body is none."""
+    options = {name: value for name, value in query if name in OF_THE_FORMAT}
+    if options and format_ != "csv":
+        message = "The address tells how a CSV is written, and the body is none. Send it with content-type text/csv."
+        raise InvalidRequest(message, [Fault("nothing beside such a body", field=name) for name in options])
+    return options
 
 
 def written_as(media_type: str) -> dict[str, str]:
@@ -65,19 +78,30 @@ def references_to_parameters(schema: type[BaseModel], *left_out: str) -> list[di
 
 def parameters(*schemas: type[BaseModel]) -> dict[str, dict[str, Any]]:
     """Describe for OpenAPI what the address may say in place of JSON bodies of these schemas."""
-    told = {
-        f"{schema.__name__}.{name}": docstrings_of(schema).get(name, "").split(";", 1)[0]
-        for schema in schemas
-        for name in schema.model_fields
-        if name not in IN_BODY
-    }
-    told |= {"delimiter": "Of a CSV body, if not told by its beginning.", "decimal": "Its decimal mark, likewise."}
-    told |= {"encoding": "Its encoding, likewise."}
-    return {key: _parameter(key.rpartition(".")[2], description) for key, description in told.items()}
+    told = {}
+    for schema in schemas:
+        properties = schema.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
+        for name in schema.model_fields:
+            if name not in IN_BODY:
+                description = docstrings_of(schema).get(name, "").split(";", 1)[0]
+                told[f"{schema.__name__}.{name}"] = _parameter(name, description, _taken(name, properties[name]))
+    return told | {name: _parameter(name, *described) for name, described in CSV_WRITTEN.items()}
 
 
-def _parameter(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
+def _parameter(name: str, description: str, taken: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description} | taken
+
+
+def _taken(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Say what a setting may be in the address: what is an object in JSON is JSON here too."""
+    if name in LISTS | SEVERAL:
+        return {"schema": {"type": "array", "items": {"type": "string"}}}
+    told = {key: value for key, value in schema.items() if key not in {"default", "description", "title"}}
+    kinds = [kind for kind in told.pop("anyOf", [told]) if kind.get("type") != "null"]
+    one = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    if one.get("type", "object") == "object":
+        return {"content": {"application/json": {"schema": one}}}
+    return {"schema": one}
 
 
 def _json_or_text(value: str) -> object:

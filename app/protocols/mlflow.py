@@ -26,14 +26,14 @@ ANSWERED = documented(400, 403, 404, 409, 413, 415, 422, 503, 504)
 async def ping(parts: PartsOf) -> Response:
     """Tell that the store can be used."""
     await require_ready(parts)
-    return Response(b"\n", media_type="application/json")
+    return Response(b"{}\n", media_type="application/json")
 
 
 @router.get("/models/{name}/ping", responses=documented(404, 409, 503))
 @router.get("/models/{name}/health", include_in_schema=False)
 async def ping_model(stored: Annotated[Stored, Depends(meant)]) -> Response:
     """Tell that a model can answer: it is loaded now."""
-    return Response(b"\n", headers={"x-model": f"{stored.name}/{stored.version}"}, media_type="application/json")
+    return Response(b"{}\n", headers={"x-model": f"{stored.name}/{stored.version}"}, media_type="application/json")
 
 
 @router.post("/models/{name}/invocations", responses=ANSWERED, openapi_extra=rows_as("inputs"))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.bodies import ShortBody
-from app.api.openapi import NameInPath
+from app.api.openapi import NameInPath, json_body
 from app.api.parsing import parse_object
 from app.api.parts import CallerOf, PartsOf
 from app.api.problems import documented
@@ -17,7 +17,7 @@ from app.faults import Fault
 from app.protocols.answering import as_json
 from app.store.references import Reference
 
-LOOSE = ConfigDict(extra="ignore", json_schema_extra=Described())
+LOOSE = ConfigDict(extra="ignore", strict=True, json_schema_extra=Described())
 
 router = APIRouter(prefix="/v2/repository", tags=["v2"])
 
@@ -39,7 +39,10 @@ class LoadRequest(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
-@router.post("/index", responses=documented(400, 503))
+LOADED = json_body(LoadRequest, required=False)
+
+
+@router.post("/index", responses=documented(400, 503), openapi_extra=json_body(IndexRequest, required=False))
 async def index(parts: PartsOf, caller: CallerOf, body: ShortBody) -> Response:
     """List every version of every model: all are ready, and loaded when they are asked for."""
     parse_object(IndexRequest, body, parts.limits.bounds, required=False)
@@ -53,7 +56,7 @@ async def index(parts: PartsOf, caller: CallerOf, body: ShortBody) -> Response:
     )
 
 
-@router.post("/models/{name}/load", responses=documented(400, 404, 503))
+@router.post("/models/{name}/load", responses=documented(400, 404, 409, 503), openapi_extra=LOADED)
 async def load(parts: PartsOf, name: NameInPath, body: ShortBody) -> Response:
     """Load a model before it is asked for."""
     asked = parse_object(LoadRequest, body, parts.limits.bounds, required=False)
@@ -64,7 +67,7 @@ async def load(parts: PartsOf, name: NameInPath, body: ShortBody) -> Response:
     return as_json({})
 
 
-@router.post("/models/{name}/unload", responses=documented(400, 404, 503))
+@router.post("/models/{name}/unload", responses=documented(400, 404, 503), openapi_extra=LOADED)
 async def unload(parts: PartsOf, name: NameInPath, body: ShortBody) -> Response:
     """Give back the memory that a model takes; it is loaded again as soon as somebody asks for it."""
     parse_object(LoadRequest, body, parts.limits.bounds, required=False)

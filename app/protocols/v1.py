@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from app.api.bodies import OctetsBody
 from app.api.named import meant
@@ -38,7 +39,24 @@ async def explain(parts: PartsOf, stored: Annotated[Stored, Depends(meant)], bod
     return await explanations(parts, body, stored, NAMES)
 
 
-@router.get("/{name}", responses=documented(404, 409, 503))
+class WithoutColon(Convertor[str]):
+    """The last word of a path that asks for nothing else behind a colon."""
+
+    regex = "[^/:]+"
+
+    def convert(self, value: str) -> str:
+        """Take it as it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Write it as it is."""
+        return value
+
+
+register_url_convertor("without_colon", WithoutColon())
+
+
+@router.get("/{name:without_colon}", responses=documented(404, 409, 503))
 async def model(stored: Annotated[Stored, Depends(meant)]) -> Response:
     """Tell that a model can answer: it is loaded now."""
     return as_json({"name": stored.name, "ready": True})

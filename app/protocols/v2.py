@@ -29,7 +29,18 @@ WORK_OF_COMPRESSION = 8  # bytes of JSON to read that take as long as one to com
 router = APIRouter(prefix="/v2", tags=["v2"])
 
 READ = documented(404, 409, 503)
-ANSWERED = documented(400, 403, 404, 409, 413, 415, 503, 504)
+OCTETS = "application/octet-stream"
+ANSWERED = documented(400, 403, 404, 409, 413, 415, 503, 504) | {
+    200: {"description": "Answers", "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}}
+}
+JSON_LENGTH = {
+    "name": inference.HEADER,
+    "in": "header",
+    "required": False,
+    "description": "How many bytes of the body are JSON, where octets follow.",
+    "schema": {"type": "integer", "minimum": 0},
+}
+TENSORS = json_body(inference.InferenceRequest) | {"parameters": [JSON_LENGTH]}
 
 
 @router.get("")
@@ -91,7 +102,7 @@ def _add_routes(path: str, asked_for: Callable[..., Awaitable[Stored]]) -> None:
         key = stored.name, stored.version
         return as_json({"model_stats": [told_of(key, parts.statistics.of(*key))]})
 
-    @router.post(path + "/infer", responses=ANSWERED, openapi_extra=json_body(inference.InferenceRequest))
+    @router.post(path + "/infer", responses=ANSWERED, openapi_extra=TENSORS)
     async def infer(
         parts: PartsOf, request: Request, stored: Annotated[Stored, Depends(asked_for)], body: OctetsBody
     ) -> Response:
@@ -117,7 +128,7 @@ async def _infer(parts: Parts, request: Request, stored: Stored, body: Body) -> 
         answered = await parts.answer_patiently(patience, work, _answer, asked, stored, parts)
     length = answered.header_length
     headers = {} if length is None else {inference.HEADER: str(length)}
-    media_type = "application/json" if length is None else "application/octet-stream"
+    media_type = "application/json" if length is None else OCTETS
     content, coding = answered.body, coding_of(request)
     if coding is not None:
         content = await parts.answer(WORK_OF_COMPRESSION * len(content), COMPRESSIONS[coding], content)

@@ -98,10 +98,10 @@ FINITE = "a number between -1e100 and 1e100"
             [{"field": "network.learning_rate", "expected": "no such setting; is it training.learning_rate?"}],
         ),
         (
-            TABLE | {"training": {"epochs": 100.0}},
+            TABLE | {"training": {"epochs": 100.5}},
             422,
             "validation",
-            [{"field": "training.epochs", "got": "100.0", "expected": "integer"}],
+            [{"field": "training.epochs", "got": "100.5", "expected": "integer"}],
         ),
         (TABLE | {"tags": {"k" * 101: "v"}}, 422, "validation", None),
         (TABLE | {"columns": ["a"] * 10_002}, 422, "validation", None),

@@ -12,7 +12,7 @@ from app.api.answers import as_json
 from app.api.bodies import ShortBody
 from app.api.conditions import Allows
 from app.api.named import new_alias, one_alias
-from app.api.openapi import NameInPath, json_body
+from app.api.openapi import BareNameInPath, json_body
 from app.api.parsing import parse_object
 from app.api.parts import CallerOf, PartsOf
 from app.api.problems import documented
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/models/{name}/aliases", tags=["aliases"])
 
 
 @router.get("", response_model=AliasList, responses=READ)
-async def list_aliases(parts: PartsOf, name: NameInPath) -> Response:
+async def list_aliases(parts: PartsOf, name: BareNameInPath) -> Response:
     """List the aliases of a model, and the versions that they point to."""
     return as_json(alias_list(name, await asyncio.to_thread(aliases.listed, parts.store.catalogue, name)))
 

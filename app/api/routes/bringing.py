@@ -10,7 +10,7 @@ from app.api.alias_schemas import OneVersion
 from app.api.allowances import require_model_allowed
 from app.api.answers import as_json
 from app.api.bodies import ModelBody
-from app.api.openapi import NameInPath, octets_body
+from app.api.openapi import BareNameInPath, octets_body
 from app.api.parts import Parts, PartsOf
 from app.api.patience import PatienceOf
 from app.api.problems import documented
@@ -44,7 +44,7 @@ router = APIRouter(prefix="/models", tags=["export"])
     responses=TAKEN_IN,
     openapi_extra=octets_body("application/octet-stream"),
 )
-async def bring_snapshot(parts: PartsOf, name: NameInPath, body: ModelBody, patience: PatienceOf) -> Response:
+async def bring_snapshot(parts: PartsOf, name: BareNameInPath, body: ModelBody, patience: PatienceOf) -> Response:
     """Take a snapshot in, byte for byte, as the model's next version.
 
     Answers 201 once it is safe on disk, or 200 with the version of the name that these bytes are already.
@@ -63,7 +63,7 @@ async def bring_snapshot(parts: PartsOf, name: NameInPath, body: ModelBody, pati
     openapi_extra=octets_body("application/onnx"),
 )
 async def bring_onnx(
-    parts: PartsOf, name: NameInPath, body: ModelBody, naming: Annotated[Names, Query()], patience: PatienceOf
+    parts: PartsOf, name: BareNameInPath, body: ModelBody, naming: Annotated[Names, Query()], patience: PatienceOf
 ) -> Response:
     """Make a dense network in ONNX the model's next version, as scikit-learn or Keras leave them.
 

@@ -18,7 +18,7 @@ from app.store.store import Stored
 MARKDOWN, PLAIN = "text/markdown", "text/plain"
 FORMS = {"application/json": "json", MARKDOWN: "markdown"}
 WRITTEN: dict[int | str, dict[str, Any]] = {
-    200: {"content": {MARKDOWN: {}}, "description": "The card"},
+    200: {"content": {MARKDOWN: {}, PLAIN: {}}, "description": "The card"},
     304: {"description": "The client has it already"},
 }
 

@@ -4,12 +4,12 @@ import asyncio
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from app.access.keyring import Caller
 from app.api.allowances import require_upload_allowed
 from app.api.answers import as_json, dataset_detail, dataset_summary
-from app.api.openapi import upload_body
+from app.api.openapi import in_path, upload_body
 from app.api.parts import CallerOf, Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import DatasetDetail, DatasetList, DatasetSummary
@@ -21,7 +21,7 @@ from app.store.learnt_from import models_of
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
-DatasetInPath = Annotated[str, Path(description="The dataset's id.")]
+DatasetInPath = Annotated[str, in_path("The dataset's id.", "[0-9a-f]{32}", "0123456789abcdef" * 2)]
 
 
 @router.post(

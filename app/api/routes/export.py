@@ -3,9 +3,8 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app.api.conditions import IfNoneMatch
 from app.api.named import meant, one_version
 from app.api.parts import Parts, PartsOf
 from app.api.patience import Patience, PatienceOf
@@ -63,25 +62,23 @@ async def export_version(
 
 
 @router.get("/{name}/snapshot", response_class=Response, responses=READ | FILE)
-async def model_snapshot(
-    parts: PartsOf, stored: Annotated[Stored, Depends(meant)], unless: IfNoneMatch = None
-) -> Response:
+async def model_snapshot(request: Request, parts: PartsOf, stored: Annotated[Stored, Depends(meant)]) -> Response:
     """Give the file of the version that the name means, which another netlet takes in; its ETag is its SHA-256."""
-    return await _file(parts, stored, unless)
+    return await _file(request, parts, stored)
 
 
 @router.get("/{name}/versions/{version}/snapshot", response_class=Response, responses=READ | FILE)
 async def version_snapshot(
-    parts: PartsOf, stored: Annotated[Stored, Depends(one_version)], unless: IfNoneMatch = None
+    request: Request, parts: PartsOf, stored: Annotated[Stored, Depends(one_version)]
 ) -> Response:
     """Give the file of one version, which another netlet takes in; its ETag is its SHA-256."""
-    return await _file(parts, stored, unless)
+    return await _file(request, parts, stored)
 
 
-async def _file(parts: Parts, stored: Stored, unless: list[str] | None) -> Response:
+async def _file(request: Request, parts: Parts, stored: Stored) -> Response:
     tag = f'"{stored.sha256}"'
     headers = {"etag": tag, "x-model": f"{stored.name}/{stored.version}"}
-    if any(tag in line for line in unless or ()):
+    if any(tag in line for line in request.headers.getlist("if-none-match")):
         return Response(status_code=304, headers=headers)
     data = await asyncio.to_thread(parts.store.file, stored.name, stored.version)
     headers["content-disposition"] = f'attachment; filename="{stored.name}-{stored.version}.safetensors"'

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.api.answers import as_json
@@ -12,6 +12,7 @@ from app.api.bodies import ShortBody
 from app.api.job_answers import job_detail
 from app.api.job_events import events as events_of
 from app.api.job_schemas import Ending, Following, JobDetail, JobList, Steps
+from app.api.openapi import in_path
 from app.api.parts import CallerOf, PartsOf
 from app.api.problems import documented
 from app.errors import InvalidRequest
@@ -22,7 +23,8 @@ from app.jobs.job import Job, State
 router = APIRouter(prefix="/jobs", tags=["train"])
 
 EPOCH = re.compile(r"[0-9]{1,18}", re.ASCII)
-JobInPath = Annotated[str, Path(description="The job's id.")]
+NOTHING = {"requestBody": {"required": False, "content": {"application/json": {"schema": {"enum": [{}]}}}}}
+JobInPath = Annotated[str, in_path("The job's id.", "[0-9a-f]{16}", "0123456789abcdef")]
 
 
 async def one_job(parts: PartsOf, job_id: JobInPath) -> Job:
@@ -73,6 +75,7 @@ async def resume(parts: PartsOf, job_id: JobInPath) -> Response:
     "/{job_id}/step",
     response_model=JobDetail,
     responses=documented(403, 404, 409, 422, 503, 507),
+    openapi_extra=NOTHING,
 )
 async def step(parts: PartsOf, job_id: JobInPath, asked: Annotated[Steps, Query()], body: ShortBody) -> Response:
     """Let a training that is paused take one epoch, or some, and pause again; answers when it has, or in 5 seconds."""

@@ -13,7 +13,7 @@ from app.api.answers import as_json, history, summary, weights
 from app.api.bodies import ShortBody
 from app.api.model_schema import openapi_of, row_schema
 from app.api.named import meant, one_version, own_names
-from app.api.openapi import NameInPath, VersionInPath, json_body
+from app.api.openapi import BareNameInPath, VersionInPath, json_body
 from app.api.parsing import parse_object
 from app.api.parts import CallerOf, Parts, PartsOf
 from app.api.problems import documented
@@ -64,7 +64,7 @@ async def model(parts: PartsOf, stored: Annotated[Stored, Depends(meant)]) -> Re
     responses=documented(400, 403, 404, 413, 415, 422, 503, 507),
     openapi_extra=json_body(RuleRequest),
 )
-async def change_model(parts: PartsOf, name: NameInPath, body: ShortBody) -> Response:
+async def change_model(parts: PartsOf, name: BareNameInPath, body: ShortBody) -> Response:
     """Set how many of its newest versions a model keeps; what is older expires at once, and after each training."""
     asked = parse_object(RuleRequest, body, parts.limits.bounds)
     gone = await asyncio.to_thread(parts.store.keep, name, asked.keep_last)
@@ -72,7 +72,7 @@ async def change_model(parts: PartsOf, name: NameInPath, body: ShortBody) -> Res
 
 
 @router.delete("/{name}", status_code=204, responses=DELETED)
-async def delete_model(parts: PartsOf, name: NameInPath, caller: CallerOf) -> None:
+async def delete_model(parts: PartsOf, name: BareNameInPath, caller: CallerOf) -> None:
     """Delete a model with all its versions and aliases, for good; what its aliases were stays in their history."""
     await asyncio.to_thread(parts.store.delete, Reference.parse(name), caller.name)
 
@@ -84,7 +84,7 @@ async def model_version(parts: PartsOf, stored: Annotated[Stored, Depends(one_ve
 
 
 @router.delete("/{name}/versions/{version}", status_code=204, responses=DELETED)
-async def delete_version(parts: PartsOf, name: NameInPath, version: VersionInPath) -> None:
+async def delete_version(parts: PartsOf, name: BareNameInPath, version: VersionInPath) -> None:
     """Delete one version for good, unless an alias points to it; its number is not used again."""
     await asyncio.to_thread(parts.store.delete, Reference.parse(f"{name}/{version}"))
 

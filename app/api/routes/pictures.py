@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic_core import to_json
 
 from app.api.caching import answer_once
 from app.api.named import meant, one_version
+from app.api.openapi import in_path
 from app.api.parts import Parts, PartsOf
 from app.api.patience import Patience, PatienceOf
 from app.api.picture_schemas import PictureQuery
@@ -35,8 +36,8 @@ class Chosen(NamedTuple):
 
 
 async def chosen(
-    picture: Annotated[str, Path(description=f"One of: {', '.join(PICTURES)}.", examples=["learning-curve"])],
-    form: Annotated[str, Path(description="svg, png, or json for what is in it.", examples=["svg"])],
+    picture: Annotated[str, in_path("Which.", f"({'|'.join(PICTURES)})", "learning-curve")],
+    form: Annotated[str, in_path("svg, png, or json for what is in it.", f"({'|'.join(MEDIA_TYPES)})", "svg")],
     asking: Annotated[PictureQuery, Query()],
 ) -> Chosen:
     """Give the picture that an address names; raises PictureNotFound, or InvalidRequest for what it does not take."""

@@ -1,7 +1,7 @@
 """`POST /predict`, with the model named in the body or in the path."""
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Response
 
@@ -9,7 +9,7 @@ from app.api.answers import as_json
 from app.api.bodies import Body, PredictionBody
 from app.api.bulk import answer_in_bulk
 from app.api.explaining import explained
-from app.api.openapi import NameInPath, VersionInPath, body_of
+from app.api.openapi import BareNameInPath, NameInPath, VersionInPath, body_of
 from app.api.orders import sent
 from app.api.parsing import options_of, parse, parse_rows, parse_settings
 from app.api.parts import WORK_OF_A_TABLE, Limits, Parts, PartsOf, work_of
@@ -31,7 +31,12 @@ from app.tables.plain import PlainRows
 from app.tables.table import Table
 from app.tables.wanted import answer, answered
 
-router = APIRouter(tags=["predict"], responses=documented(400, 403, 404, 406, 409, 413, 415, 422, 503, 504, 507))
+AS_TABLES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Answers", "content": {format_.media_types[0]: {"schema": {}} for format_ in FORMATS.values()}}
+}
+router = APIRouter(
+    tags=["predict"], responses=documented(400, 403, 404, 406, 409, 413, 415, 422, 503, 504, 507) | AS_TABLES
+)
 CELLS_AT_ONCE = 2**20  # of a table that is answered at once, where it is not JSON: a short body may hold a long one
 IN_PATH = body_of(PredictRequest, "model")
 
@@ -50,7 +55,7 @@ async def predict_with_model(parts: PartsOf, body: PredictionBody, name: NameInP
 
 @router.post("/models/{name}/versions/{version}/predict", response_model=Predictions, openapi_extra=IN_PATH)
 async def predict_with_version(
-    parts: PartsOf, body: PredictionBody, name: NameInPath, version: VersionInPath
+    parts: PartsOf, body: PredictionBody, name: BareNameInPath, version: VersionInPath
 ) -> Response:
     """Answer rows with one version of a model."""
     return await _answer(parts, body, f"{name}/{version}")

@@ -11,7 +11,7 @@ from app.api.answers import as_json, detail
 from app.api.bodies import TrainingBody
 from app.api.job_answers import job_detail
 from app.api.job_schemas import Asked, JobDetail
-from app.api.openapi import NameInPath, VersionInPath, body_of
+from app.api.openapi import BareNameInPath, NameInPath, VersionInPath, body_of
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import ContinueRequest, TrainRequest
@@ -64,7 +64,7 @@ async def train_version_on(
     body: TrainingBody,
     *,
     asked: Terms,
-    name: NameInPath,
+    name: BareNameInPath,
     version: VersionInPath,
     key: Key,
 ) -> Response:
