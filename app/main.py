@@ -144,6 +144,7 @@ def _limits(settings: Settings) -> Limits:
             settings.most_columns,
             settings.longest_cell,
             settings.json_depth,
+            settings.train_bytes,
         ),
     )
 

@@ -11,6 +11,7 @@ from app.engine.arrays import Array
 from app.engine.control import GoOn
 from app.engine.table import Label
 from app.errors import MalformedOnnx, UnsupportedOnnx
+from app.export.onnx_claims import require_few_parts
 from app.export.onnx_operators import OPERATORS, Activated, Both, Chosen, Rows, Step, Sum, Value, require_within
 from app.export.onnx_package import checker, helper, numpy_helper, onnx, protobuf, require_onnx
 from app.tables.table import MOST_COLUMNS
@@ -42,6 +43,7 @@ def read(data: bytes, most_parameters: int, go_on: GoOn) -> tuple[Any, Graph]:
     """
     require_onnx()
     try:
+        require_few_parts(data)
         model = onnx.load_model_from_string(data)
         _require_plain(model)
         checker.check_model(model)

@@ -18,6 +18,7 @@ from app import __version__
 from app.engine.model import Model
 from app.store.arrays import arrays_of, model_from
 from app.store.document import FORMAT, Damage, Document
+from app.store.parts import require_few_parts
 
 KEY = "netlet"
 BLANK = "0" * 64
@@ -80,9 +81,12 @@ def read_document(data: bytes) -> Document:
         message = "it is cut short, or no safetensors file"
         raise Damage(message)
     try:
-        text = from_json(data[LENGTH_BYTES:end])["__metadata__"][KEY]
+        header = data[LENGTH_BYTES:end]
+        require_few_parts(header)
+        text = from_json(header)["__metadata__"][KEY]
+        require_few_parts(text.encode())
         return _document(text)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"its header cannot be read ({type(error).__name__})"
         raise Damage(message) from error
 
@@ -109,6 +113,7 @@ def header_end(beginning: bytes) -> int:
 def size(beginning: bytes) -> int:
     """Tell from a snapshot's header how long the file is; raise Damage if it does not say."""
     try:
+        require_few_parts(beginning[LENGTH_BYTES:])
         header = from_json(beginning[LENGTH_BYTES:])
         ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
         return len(beginning) + min(max(0, *map(int, ends)), LARGEST_FILE)

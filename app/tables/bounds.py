@@ -27,6 +27,8 @@ class Bounds:
     """Of one text."""
     depth: int = DEEPEST
     """Of lists and objects of JSON within each other."""
+    inflated: int = 2**28
+    """Bytes of what is read at once in Parquet or Arrow, once it is not compressed any more."""
 
     def require_few(self, rows: int, columns: int) -> None:
         """Raise TableTooLarge for too many rows or cells, BadTable for too many columns."""

@@ -10,9 +10,10 @@ from app.tables.arrow import pa, pc
 from app.tables.cells import NUMBER, Faults, count, describe
 from app.tables.csv_records import LONGEST_RECORD, Records
 from app.tables.csv_text import Text, last_lines, leaves_quote_open
-from app.tables.texts import Arrow
+from app.tables.texts import Arrow, lengths
 
 MOST_COUNTED = 1_000_000  # a microsecond each
+TEXTS = ("is_string", "is_large_string", "is_string_view")  # what of pyarrow's types knows them
 CLOSED = "a quote that is closed"
 UNFIT = re.compile(r"In CSV column #(\d+): Row #(\d+): CSV conversion error to (\w+): invalid value '(.*)'", re.DOTALL)
 KINDS = {"double": NUMBER, "bool": "true or false", "null": "nothing, as in all rows"}
@@ -90,7 +91,7 @@ def require_short_cells(columns: Sequence[Any], names: Sequence[str], longest: i
         if not isinstance(column, list) and longest_text(column) > longest:
             coded = pa.types.is_dictionary(column.type)
             texts = column.dictionary if coded else column
-            place = pc.index(pc.greater(pc.binary_length(texts), longest), value=True).as_py()
+            place = pc.index(pc.greater(lengths(texts), longest), value=True).as_py()
             row = pc.index(column.indices, value=place).as_py() if coded else place
             message = f"A text has more than {longest} bytes, the most that a cell may have."
             got = describe(texts[place].as_py())
@@ -100,6 +101,11 @@ def require_short_cells(columns: Sequence[Any], names: Sequence[str], longest: i
 def longest_text(column: Arrow) -> int:
     """Count the bytes of a column's longest text, or of the longest that a code stands for; 0 where it has no texts."""
     texts = column.dictionary if pa.types.is_dictionary(column.type) else column
-    if not pa.types.is_string(texts.type) and not pa.types.is_large_string(texts.type):
+    if not any(getattr(pa.types, is_text)(texts.type) for is_text in TEXTS):
         return 0
-    return pc.max(pc.binary_length(texts)).as_py() or 0
+    return pc.max(lengths(texts)).as_py() or 0
+
+
+def is_shared(kind: Arrow) -> bool:
+    """Tell whether rows of a column may share their texts, so that a few bytes each are many."""
+    return bool(pa.types.is_dictionary(kind) or pa.types.is_string_view(kind))

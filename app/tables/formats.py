@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from app.errors import TableTooLarge
-from app.tables import npy, streams, writers
+from app.tables import arrow_claims, npy, parquet_claims, streams, writers
 from app.tables.arrow import ipc, pa, parquet
-from app.tables.csv_faults import longest_text, require_short_cells
+from app.tables.csv_faults import is_shared, longest_text, require_short_cells
 from app.tables.csv_files import read_csv
 from app.tables.json_text import parse_lines
 from app.tables.options import Options, said_to_be, table_of, with_points
@@ -57,6 +57,7 @@ def _read_ndjson(body: bytes, options: Options) -> Table:
 
 def _read_parquet(body: bytes, options: Options) -> Table:
     with said_to_be("Parquet"):
+        parquet_claims.require_modest(io.BytesIO(body), options.bounds, at_once=True)
         texts = streams.columns_of_text(pa.BufferReader(body))
         file = parquet.ParquetFile(pa.BufferReader(body), read_dictionary=texts)
         options.bounds.require_few(file.metadata.num_rows, file.metadata.num_columns)
@@ -67,12 +68,14 @@ def _read_parquet(body: bytes, options: Options) -> Table:
 
 def _read_arrow_file(body: bytes, options: Options) -> Table:
     with said_to_be("an Arrow file"):
+        arrow_claims.require_modest_file(io.BytesIO(body), options.bounds, at_once=True)
         reader = ipc.open_file(pa.BufferReader(body))
         return _from_batches((reader.get_batch(i) for i in range(reader.num_record_batches)), reader.schema, options)
 
 
 def _read_arrow_stream(body: bytes, options: Options) -> Table:
     with said_to_be("an Arrow stream"):
+        arrow_claims.require_modest_stream(io.BytesIO(body), options.bounds, at_once=True)
         reader = ipc.open_stream(pa.BufferReader(body))
         return _from_batches(reader, reader.schema, options)
 
@@ -103,7 +106,7 @@ def _from_arrow(table: Arrow, options: Options) -> Table:
 
 def _require_short(table: Arrow) -> None:
     """Raise TableTooLarge where texts that are there once, but stand in many rows, would become too long."""
-    coded = [column for column in table.columns if pa.types.is_dictionary(column.type)]
+    coded = [column for column in table.columns if is_shared(column.type)]
     if sum(longest_text(column) * table.num_rows for column in coded) > MOST_TEXT:
         raise TableTooLarge(table.num_rows, table.num_columns, MOST_TEXT, of="bytes of text")
 

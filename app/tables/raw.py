@@ -134,6 +134,7 @@ def _from_arrow(cells: Arrow, name: str) -> Arrow:
     cells = _whole(cells)
     kind = cells.type
     if pa.types.is_dictionary(kind):
+        _from_arrow(pa.array([], kind.value_type), name)  # before each row gets one, of whatever it may be
         return _from_arrow(cells.dictionary_decode(), name)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = cells.cast(pa.float64(), safe=False)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from app.engine.control import GoOn, go_on_for_ever
 from app.errors import MalformedBody
+from app.tables import arrow_claims, parquet_claims
 from app.tables.arrow import ipc, pa, parquet
 from app.tables.cells import rows_after
 from app.tables.csv_faults import longest_text
@@ -143,6 +144,8 @@ def _few(file: BinaryIO) -> Iterator[bytes]:
 
 def parquet_rows(file: BinaryIO, options: Options, rows: int) -> Iterator[Table]:
     """Read row group by row group, each page by page."""
+    with said_to_be("Parquet"):
+        parquet_claims.require_modest(file, options.bounds, at_once=False)
     texts = columns_of_text(place_of(file))
     with said_to_be("Parquet"), parquet.ParquetFile(place_of(file), read_dictionary=texts, **PARQUET) as opened:
         options.bounds.require_few(opened.metadata.num_rows, opened.metadata.num_columns)
@@ -161,16 +164,18 @@ def columns_of_text(source: Any) -> list[str]:  # noqa: ANN401 - what pyarrow ta
         ]
 
 
-def arrow_file(file: BinaryIO, _options: Options, rows: int) -> Iterator[Table]:
+def arrow_file(file: BinaryIO, options: Options, rows: int) -> Iterator[Table]:
     """Read batch by batch."""
     with said_to_be("an Arrow file"), ExitStack() as stack:
+        arrow_claims.require_modest_file(file, options.bounds, at_once=False)
         reader = ipc.open_file(stack.enter_context(_mapped(file)))
         yield from _batches((reader.get_batch(index) for index in range(reader.num_record_batches)), rows)
 
 
-def arrow_stream(file: BinaryIO, _options: Options, rows: int) -> Iterator[Table]:
+def arrow_stream(file: BinaryIO, options: Options, rows: int) -> Iterator[Table]:
     """Read batch by batch."""
     with said_to_be("an Arrow stream"), ExitStack() as stack:
+        arrow_claims.require_modest_stream(file, options.bounds, at_once=False)
         yield from _batches(ipc.open_stream(stack.enter_context(_mapped(file))), rows)
 
 

@@ -257,6 +257,17 @@ def test_any_changed_byte_is_taken_or_refused(store: ModelStore) -> None:
             assert str(error)  # noqa: PT017 - most of them raise, and those that do not are models
 
 
+@pytest.mark.parametrize("part", [b"\x0a\x00", b"\x2a\x00", b"\x08\x01"], ids=["nodes", "tensors", "numbers"])
+def test_a_file_of_a_million_parts_is_refused_before_they_are_made(part: bytes, store: ModelStore) -> None:
+    """Of two bytes each, where a node takes a hundred; a part that ends behind the file is none."""
+    parts = part * 10**6
+    length = b"%c%c%c" % (len(parts) & 0x7F | 0x80, len(parts) >> 7 & 0x7F | 0x80, len(parts) >> 14)
+
+    for data in (b"\x08\x08\x3a" + length + parts, b"\x08\x08\x3a\xff\x7f", b"\x0b", b"\xff" * 20):
+        with pytest.raises(MalformedOnnx, match="holds together"):
+            imported(store, data)
+
+
 def test_weights_that_are_no_numbers_are_refused(store: ModelStore) -> None:
     """NaN is in no model."""
     with pytest.raises(MalformedOnnx, match="finite"):

@@ -193,7 +193,22 @@ def test_an_array_of_less_than_nothing_is_refused() -> None:
     """Two negative lengths have a product that a header could claim."""
     body = written("npy", pa.table({"a": [1.0]})).replace(b"(1, 1), ", b"(-1,-1),")
 
-    with pytest.raises(MalformedTable, match="Send numbers"):
+    with pytest.raises(MalformedTable, match="not that of an array of numbers"):
+        list(tables("npy", body))
+
+
+@pytest.mark.parametrize(
+    "header", ["(" * 5000, "-" * 9000, "{'a':" * 900, "{'shape': " + "(" * 300, " " * 70_000, "f()"]
+)
+def test_a_header_that_python_would_choke_on_is_refused(header: str) -> None:
+    """It is a literal of Python, and is read as what NumPy writes, not as that."""
+    body = (
+        b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little", signed=False) + header.encode()
+        if len(header) < 2**16
+        else b"\x93NUMPY\2\0" + len(header).to_bytes(4, "little") + header.encode()
+    )
+
+    with pytest.raises(MalformedTable, match="not that of an array of numbers"):
         list(tables("npy", body))
 
 

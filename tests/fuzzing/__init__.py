@@ -1,0 +1,1 @@
+"""Fuzzing: bytes that are almost a table, a snapshot or a network, read as the service reads them."""
