@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Delete, Row, Update, bindparam, delete, fu
 
 from app.errors import KeyNotFound
 from app.store.catalogue import Catalogue, Unit
+from app.store.layout import DATASET_ID
 from app.store.schema import api_keys, datasets, owners, versions
 
 KEY = re.compile(r"nk_([1-9][0-9]{0,8})_([A-Za-z0-9_-]{43})", re.ASCII)
@@ -180,7 +181,7 @@ def datasets_of(catalogue: Catalogue, number: int, *, after: str = "", limit: in
 
 def owns(catalogue: Catalogue, number: int, dataset: str) -> bool:
     """Tell whether a dataset was uploaded with a key."""
-    return bool(catalogue.read(_OWNER, {"key": number, "dataset": dataset}))
+    return bool(DATASET_ID.fullmatch(dataset) and catalogue.read(_OWNER, {"key": number, "dataset": dataset}))
 
 
 def own(unit: Unit, number: int, dataset: str) -> None:

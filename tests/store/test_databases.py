@@ -18,7 +18,7 @@ from app.engine.model import Model
 from app.errors import CatalogueForeign, CatalogueNewer, StorageError
 from app.opening import store_of, url_of
 from app.settings import Settings
-from app.store import checking
+from app.store import api_keys, checking
 from app.store.catalogue import Unit
 from app.store.migrating import upgrade
 from app.store.references import Reference
@@ -48,6 +48,12 @@ def own(settings: Settings) -> str:
 
 def store_with(root: Path, url: str) -> ModelStore:
     return store_of(Settings(models=root, database_url=SecretStr(url)))
+
+
+@pytest.mark.parametrize("word", ["", "x", "x\0", "f" * 99])
+def test_what_is_no_id_of_a_dataset_belongs_to_no_key(word: str, store: ModelStore) -> None:
+    """Whoever asks may write anything, and a text of PostgreSQL takes no NUL."""
+    assert not api_keys.owns(store.catalogue, 1, word)
 
 
 def test_migrations_make_the_tables_that_a_new_catalogue_has(store: ModelStore) -> None:

@@ -84,8 +84,9 @@ async def dataset(parts: PartsOf, dataset: DatasetInPath, caller: CallerOf) -> R
 
 
 def _described(parts: Parts, dataset: str, caller: Caller) -> Response:
-    models = [model for model in models_of(parts.store.catalogue, dataset) if caller.sees(model)]
-    return as_json(dataset_detail(parts.datasets.find(dataset), models))
+    found = parts.datasets.find(dataset)
+    models = [model for model in models_of(parts.store.catalogue, found.id) if caller.sees(model)]
+    return as_json(dataset_detail(found, models))
 
 
 @router.delete("/{dataset}", status_code=204, responses=documented(403, 404, 409, 503, 507))
