@@ -67,35 +67,12 @@ ROUTES = (
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make an application that opens its parts when it starts and closes them when it stops."""
     settings = settings or Settings()
-    limits, requests = _limits(settings), Requests(logs_all=settings.log_requests == "all")
+    requests = Requests(logs_all=settings.log_requests == "all")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        store = store_of(settings)
-        datasets = DatasetStore(settings.models, store.catalogue)
-        store.open()
-        datasets.open(alone=store.is_alone)
-        at_once = settings.trainings_at_once
-        executor = EXECUTORS[settings.executor](at_once, settings.training_bytes)
-        work = Workplace(settings.models, settings.device, settings.threads, settings.checkpoint_seconds)
-        jobs = Jobs(executor, work, store.catalogue, _capacity(settings))
-        await jobs.open(alone=store.is_alone)
-        forget_old(store.catalogue, settings.deed_days)
-        turn, rates = Turn(store.catalogue), Rates(shared_memory())
-        loaded = LoadedModels(store, settings.cache_bytes, turn)
-        keyring = Keyring(turn, rates, is_needed=settings.is_exposed)
-        account = Account(requests.figures, loaded.uses.figures, loaded.figures, jobs.moves.figures)
-        streams, together = Streams(settings.most_streams), Together(asyncio.get_running_loop())
-        found = found_in(store, jobs)
-        app.state.parts = Parts(store, datasets, loaded, keyring, together, jobs, limits, account, streams, found)
-        try:
-            async with account.kept():
-                with one_blas_thread():  # answers must not depend on how many there are
-                    yield
-        finally:
-            await jobs.close()
-            store.close()
-            rates.close()
+        async with _opened(settings, requests) as app.state.parts:
+            yield
 
     app = FastAPI(
         title="netlet",
@@ -115,6 +92,36 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(GivingUp)
     app.add_middleware(EveryRequest, requests=requests)
     return app
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, requests: Requests) -> AsyncIterator[Parts]:
+    """Open all that a service is made of, and close it."""
+    store = store_of(settings)
+    datasets = DatasetStore(settings.models, store.catalogue)
+    store.open()
+    datasets.open(alone=store.is_alone)
+    executor = EXECUTORS[settings.executor](settings.trainings_at_once, settings.training_bytes)
+    work = Workplace(settings.models, settings.device, settings.threads, settings.checkpoint_seconds)
+    jobs = Jobs(executor, work, store.catalogue, _capacity(settings))
+    await jobs.open(alone=store.is_alone)
+    forget_old(store.catalogue, settings.deed_days)
+    turn, rates = Turn(store.catalogue), Rates(shared_memory())
+    loaded = LoadedModels(store, settings.cache_bytes, turn)
+    keyring = Keyring(turn, rates, is_needed=settings.is_exposed)
+    account = Account(requests.figures, loaded.uses.figures, loaded.figures, jobs.moves.figures)
+    streams, together = Streams(settings.most_streams), Together(asyncio.get_running_loop())
+    found = found_in(store, jobs)
+    try:
+        async with account.kept():
+            with one_blas_thread():  # answers must not depend on how many there are
+                yield Parts(
+                    store, datasets, loaded, keyring, together, jobs, _limits(settings), account, streams, found
+                )
+    finally:
+        await jobs.close()
+        store.close()
+        rates.close()
 
 
 def _capacity(settings: Settings) -> Capacity:

@@ -44,7 +44,8 @@ async def replaced(supervisor: int) -> float:
 async def measured(url: str, supervisor: int, rounds: int) -> Crowd:
     """Replace the workers so many times under load."""
     await until_answered(url)
-    await Kept(url).ask("POST", "/train", XY)
+    async with Kept(url) as client:
+        await client.ask("POST", "/train", XY)
     crowd = Crowd(url)
     everybody = [EAGER, WITH_PAUSES] * (CLIENTS // 2) + [TRAINING] * TRAINERS
     asking = asyncio.create_task(crowd.gathered(everybody, 1))

@@ -25,6 +25,7 @@ from app.jobs.capacity import Capacity
 from app.jobs.endings import ending_of
 from app.jobs.folder import JobFolder
 from app.jobs.job import Job, State, error_to
+from app.jobs.known import KnownJobs
 from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished
 from app.jobs.moves import Moves
 from app.jobs.orders import Order
@@ -45,14 +46,14 @@ POLL_SECONDS = {State.QUEUED: 0.3, State.RUNNING: 0.1}  # between looks at a job
 log = logging.getLogger(__name__)
 
 
-class Jobs:
+class Jobs(KnownJobs):
     """Runs jobs on an executor, some at a time; what it knows of them is in the catalogue."""
 
     def __init__(self, executor: Executor, workplace: Workplace, catalogue: Catalogue, capacity: Capacity) -> None:
         self.loop = asyncio.get_running_loop()
         self.executor, self.root, self.catalogue, self.capacity = executor, workplace.root, catalogue, capacity
-        self.ledger = Ledger(catalogue, lease=capacity.lease, most_attempts=capacity.most_attempts)
-        self.folder = JobFolder(workplace.root)
+        ledger = Ledger(catalogue, lease=capacity.lease, most_attempts=capacity.most_attempts)
+        super().__init__(ledger, JobFolder(workplace.root))
         self.calls = Calls(executor, workplace, self.folder)
         self.running: dict[str, Running] = {}
         self.moves = Moves(self.folder, self.running)
@@ -122,32 +123,9 @@ class Jobs:
         """How many more trainings there is room for."""
         return self.capacity.at_once - len(self.running) - self.reserved
 
-    async def find(self, key: Key) -> Job | None:
-        """Find the job that a key stands for; raise KeyReused where it is that of another request."""
-        return await asyncio.to_thread(self.ledger.find, key)
-
-    async def is_reserved(self, key: Key) -> bool:
-        """Tell whether a key stands for a request already; raise KeyReused where it is that of another."""
-        return await asyncio.to_thread(self.ledger.is_reserved, key)
-
     async def reserve(self, key: Key) -> None:
         """Let a key stand for a request of which no job comes; raise KeyReused where it stands for another."""
         await self._write(lambda unit: self.ledger.reserve(unit, key))
-
-    async def get(self, job_id: str) -> Job:
-        """Read a job, and how far it is; raise JobNotFound."""
-        return await asyncio.to_thread(self._get, job_id)
-
-    async def newest(self, limit: int, state: State | None, caller: str | None = None) -> list[Job]:
-        """List jobs, the newest first, all or those in a state or of a caller, and how far they are."""
-        listed = await asyncio.to_thread(self.ledger.newest, limit, state, caller)
-        return [self._followed(job) for job in listed]
-
-    def _get(self, job_id: str) -> Job:
-        return self._followed(self.ledger.get(job_id))
-
-    def _followed(self, job: Job) -> Job:
-        return job if job.is_over else replace(job, points=self.folder.points(job))
 
     async def wait(self, job: Job, seconds: float) -> Job:
         """Wait until a job is over, or this process stops, but not longer than this; give it as it is then."""

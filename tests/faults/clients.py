@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import httpx
 
@@ -28,11 +28,17 @@ class Kept:
         self.url = httpx.URL(url)
         self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     async def ask(self, method: str, path: str, body: bytes = b"") -> Answer:
         """Send a request and read its answer; raise OSError or EOFError where there is none."""
         async with asyncio.timeout(LONGEST_ANSWER):
             if self.streams is not None and self.streams[0].at_eof():
-                self.close()
+                await self.close()
             if self.streams is None:
                 self.streams = await asyncio.open_connection(self.url.host, self.url.port)
             reader, writer = self.streams
@@ -42,14 +48,16 @@ class Kept:
             length = told.partition(b"content-length: ")[2].partition(b"\r\n")[0]
             answer = Answer(int(told[9:12]), await reader.readexactly(int(length)), b"connection: close" in told)
         if answer.is_last:
-            self.close()
+            await self.close()
         return answer
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Leave."""
         if self.streams is not None:
-            self.streams[1].close()
-            self.streams = None
+            (_, writer), self.streams = self.streams, None
+            writer.close()
+            with suppress(OSError):  # the other side may have left first
+                await writer.wait_closed()
 
 
 class Asked(NamedTuple):
@@ -73,20 +81,22 @@ class Crowd:
 
     async def ask(self, asked: Asked, rng: Random) -> None:
         """Be one of them until it is over."""
-        client = Kept(self.url)
-        while not self.is_over:
-            try:
-                answer = await client.ask(asked.method, asked.path, asked.body)
-            except (OSError, EOFError) as error:
-                self.failed[f"{asked.method} {asked.path}: {type(error).__name__}"] += 1
-                client.close()
-                continue
-            self.tally["answers"] += 1
-            self.tally["last answers of connections"] += answer.is_last
-            if answer.status not in asked.good:
-                self.failed[f"{asked.method} {asked.path}: {answer.status} {answer.body[:200]!r}"] += 1
-            await asyncio.sleep(rng.uniform(0, asked.pause))
-        client.close()
+        async with Kept(self.url) as client:
+            while not self.is_over:
+                await self._ask(client, asked)
+                await asyncio.sleep(rng.uniform(0, asked.pause))
+
+    async def _ask(self, client: Kept, asked: Asked) -> None:
+        try:
+            answer = await client.ask(asked.method, asked.path, asked.body)
+        except (OSError, EOFError) as error:
+            self.failed[f"{asked.method} {asked.path}: {type(error).__name__}"] += 1
+            await client.close()
+            return
+        self.tally["answers"] += 1
+        self.tally["last answers of connections"] += answer.is_last
+        if answer.status not in asked.good:
+            self.failed[f"{asked.method} {asked.path}: {answer.status} {answer.body[:200]!r}"] += 1
 
     async def gathered(self, everybody: Sequence[Asked], seed: int) -> None:
         """Let all of them ask."""
@@ -99,6 +109,7 @@ async def until_answered(url: str) -> None:
     """Wait until a service answers that may only just have begun."""
     while True:
         with suppress(OSError, EOFError):
-            if (await Kept(url).ask("GET", "/readyz")).status == 200:
-                return
+            async with Kept(url) as client:
+                if (await client.ask("GET", "/readyz")).status == 200:
+                    return
         await asyncio.sleep(0.1)

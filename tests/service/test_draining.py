@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from app.settings import Settings
+from app.store.files import locked, opened
 from tests.conftest import TUTORIAL, Server, StartServer, wait_until
 
 LONG: dict[str, Any] = TUTORIAL | {"name": "long", "training": {"epochs": 3_000_000}}
@@ -188,21 +190,24 @@ def test_long_work_is_given_up_in_the_end(start_server: StartServer) -> None:
         assert answer.readline() == b"HTTP/1.1 503 Service Unavailable\r\n"
 
 
-def test_nothing_that_hangs_keeps_a_service_from_ending(start_server: StartServer) -> None:
-    """A step of a training over all its rows, in a thread, which nothing can end."""
-    heavy = {"X": [[row] for row in range(8000)], "y": list(range(8000)), "network": {"hidden": [3000, 3000]}}
-    training = {"optimizer": "adam", "epochs": 9, "members": 1, "batch_size": 8000}
-    server = start_server(NETLET_EXECUTOR="thread", NETLET_GRACE_SECONDS="0")
-    before = ticks_of(server.process.pid)
-    with server.client() as client:
-        client.post("/train", params={"wait": 0}, json=heavy | {"training": training}).raise_for_status()
-    wait_until(lambda: ticks_of(server.process.pid) > before + 200)
+def test_nothing_that_hangs_keeps_a_service_from_ending(start_server: StartServer, settings: Settings) -> None:
+    """Something waits, in a thread, for a lock that another process does not give up; whoever asked is told."""
+    server = start_server(NETLET_GRACE_SECONDS="0")
+    with opened(settings.models / ".datasets") as folder, locked(folder), connected(server) as asking:
+        asking.sendall(b"DELETE /datasets/%s HTTP/1.1\r\nhost: localhost\r\n\r\n" % (b"0" * 32))
+        wait_until(lambda: _waits_for_lock(server.process.pid))
 
-    server.process.send_signal(signal.SIGTERM)
-    _, log = server.process.communicate(timeout=30)
+        server.process.send_signal(signal.SIGTERM)
+        _, log = server.process.communicate(timeout=30)
 
-    assert server.process.returncode == 0
-    assert "something hangs" in log
+        assert server.process.returncode == 0
+        assert "something hangs" in log
+        assert asking.recv(99).startswith(b"HTTP/1.1 503 ")
+
+
+def _waits_for_lock(process: int) -> bool:
+    waiting = (line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" in line)
+    return str(process) in [pid for line in waiting for pid in line]
 
 
 def ticks_of(process: int) -> int:

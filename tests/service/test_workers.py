@@ -81,7 +81,8 @@ async def test_all_workers_are_replaced_and_nobody_notices(start_server: StartSe
     server = start_server("--workers", "2")
     await until_answered(server.url)
     before = set(children(server.process.pid))
-    await Kept(server.url).ask("POST", "/train", json.dumps({"name": "exam", **XY}).encode())
+    async with Kept(server.url) as client:
+        await client.ask("POST", "/train", json.dumps({"name": "exam", **XY}).encode())
     predicting = Asked("POST", "/predict", b'{"model": "exam", "X": [[1, 2]]}')
     training = Asked("POST", "/train", json.dumps({"name": "other", **XY}).encode(), good=(201, 202), pause=1)
     crowd = Crowd(server.url)

@@ -1,0 +1,38 @@
+"""What is known of jobs, whichever process runs them."""
+
+import asyncio
+from dataclasses import replace
+
+from app.jobs.folder import JobFolder
+from app.jobs.job import Job, State
+from app.jobs.ledger import Key, Ledger
+
+
+class KnownJobs:
+    """Reads jobs: what is written down of them, and how far they are."""
+
+    def __init__(self, ledger: Ledger, folder: JobFolder) -> None:
+        self.ledger, self.folder = ledger, folder
+
+    async def find(self, key: Key) -> Job | None:
+        """Find the job that a key stands for; raise KeyReused where it is that of another request."""
+        return await asyncio.to_thread(self.ledger.find, key)
+
+    async def is_reserved(self, key: Key) -> bool:
+        """Tell whether a key stands for a request already; raise KeyReused where it is that of another."""
+        return await asyncio.to_thread(self.ledger.is_reserved, key)
+
+    async def get(self, job_id: str) -> Job:
+        """Read a job, and how far it is; raise JobNotFound."""
+        return await asyncio.to_thread(self._get, job_id)
+
+    async def newest(self, limit: int, state: State | None, caller: str | None = None) -> list[Job]:
+        """List jobs, the newest first, all or those in a state or of a caller, and how far they are."""
+        listed = await asyncio.to_thread(self.ledger.newest, limit, state, caller)
+        return [self._followed(job) for job in listed]
+
+    def _get(self, job_id: str) -> Job:
+        return self._followed(self.ledger.get(job_id))
+
+    def _followed(self, job: Job) -> Job:
+        return job if job.is_over else replace(job, points=self.folder.points(job))
