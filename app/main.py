@@ -1,10 +1,13 @@
 """The composition root: settings become parts, parts become an application."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
 from app.access.keyring import Keyring
@@ -40,7 +43,12 @@ from app.store.deeds import forget_old
 from app.tables.bounds import Bounds
 from app.telemetry.account import Account
 from app.telemetry.requests import Requests
+from app.telemetry.traces import spans_to
 from app.web import routes as page
+
+if TYPE_CHECKING:
+    from app.jobs.spans import JobSpans
+    from app.telemetry.spans import Spans
 
 ROUTES = (
     page,  # first: those that stand after the route of a first request need not be laid out to find it
@@ -63,6 +71,9 @@ ROUTES = (
     metrics,
 )
 
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""Of FastAPI's own: its spans have the query, and all would be told twice."""
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make an application that opens its parts when it starts and closes them when it stops."""
@@ -80,6 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Post a table, get a neural network.",
         lifespan=lifespan,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
         docs_url=None,  # a page of ours
         redoc_url=None,
         dependencies=[Depends(require_own_site), Depends(require_access)],
@@ -102,8 +114,12 @@ async def _opened(settings: Settings, requests: Requests) -> AsyncIterator[Parts
     store.open()
     datasets.open(alone=store.is_alone)
     executor = EXECUTORS[settings.executor](settings.trainings_at_once, settings.training_bytes)
-    work = Workplace(settings.models, settings.device, settings.threads, settings.checkpoint_seconds)
+    requests.spans = spans = spans_to(os.environ)
+    work = Workplace(
+        settings.models, settings.device, settings.threads, settings.checkpoint_seconds, tells_steps=spans is not None
+    )
     jobs = Jobs(executor, work, store.catalogue, _capacity(settings))
+    jobs.moves.spans = None if spans is None else _job_spans(jobs, spans)
     await jobs.open(alone=store.is_alone)
     forget_old(store.catalogue, settings.deed_days)
     turn, rates = Turn(store.catalogue), Rates(shared_memory())
@@ -122,6 +138,15 @@ async def _opened(settings: Settings, requests: Requests) -> AsyncIterator[Parts
         await jobs.close()
         store.close()
         rates.close()
+        if spans is not None:
+            requests.spans = None
+            await asyncio.to_thread(spans.close)
+
+
+def _job_spans(jobs: Jobs, spans: "Spans") -> "JobSpans":
+    from app.jobs.spans import JobSpans  # noqa: PLC0415 - what it takes is an extra, and much
+
+    return JobSpans(jobs.folder, spans)
 
 
 def _capacity(settings: Settings) -> Capacity:

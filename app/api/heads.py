@@ -30,6 +30,7 @@ ROUTES = {  # by whether the path has a name, and a version
     (True, False): "/models/{name}/predict",
     (True, True): "/models/{name}/versions/{version}/predict",
 }
+TRACED = re.compile(rb"\r\n([Tt]race(?:parent|state)):[ \t]*([\x20-\x7e]*)(?=\r\n|\Z)")
 UNUSUAL = {
     "content-encoding",
     "transfer-encoding",
@@ -39,6 +40,8 @@ UNUSUAL = {
     "proxy-connection",
     "upgrade",
     "x-request-timeout",
+    "traceparent",  # in capitals, or not as it should be
+    "tracestate",
 }
 
 
@@ -54,14 +57,25 @@ class Head(NamedTuple):
     request_id: str
     key: str
     host: str
+    traceparent: str = ""
+    tracestate: str = ""
 
 
-@lru_cache(MOST_REMEMBERED)  # a client's heads are alike
 def head_of(lines: bytes) -> Head | None:
     """Read the lines of a head, without the empty one at the end; None where there is anything unusual about it.
 
     That is whatever would make a difference to the route but the length, and whatever parsers may disagree about.
     """
+    if b"\r\ntrace" not in lines and b"\r\nTrace" not in lines:
+        return _head_of(lines)
+    traced = {name.decode().lower(): value.decode() for name, value in TRACED.findall(lines)}
+    rest, taken = TRACED.subn(b"", lines)
+    head = _head_of(rest) if taken == len(traced) else None
+    return None if head is None else head._replace(**traced)
+
+
+@lru_cache(MOST_REMEMBERED)  # a client's heads are alike, but for the trace
+def _head_of(lines: bytes) -> Head | None:
     request, *headers = lines.split(b"\r\n")
     asked = REQUEST.fullmatch(request)
     told = _told(headers)

@@ -7,7 +7,7 @@ rule and every error, and here is only what is nothing but rows to be answered.
 import logging
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi import FastAPI
 from pydantic_core import from_json
@@ -28,7 +28,11 @@ from app.tables.json_arrays import arrays_of
 from app.tables.json_limits import require_short_numbers
 from app.tables.plain import PlainRow
 from app.telemetry.durations import Durations
-from app.telemetry.requests import Requests, log_request
+from app.telemetry.requests import Requests, attributes_of, log_request
+from app.telemetry.traces import place_in
+
+if TYPE_CHECKING:
+    from app.telemetry.spans import Spans
 
 FELT_HERE = 2 * FELT  # plain rows take less than half the time of others
 LONGEST_HEAD = 2048  # bytes: those that are recognised are remembered
@@ -181,8 +185,9 @@ class LaneProtocol(GuardedProtocol):
         told = b"".join([b"%b: %b\r\n" % header for header in headers])
         seconds = perf_counter() - began
         self.counts[head.route].add(seconds)
+        facts = {} if self.requests.spans is None else self._tell_span(self.requests.spans, head, request_id, began)
         if self.requests.logs_all:
-            told_of = {"request_id": request_id, "route": head.route, "model": _reference(ready)}
+            told_of = {"request_id": request_id, "route": head.route, "model": _reference(ready), **facts}
             log_request("POST", head.path, HTTPStatus.OK, seconds, **told_of)
         self.transport.write(ANSWER % (told, len(content), request_id.encode(), content))
         self.server_state.total_requests += 1
@@ -191,6 +196,15 @@ class LaneProtocol(GuardedProtocol):
             return True
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         return True
+
+    def _tell_span(self, spans: "Spans", head: Head, request_id: str, began: float) -> dict[str, str]:
+        """Tell the span of a request; give what the log tells of it."""
+        parent = place_in(head.traceparent, head.tracestate)
+        place = spans.place("POST", parent)
+        if place.is_sampled:
+            told = attributes_of("POST", head.path, head.route, HTTPStatus.OK)
+            spans.request(place, parent, began, told | {"netlet.request": request_id})
+        return place.facts() if self.requests.logs_all else {}
 
 
 def lane_of(app: FastAPI, limits: ConnectionLimits) -> type[LaneProtocol]:

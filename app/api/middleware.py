@@ -15,7 +15,8 @@ from app.api.parts import Parts
 from app.errors import StorageError
 from app.store.deeds import Deed, note
 from app.telemetry.current import telling
-from app.telemetry.requests import OTHER, Requests, log_request
+from app.telemetry.requests import OTHER, Requests, attributes_of, log_request
+from app.telemetry.traces import Place, place_in
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -38,13 +39,16 @@ class EveryRequest:
             return
         exchange = _Exchange(scope, send, self.requests)
         scope.setdefault("state", {})["request_id"] = exchange.request_id
-        with telling(request_id=exchange.request_id):
+        scope["state"]["place"] = exchange.place
+        with telling(**exchange.facts()) as facts:
             try:
                 await self._answer(exchange, receive)
             except Exception:
                 if not exchange.is_answered:  # whoever is in front of this will
                     exchange.note(HTTPStatus.INTERNAL_SERVER_ERROR, None)
                 raise
+            finally:
+                exchange.tell(facts)
 
     async def _answer(self, exchange: "_Exchange", receive: Receive) -> None:
         try:
@@ -59,9 +63,26 @@ class _Exchange:
 
     def __init__(self, scope: Scope, send: Send, requests: Requests) -> None:
         self.scope, self.send, self.requests = scope, send, requests
-        self.request_id = request_id_of(Headers(scope=scope).get("x-request-id", ""))
+        headers = Headers(scope=scope)
+        self.request_id = request_id_of(headers.get("x-request-id", ""))
         self.began = perf_counter()
         self.is_answered = False
+        self.status: int | None = None
+        self.parent = None if requests.spans is None else _parent_in(headers)
+        self.place = None if requests.spans is None else requests.spans.place(scope["method"], self.parent)
+
+    def facts(self) -> dict[str, str]:
+        """Give what every line of the log tells meanwhile."""
+        return {"request_id": self.request_id} | ({} if self.place is None else self.place.facts())
+
+    def tell(self, facts: dict[str, str]) -> None:
+        """Tell the span of the request, and which model and job it was about, where that is known."""
+        if self.requests.spans is None or self.place is None:
+            return
+        told = attributes_of(self.scope["method"], self.scope["path"], route_of(self.scope), self.status)
+        about = {f"netlet.{name}": facts[name] for name in ("model", "job") if name in facts}
+        told |= {"netlet.request": self.request_id} | about
+        self.requests.spans.request(self.place, self.parent, self.began, told)
 
     async def answer(self, message: Message) -> None:
         """Send a part of the answer."""
@@ -84,11 +105,18 @@ class _Exchange:
 
     def note(self, status: int, deed: Deed | None) -> None:
         """Count the answer, and log it, as it begins."""
+        self.status = status
         seconds, method, route = perf_counter() - self.began, self.scope["method"], route_of(self.scope)
         self.requests.of(route, method, status).add(seconds)
         if self.requests.logs_all or deed is not None or status >= HTTPStatus.BAD_REQUEST:
             told = {} if deed is None else {"who": deed.who or None, "address": deed.address, "made": deed.made}
             log_request(method, self.scope["path"], status, seconds, route=route, **told)
+
+
+def _parent_in(headers: Headers) -> Place | None:
+    """Read the place of whoever asks; several of them are none."""
+    traceparents = headers.getlist("traceparent")
+    return place_in(traceparents[0], ",".join(headers.getlist("tracestate"))) if len(traceparents) == 1 else None
 
 
 def route_of(scope: Scope) -> str:

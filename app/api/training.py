@@ -21,6 +21,7 @@ from app.jobs.job import Job, Origin
 from app.jobs.ledger import Submitted
 from app.jobs.orders import Order
 from app.telemetry.current import tell
+from app.telemetry.traces import Place
 
 LOOK_SECONDS = 0.2
 KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
@@ -68,12 +69,17 @@ async def trained(
             seconds=asked.timeout_seconds,
             key=named,
             paused=asked.paused,
-            origin=Origin(request.state.request_id),
+            origin=_origin_of(request),
         )
         found = await parts.jobs.submit(replace(order, max_epochs=asked.max_epochs), terms)
     tell(job=found.job.id, model=found.job.name)
     request.state.is_replayed = not found.is_new
     return found._replace(job=await _waited(parts, body, asked, found))
+
+
+def _origin_of(request: Request) -> Origin:
+    place: Place | None = request.state.place
+    return Origin(request.state.request_id, *(() if place is None else (place.traceparent, place.tracestate)))
 
 
 async def _order(parts: Parts, body: Body, start: str | None) -> Order:

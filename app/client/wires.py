@@ -4,6 +4,7 @@ A call is written once, as a coroutine over a `Wire`. Over a `WaitingWire` no co
 `at_once` runs it to its end as a function.
 """
 
+import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
@@ -123,7 +124,7 @@ async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
 def _built(
     http: httpx.Client | httpx.AsyncClient, request: Request, content: bytes | BinaryIO | AsyncIterator[bytes] | None
 ) -> httpx.Request:
-    about = {}
+    about = _trace()
     if isinstance(request.body, Table):
         about["content-type"] = request.body.media_type
         if isinstance(content, AsyncIterator):
@@ -136,6 +137,16 @@ def _built(
         content=content,
         timeout=httpx.Timeout(request.seconds or http.timeout.read, connect=http.timeout.connect),
     )
+
+
+def _trace() -> dict[str, str]:
+    """Tell the service which trace a request is part of, as whoever uses OpenTelemetry here has it."""
+    headers: dict[str, str] = {}
+    if "opentelemetry.trace" in sys.modules:  # where nobody has taken it up, there is no trace
+        from opentelemetry import propagate  # noqa: PLC0415 - only who uses it has it
+
+        propagate.inject(headers)
+    return headers
 
 
 def at_once(call: Coroutine[Any, Any, T]) -> T:

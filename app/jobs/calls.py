@@ -23,13 +23,15 @@ class Calls:
     def __init__(self, executor: Executor, workplace: Workplace, folder: JobFolder) -> None:
         self.executor, self.workplace, self.folder = executor, workplace, folder
 
-    def begin(self, job_id: str, attempt: int, data: bytes | Path, until: int | None) -> "asyncio.Future[Saved]":
-        """Let a process train, until it is to pause."""
+    def begin(
+        self, job_id: str, attempt: int, data: bytes | Path, until: int | None, facts: dict[str, str]
+    ) -> "asyncio.Future[Saved]":
+        """Let a process train, until it is to pause; its log tells the facts."""
         note = self.folder.note(job_id, attempt)
         try:
             with storage_errors():
                 note.prepare(until)
-            future = asyncio.wrap_future(self.executor.submit(train_and_save, data, self.workplace, note))
+            future = asyncio.wrap_future(self.executor.submit(train_and_save, data, self.workplace, note, facts))
         except (BrokenProcessPool, StorageError) as error:
             future = asyncio.get_running_loop().create_future()
             future.set_exception(error)

@@ -108,9 +108,7 @@ class Job:
 
     def facts(self) -> dict[str, str]:
         """Give what every line of the log tells that is about the job."""
-        told = {"job": self.id, "model": self.name}
-        told |= {"request_id": self.origin.request_id, "trace_id": self.origin.trace_id}
-        return {name: value for name, value in told.items() if value}
+        return facts_of(self.id, self.name, self.origin)
 
     @property
     def is_over(self) -> bool:
@@ -126,6 +124,13 @@ class Job:
     def epoch(self) -> int:
         """How far it is, as far as is known."""
         return self.points[-1].epoch if self.points else 0
+
+
+def facts_of(job_id: str, name: str, origin: Origin) -> dict[str, str]:
+    """Give what every line of the log tells that is about a job; its own number is that of its span."""
+    told = {"job": job_id, "model": name, "request_id": origin.request_id, "trace_id": origin.trace_id}
+    told["span_id"] = job_id if origin.trace_id else ""
+    return {name: value for name, value in told.items() if value}
 
 
 def error_to(error: NetletError) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
@@ -24,7 +25,7 @@ from app.jobs.calls import GRACE_SECONDS, Calls, encoded
 from app.jobs.capacity import Capacity
 from app.jobs.endings import ending_of
 from app.jobs.folder import JobFolder
-from app.jobs.job import Job, State, error_to
+from app.jobs.job import Job, State, error_to, facts_of
 from app.jobs.known import KnownJobs
 from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished
 from app.jobs.moves import Moves
@@ -93,7 +94,8 @@ class Jobs(KnownJobs):
         future = None
         try:
             if runs:
-                future = self.calls.begin(job_id, 1, kept, 0 if request.paused else None)
+                facts = facts_of(job_id, order.name, request.origin)
+                future = self.calls.begin(job_id, 1, kept, 0 if request.paused else None, facts)
             found = await self._write(
                 lambda unit: self.ledger.submit(unit, job_id, entry, request, runs=runs, most_queued=most)
             )
@@ -232,7 +234,10 @@ class Jobs(KnownJobs):
             self.folder.clear(job.id)
             self._spawn(self._fill())
             return
-        self._start(Running(job, data, self.calls.begin(job.id, job.attempt, data, job.until)))
+        self._start(Running(job, data, self._called(job, data)))
+
+    def _called(self, job: Job, data: bytes | Path) -> "asyncio.Future[Saved]":
+        return self.calls.begin(job.id, job.attempt, data, job.until, job.facts())
 
     def _start(self, running: Running) -> None:
         self.moves.tell(running.job)
@@ -268,6 +273,8 @@ class Jobs(KnownJobs):
         if running.outcome.is_over and not running.is_left:
             self.moves.tell(running.outcome)
             self.folder.clear(running.job.id)
+        else:
+            self.moves.leave(running.job)
         if not (running.has_looked or self.draining):
             await self._fill()
 
@@ -347,7 +354,7 @@ class Jobs(KnownJobs):
             running.outcome = running.job
         else:
             self.moves.tell(running.job)
-            running.future = self.calls.begin(job.id, running.job.attempt, running.data, running.job.until)
+            running.future = self._called(running.job, running.data)
 
     async def _give_up(self, running: Running, job: Job, error: StorageError) -> None:
         """Let a job fail for which there is no space; where the catalogue is away, another attempt may find it back.

@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from app.jobs.folder import JobFolder
 from app.jobs.job import ENDS, Job, State
 from app.jobs.running import Running
 from app.telemetry.durations import Durations
 from app.telemetry.metrics import METRICS, Figure
+
+if TYPE_CHECKING:  # only who tells them has what it takes
+    from app.jobs.spans import JobSpans
 
 TIME = "netlet_training_seconds"
 
@@ -19,6 +23,8 @@ class Moves:
 
     def __init__(self, folder: JobFolder, running: Mapping[str, Running]) -> None:
         self.folder, self.running = folder, running
+        self.spans: JobSpans | None = None
+        """What tells them as spans, where anybody takes those."""
         self.ended = dict.fromkeys(ENDS, 0)
         self.durations = Durations(METRICS[TIME].bounds)
         self.epochs = self.rows = 0
@@ -36,6 +42,15 @@ class Moves:
             told |= {"error": type(job.error).__name__}
         level = logging.WARNING if job.state == State.FAILED else logging.INFO
         log.log(level, "job %s of %s: %s", job.id, job.name, job.state, extra=told)
+        if self.spans is not None and job.is_over:
+            self.spans.end(job)
+        elif self.spans is not None and job.state == State.RUNNING:
+            self.spans.begin(job)
+
+    def leave(self, job: Job) -> None:
+        """Note that a job which is not over, as far as is known, is left to others."""
+        if self.spans is not None:
+            self.spans.leave(job.id)
 
     def figures(self) -> Iterator[Figure]:
         """Tell how often trainings came to which end, and how much was learnt by those and by the ones that run."""

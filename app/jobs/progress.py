@@ -38,6 +38,8 @@ class Note:
         """What names of files begin with that this attempt writes elsewhere."""
         self.live = path.with_suffix(".live")
         """Where the network is while it learns."""
+        self.steps = path.with_suffix(".steps")
+        """What the training was doing, where that is told."""
 
     def read(self) -> list[Point]:
         """Give what was written so far."""

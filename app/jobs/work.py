@@ -1,6 +1,7 @@
 """What happens in a training process: learn, then save."""
 
 import hashlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from app.jobs.continuing import begun, wider, with_old_rows
 from app.jobs.live import LiveWriter
 from app.jobs.orders import Order
 from app.jobs.progress import LEAVE, Note, NoteWriter
+from app.jobs.steps import StepWriter
 from app.jobs.sweeping import swept
 from app.store import snapshot
 from app.store.dataset_files import DatasetFiles
@@ -40,19 +42,28 @@ class Workplace:
     threads: int = 1
     checkpoint_seconds: float = 10.0
     """How long a training goes on before its state is written down again."""
+    tells_steps: bool = False
+    """Whether what it is doing is written down for the spans of its job."""
 
 
-def train_and_save(order: bytes | Path, workplace: Workplace, note: Note) -> Saved:
-    """Train what was ordered and save it aside, synced, but not yet a version that anyone can see.
+def train_and_save(
+    order: bytes | Path, workplace: Workplace, note: Note, facts: Mapping[str, str] | None = None
+) -> Saved:
+    """Train what was ordered and save it aside, synced, but not yet a version that anyone can see; the log has facts.
 
     Goes on from the last checkpoint of an earlier attempt; raises Cancelled if that is wished, as the note tells,
     ShuttingDown where it was left to whoever comes next, and OrderDamaged.
     """
-    data = order if isinstance(order, bytes) else _read(order)
-    checkpoints = Checkpoints(note.checkpoints, hashlib.sha256(data).hexdigest(), workplace.checkpoint_seconds)
-    with telling(job=note.word.partition("-")[0]):
-        model, memory = _train(orders.decode(data), workplace, note, checkpoints, LiveWriter(note.live))
-        return save_aside(workplace.root, model, memory, note.word)
+    steps = StepWriter(note.steps if workplace.tells_steps else None)
+    with telling(**facts or {}):
+        with steps.step("read"):
+            data = order if isinstance(order, bytes) else _read(order)
+            what = orders.decode(data)
+        checkpoints = Checkpoints(note.checkpoints, hashlib.sha256(data).hexdigest(), workplace.checkpoint_seconds)
+        with steps.step("learn"):
+            model, memory = _train(what, workplace, note, checkpoints, LiveWriter(note.live))
+        with steps.step("save"):
+            return save_aside(workplace.root, model, memory, note.word)
 
 
 def _read(order: Path) -> bytes:

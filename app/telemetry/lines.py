@@ -5,14 +5,18 @@ import logging
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from math import inf
+from time import monotonic
 
 from app.telemetry.current import told
 
 EXTRAS = (
-    *("request_id", "trace_id", "method", "route", "status", "milliseconds", "who", "address", "made"),
+    *("request_id", "trace_id", "span_id", "method", "route", "status", "milliseconds", "who", "address", "made"),
     *("job", "model", "version", "state", "attempt", "rows", "epochs", "seconds", "error"),
 )
 """What a line may tell beside its message."""
+OF_SPANS = ("opentelemetry", "urllib3", "requests")
+SECONDS_BETWEEN = 60.0
 
 
 class JsonLines(logging.Formatter):
@@ -51,10 +55,29 @@ def _lines_of(error: BaseException) -> Iterator[str]:
     yield from getattr(error, "__notes__", ())
 
 
+class Sparingly(logging.Filter):
+    """Lets what libraries say about spans through once in a while: a collector that is away is no news each second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether it was not said for long; what it says is one thing, whatever it says it about."""
+        if not record.name.startswith(OF_SPANS):
+            return True
+        now, what = monotonic(), (record.name, str(record.msg))
+        is_news = now >= self.said.get(what, -inf) + SECONDS_BETWEEN
+        if is_news:
+            self.said[what] = now
+        return is_news
+
+
 def log_json_lines(level: int = logging.INFO) -> None:
     """Send all log records of the process to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
+    handler.addFilter(Sparingly())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("httpx", "httpcore", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

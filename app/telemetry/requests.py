@@ -3,9 +3,13 @@
 import logging
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from app.telemetry.durations import Durations
 from app.telemetry.metrics import METRICS, Figure, joined
+
+if TYPE_CHECKING:  # only who tells them has what it takes
+    from app.telemetry.spans import Spans
 
 COUNT, TIME = "netlet_requests_total", "netlet_request_seconds"
 METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
@@ -24,6 +28,8 @@ class Requests:
         self.logs_all = logs_all
         """Whether each is a line of the log, also where it changed nothing."""
         self.known: dict[tuple[str, str, int], Durations] = {}
+        self.spans: Spans | None = None
+        """Where a span of each is told, if anywhere."""
 
     def of(self, route: str, method: str, status: int) -> Durations:
         """Give those of a route, by its template, to be added to."""
@@ -39,6 +45,20 @@ class Requests:
         yield from joined(
             Figure(TIME, (route, method), durations.numbers) for (route, method, _), durations in self.known.items()
         )
+
+
+def attributes_of(method: str, path: str, route: str, status: int | None) -> dict[str, str | int]:
+    """Give what a span tells of a request, in the words of OpenTelemetry: nothing of its query, headers and body."""
+    told: dict[str, str | int] = {
+        "http.request.method": method if method in METHODS else "_OTHER",
+        "url.scheme": "http",
+    }
+    told["url.path"] = path[:LONGEST_PATH]
+    if route != OTHER:
+        told["http.route"] = route
+    if status is not None:
+        told["http.response.status_code"] = int(status)
+    return told
 
 
 def log_request(method: str, path: str, status: int, seconds: float, **told: str | None) -> None:
