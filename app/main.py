@@ -16,6 +16,7 @@ from app.api import openapi, problems
 from app.api.access import require_access
 from app.api.connections.hosts import Hosts, names_in
 from app.api.connections.limits import ConnectionLimits
+from app.api.connections.origins import Origins, origins_in
 from app.api.found import found_in
 from app.api.giving_up import GivingUp
 from app.api.middleware import EveryRequest
@@ -102,7 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     openapi.describe(app, InferenceRequest, IndexRequest, LoadRequest)
     app.state.requests = requests
     app.add_middleware(GivingUp)
-    app.add_middleware(EveryRequest, requests=requests)
+    app.add_middleware(EveryRequest, requests=requests, origins=origins_of(settings))
     return app
 
 
@@ -131,9 +132,8 @@ async def _opened(settings: Settings, requests: Requests) -> AsyncIterator[Parts
     try:
         async with account.kept():
             with one_blas_thread():  # answers must not depend on how many there are
-                yield Parts(
-                    store, datasets, loaded, keyring, together, jobs, _limits(settings), account, streams, found
-                )
+                limits, origins = _limits(settings), origins_of(settings)
+                yield Parts(store, datasets, loaded, keyring, together, jobs, limits, account, streams, found, origins)
     finally:
         await jobs.close()
         store.close()
@@ -181,10 +181,16 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
+def origins_of(settings: Settings) -> Origins:
+    """Say which pages from elsewhere may ask."""
+    return Origins(origins_in(settings.cors_origins))
+
+
 def connection_limits(settings: Settings, most_open: int) -> ConnectionLimits:
     """Say what a client may do on its connection, of which no more can be open than this."""
     return ConnectionLimits(
         hosts=Hosts(names_in(settings.hosts)),
+        origins=origins_of(settings),
         head_bytes=settings.head_bytes,
         headers=settings.most_headers,
         url_bytes=settings.url_bytes,

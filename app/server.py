@@ -35,6 +35,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            headers=[("vary", "Origin")] * bool(settings.cors_origins),  # of answers of the lane and refusals, too
         )
         super().__init__(config)
         self.app, self.pace = app, Pace(settings.drain_seconds, settings.grace_seconds)

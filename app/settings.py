@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.api.connections.hosts import names_in
+from app.api.connections.origins import origins_in
 from app.docstrings import Described
 from app.engine.choices import OneOf
 from app.engine.device import DEVICES
@@ -44,6 +45,12 @@ def _require_postgresql(url: SecretStr) -> SecretStr:
     return url
 
 
+def _require_origins(text: str) -> str:
+    """Raise ValueError for what no page comes from."""
+    origins_in(text)
+    return text
+
+
 def _require_names(text: str) -> str:
     """Raise ValueError for names that no host can have."""
     names_in(text)
@@ -72,6 +79,9 @@ class Settings(BaseSettings):
     hosts: Annotated[str, AfterValidator(_require_names)] = ""
     """Names under which the service answers, with commas between them, beside `localhost`, the machine's own and IP
     addresses; `*.example.org` is all names below that one, `*` is any."""
+    cors_origins: Annotated[str, AfterValidator(_require_origins)] = ""
+    """Where pages come from, beside netlet's own, that a browser lets ask and read the answers, with commas between, as
+    in `https://app.example.org`; without it, none. A page shows a key in a header, and `*` is refused."""
     workers: Annotated[int, Ge(1), Le(64)] = 1
     """Processes that share the port and the store, each with its own memory of loaded models and its own trainings."""
     drain_seconds: Annotated[float, Ge(0), Le(3600)] = 0

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access import deed_of
+from app.api.connections.origins import PREFLIGHT, Origins
 from app.api.parts import Parts
 from app.errors import StorageError
 from app.store.deeds import Deed, note
@@ -29,15 +30,15 @@ class EveryRequest:
     An answer to a request that was done before, under the same key, says so.
     """
 
-    def __init__(self, app: ASGIApp, requests: Requests) -> None:
-        self.app, self.requests = app, requests
+    def __init__(self, app: ASGIApp, requests: Requests, origins: Origins) -> None:
+        self.app, self.requests, self.origins = app, requests, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; anything but HTTP passes through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send, self.requests)
+        exchange = _Exchange(scope, send, self.requests, self.origins)
         scope.setdefault("state", {})["request_id"] = exchange.request_id
         scope["state"]["place"] = exchange.place
         with telling(**exchange.facts()) as facts:
@@ -51,6 +52,9 @@ class EveryRequest:
                 exchange.tell(facts)
 
     async def _answer(self, exchange: "_Exchange", receive: Receive) -> None:
+        if exchange.is_preflight:
+            await exchange.allow()
+            return
         try:
             await self.app(exchange.scope, receive, exchange.answer)
         except* BrokenResourceError:  # nobody is there any more, in the words of anyio, where it was a stream
@@ -61,9 +65,11 @@ class EveryRequest:
 class _Exchange:
     """A request and its answer."""
 
-    def __init__(self, scope: Scope, send: Send, requests: Requests) -> None:
-        self.scope, self.send, self.requests = scope, send, requests
+    def __init__(self, scope: Scope, send: Send, requests: Requests, origins: Origins) -> None:
+        self.scope, self.send, self.requests, self.origins = scope, send, requests, origins
         headers = Headers(scope=scope)
+        self.origin = headers.get("origin")
+        self.is_preflight = _is_preflight(scope, headers) and origins.allow(self.origin)
         self.request_id = request_id_of(headers.get("x-request-id", ""))
         self.began = perf_counter()
         self.is_answered = False
@@ -91,6 +97,7 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self.request_id
             headers["x-content-type-options"] = "nosniff"
+            headers.raw.extend(self.origins.headers(self.origin))
             if self.scope["state"].get("is_replayed"):
                 headers["idempotency-replayed"] = "true"
             deed = deed_of(self.scope, message["status"], headers)
@@ -103,6 +110,11 @@ class _Exchange:
             if "closed" not in str(error):
                 raise
 
+    async def allow(self) -> None:
+        """Answer a browser that asks what a page may send: that needs no key, and nothing is done."""
+        await self.answer({"type": "http.response.start", "status": HTTPStatus.NO_CONTENT, "headers": PREFLIGHT})
+        await self.answer({"type": "http.response.body"})
+
     def note(self, status: int, deed: Deed | None) -> None:
         """Count the answer, and log it, as it begins."""
         self.status = status
@@ -111,6 +123,10 @@ class _Exchange:
         if self.requests.logs_all or deed is not None or status >= HTTPStatus.BAD_REQUEST:
             told = {} if deed is None else {"who": deed.who or None, "address": deed.address, "made": deed.made}
             log_request(method, self.scope["path"], status, seconds, route=route, **told)
+
+
+def _is_preflight(scope: Scope, headers: Headers) -> bool:
+    return scope["method"] == "OPTIONS" and "access-control-request-method" in headers
 
 
 def _parent_in(headers: Headers) -> Place | None:

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from app.access.keyring import Caller, Keyring
+from app.api.connections.origins import NO_ORIGINS, Origins
 from app.api.found import Found
 from app.api.patience import Patience
 from app.api.streams import Streams
@@ -76,6 +77,7 @@ class Parts:
     account: Account
     streams: Streams
     found: Found
+    origins: Origins = NO_ORIGINS
     statistics: Statistics = field(default_factory=Statistics)
     tables: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
@@ -239,7 +241,8 @@ async def require_own_site(request: Request) -> None:
     Bodies are read whatever their Content-Type, so that a browser asks nobody before it sends one; only these two
     headers, which a page cannot forge, tell where it comes from. Clients that are no browsers send neither.
     """
-    if request.method in READING:
+    parts: Parts = request.app.state.parts
+    if request.method in READING or parts.origins.allow(request.headers.get("origin")):
         return
     site, host = request.headers.get("sec-fetch-site", "none"), request.headers.get("host")
     own = {None, f"http://{host}", f"https://{host}"}

@@ -282,4 +282,5 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("request %s failed unexpectedly", request_id, exc_info=error, extra={"request_id": request_id})
     response = render(request, KINDS[errors.Unforeseen], errors.Unforeseen())
     response.headers["x-request-id"] = request.state.request_id  # this answer passes by EveryRequest
+    response.raw_headers.extend(request.app.state.parts.origins.headers(request.headers.get("origin")))
     return response

@@ -22,12 +22,14 @@ BEGINNING = re.compile(rb"(?:%b{1,32}(?: [!-~]*(?: [HTP/.01]{0,8}\r?)?)?)?" % TO
 FIELDS = re.compile(rb"(?:%b+:[\t -~\x80-\xff]*\r\n)*" % TOKEN)
 ODD = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\n[ \t]|[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 TOLD = re.compile(
-    rb"^(content-length|transfer-encoding|host|x-request-id):[ \t]*([^\r]*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE
+    rb"^(content-length|transfer-encoding|host|origin|x-request-id):[ \t]*([^\r]*?)[ \t]*\r$",
+    re.IGNORECASE | re.MULTILINE,
 )
 LENGTH = re.compile(rb"[0-9]{1,18}")
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]{0,256})?\r\n")
 BEGINNING_OF_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}(?:[ \t;\r]|$)")
 TARGET = re.compile(r"(?:http://([^/?#]*))?(/[^?#]*)?|\*", re.IGNORECASE)
+NOT_OURS = (b"x-request-id", b"origin")  # which say nothing of where the request ends, or whom it is for
 LINE_END, END = b"\r\n", b"\r\n\r\n"
 BESIDE = 48  # bytes of a first line beside its address
 LONGEST_SIZE_LINE = 300
@@ -59,6 +61,8 @@ class Opening(NamedTuple):
     length: int | None
     """Bytes of the body; None where it comes in chunks."""
     request_id: str
+    origin: str
+    """Of the page that asks, where one does."""
 
 
 def opening_of(data: bytes, limits: ConnectionLimits) -> Opening | None:
@@ -89,8 +93,8 @@ def opening_of(data: bytes, limits: ConnectionLimits) -> Opening | None:
         raise UnknownMethod
     if version == b"1" and b"host" not in told:
         raise MalformedHttp(NO_HOST)
-    request_id = told.get(b"x-request-id", b"").decode("latin-1")
-    return Opening(end + len(END), method, path, host, _length(told, version), request_id)
+    request_id, origin = [told.get(name, b"").decode("latin-1") for name in NOT_OURS]
+    return Opening(end + len(END), method, path, host, _length(told, version), request_id, origin)
 
 
 def _require_beginning_of_line(data: bytes, start: int, limits: ConnectionLimits) -> None:
@@ -112,7 +116,7 @@ def _require_short(fields: bytes, size: int, limits: ConnectionLimits) -> None:
 def _told(fields: bytes) -> dict[bytes, bytes]:
     told: dict[bytes, bytes] = {}
     for name, value in TOLD.findall(fields):
-        if name.lower() in told and name.lower() != b"x-request-id":
+        if name.lower() in told and name.lower() not in NOT_OURS:
             raise MalformedHttp(TWICE)
         told.setdefault(name.lower(), value)
     return told

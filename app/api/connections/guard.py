@@ -196,6 +196,7 @@ class GuardedProtocol(HttpToolsProtocol):
         path = "" if opening is None else opening.path
         answer = problem_with(path, request_id, kind_of(error), error)
         headers = [*self.server_state.default_headers, *answer.raw_headers, (b"x-request-id", request_id.encode())]
+        headers += self.limits.origins.headers(None if opening is None else opening.origin)
         self.requests.of(OTHER, "" if opening is None else opening.method, answer.status_code).add(0.0)
         headers += [(b"x-content-type-options", b"nosniff"), *[(b"connection", b"close")] * closing]
         lines = b"".join([b"%b: %b\r\n" % header for header in headers])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.api.connections.hosts import Hosts
+from app.api.connections.origins import NO_ORIGINS, Origins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,6 +11,7 @@ class ConnectionLimits:
     """What holds for all connections of a process."""
 
     hosts: Hosts
+    origins: Origins = NO_ORIGINS
     head_bytes: int
     """Of a request's first line and headers."""
     headers: int
