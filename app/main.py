@@ -16,6 +16,7 @@ from app.api import openapi, problems
 from app.api.access import require_access
 from app.api.connections.hosts import Hosts, names_in
 from app.api.connections.limits import ConnectionLimits
+from app.api.connections.load import Load
 from app.api.connections.origins import Origins, origins_in
 from app.api.found import found_in
 from app.api.giving_up import GivingUp
@@ -127,13 +128,16 @@ async def _opened(settings: Settings, requests: Requests) -> AsyncIterator[Parts
     loaded = LoadedModels(store, settings.cache_bytes, turn)
     keyring = Keyring(turn, rates, is_needed=settings.is_exposed)
     account = Account(requests.figures, loaded.uses.figures, loaded.figures, jobs.moves.figures)
+    load = Load(settings.queue_seconds)
     streams, together = Streams(settings.most_streams), Together(asyncio.get_running_loop())
     found = found_in(store, jobs)
     try:
         async with account.kept():
             with one_blas_thread():  # answers must not depend on how many there are
                 limits, origins = _limits(settings), origins_of(settings)
-                yield Parts(store, datasets, loaded, keyring, together, jobs, limits, account, streams, found, origins)
+                yield Parts(
+                    store, datasets, loaded, keyring, together, jobs, limits, account, load, streams, found, origins
+                )
     finally:
         await jobs.close()
         store.close()

@@ -144,6 +144,8 @@ class Settings(BaseSettings):
     """Connections that each process has open: one more ends those that are idle or slow, the oldest first."""
     most_requests: Annotated[int, Ge(1)] = 256
     """Requests that each process answers at the same time, streams of events aside; more are 503 at once."""
+    queue_seconds: Annotated[float, Ge(0.05), Le(3600)] = 0.25
+    """Seconds that a prediction may have to wait for those before it; where it would be longer, it is 503 at once."""
     most_streams: Annotated[int, Ge(0)] = 256
     """Streams of events that each process has open; more are 429."""
     most_pipelined: Annotated[int, Ge(1)] = 1000

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from app.access.keyring import Caller
 from app.api.accepting import form_of_answer
+from app.api.connections.load import Ticket
 from app.api.inflating import coding_of, inflated
 from app.api.parts import Parts, PartsOf
 from app.api.patience import HEADER
@@ -38,6 +39,13 @@ class Body:
     """What its header says of how long the answer may take."""
     file: BinaryIO | None = None
     """Holds the body where it is too long for memory; `data` is empty then."""
+    ticket: Ticket | None = None
+    """Of a prediction that others wait for."""
+
+    def step_aside(self) -> None:
+        """Let no other prediction be behind this one, whose work is long and has places of its own."""
+        if self.ticket is not None:
+            self.ticket.leave()
 
     @property
     def format(self) -> str | None:
@@ -105,6 +113,7 @@ def _as_told(request: Request, data: bytes, form: str | None, file: BinaryIO | N
         request.state.caller,
         request.headers.get(HEADER),
         file,
+        request.scope.get(Ticket.KEY),
     )
 
 

@@ -51,6 +51,7 @@ async def answer_in_bulk(
     Raises as parsing and answering do, TooManyAnswers only for JSON, which is no stream; ClientDisconnect or
     DeadlineExceeded as soon as nobody waits for the answer.
     """
+    body.step_aside()
     model, form, most, wanted = stored.model, body.form_of_answer, parts.limits.answers, wanted_by(request)
     require_answerable(model, 0, wanted, most)
     if request.explain:

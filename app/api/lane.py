@@ -132,6 +132,8 @@ class LaneProtocol(GuardedProtocol):
             limit = min(FELT_HERE, self.parts.limits.predict_bytes + 1)
             if head is None or head.length >= limit or not self.limits.hosts.allows(head.host):
                 return False
+            if head.length > SHORT and self.parts.load.is_behind():  # what is shorter is answered as soon as refused
+                return False
             self.request = _Request(head, end + len(END) + head.length, perf_counter())
             self._unset_keepalive_if_required()
             if len(data) < self.request.end:
@@ -230,6 +232,8 @@ def _is_allowed(caller: Caller, asked: _Asked) -> bool:
 
 def _read(parts: Parts, body: bytes, in_path: str | None) -> _Asked | None:
     """Read what has nothing but rows and perhaps the model's name, which is loaded, no key of it twice."""
+    if len(body) > SHORT and _has_more(body):
+        return None
     arrays = arrays_of(body) if len(body) > SHORT else None
     if arrays is None:
         return _read_row(parts, body, in_path)
@@ -238,6 +242,12 @@ def _read(parts: Parts, body: bytes, in_path: str | None) -> _Asked | None:
     if ready is None or beside or not ready.plain.takes(arrays.X) or not _is_short(parts, body, len(arrays.X), ready):
         return None
     return _Asked(ready, (), arrays.X)
+
+
+def _has_more(body: bytes) -> bool:
+    """Tell at a glance that more comes after the rows than the model's name, before they are read for nothing."""
+    after = body[body.rfind(b"]") :]
+    return b":" in after and b'"model"' not in after
 
 
 def _read_row(parts: Parts, body: bytes, in_path: str | None) -> _Asked | None:

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from app.access.keyring import Caller, Keyring
+from app.api.connections.load import Load
 from app.api.connections.origins import NO_ORIGINS, Origins
 from app.api.found import Found
 from app.api.patience import Patience
@@ -75,6 +76,7 @@ class Parts:
     jobs: Jobs
     limits: Limits
     account: Account
+    load: Load
     streams: Streams
     found: Found
     origins: Origins = NO_ORIGINS

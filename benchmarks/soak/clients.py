@@ -170,7 +170,7 @@ class Users:
         with suppress(TimeoutError):
             async with asyncio.timeout(SLOW_SECONDS):
                 await reader.read()
-        client.close()
+        await client.close()
 
     async def kill_a_training(self, rng: Random) -> None:
         """Kill a process that trains, or waits to."""

@@ -4,6 +4,7 @@ What servers in front might read otherwise is refused, so that no request can hi
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from app.api.connections.limits import ConnectionLimits
@@ -32,6 +33,7 @@ TARGET = re.compile(r"(?:http://([^/?#]*))?(/[^?#]*)?|\*", re.IGNORECASE)
 NOT_OURS = (b"x-request-id", b"origin")  # which say nothing of where the request ends, or whom it is for
 LINE_END, END = b"\r\n", b"\r\n\r\n"
 BESIDE = 48  # bytes of a first line beside its address
+MOST_REMEMBERED, LONGEST_REMEMBERED = 1000, 2048  # heads, and bytes of each
 LONGEST_SIZE_LINE = 300
 MOST_CHUNKS = 100_000
 LEAST_CHUNK = 2**10  # bytes that each of more than those has on average: less than a packet of the network
@@ -70,6 +72,11 @@ def opening_of(data: bytes, limits: ConnectionLimits) -> Opening | None:
 
     Raises MalformedHttp, UriTooLong, HeadersTooLarge, UnknownMethod or UnknownCoding, as soon as it can be told.
     """
+    end = data.find(END, 0, LONGEST_REMEMBERED)
+    return _opening(data, limits) if end < 0 else _remembered(data[: end + len(END)], limits)
+
+
+def _opening(data: bytes, limits: ConnectionLimits) -> Opening | None:
     start = len(LINE_END) if data.startswith(LINE_END) else 0  # some clients end a body with one
     asked = LINE.match(data, start)
     if asked is None:
@@ -95,6 +102,9 @@ def opening_of(data: bytes, limits: ConnectionLimits) -> Opening | None:
         raise MalformedHttp(NO_HOST)
     request_id, origin = [told.get(name, b"").decode("latin-1") for name in NOT_OURS]
     return Opening(end + len(END), method, path, host, _length(told, version), request_id, origin)
+
+
+_remembered = lru_cache(MOST_REMEMBERED)(_opening)  # a client's heads are alike
 
 
 def _require_beginning_of_line(data: bytes, start: int, limits: ConnectionLimits) -> None:

@@ -1,5 +1,6 @@
 """The guard in front of the application: what gets there has a proper and short head, and a body that arrives."""
 
+from functools import cached_property
 from typing import Any, cast
 
 import httptools
@@ -9,9 +10,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.connections.crowd import Crowd, Phase, State
 from app.api.connections.framing import Body, Chunked, Opening, Plain, opening_of
+from app.api.connections.load import Ticket
+from app.api.connections.refusals import refusal
 from app.api.middleware import request_id_of
 from app.api.parts import Parts
-from app.api.problems import kind_of, problem_with
 from app.errors import BadHost, MalformedHttp, NetletError, Overloaded
 from app.telemetry.requests import OTHER, Requests
 
@@ -19,6 +21,10 @@ MOST_HELD = 2**20  # bytes of requests that are sent ahead of the answers of oth
 ODD_PART = "it has a part that none may have"
 ALWAYS = {"/livez", "/readyz", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready"}
 """What is answered however much there is to do: whoever asks would take the service for dead."""
+
+ANSWER = b"%b%b%b%bx-request-id: %b\r\nx-content-type-options: nosniff\r\ncontent-length: %d\r\n\r\n%b"
+PREDICTING = ("/predict", "/infer", "/invocations", ":predict")
+"""How the paths of predictions end."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -34,6 +40,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.arrived = b""  # and is not looked at yet, or has no end yet
         self.body: Body | None = None  # what of a request is still to come
         self.taken = 0  # bytes of it that have come
+        self.ticket: Ticket | None = None  # of a prediction that arrives, or is answered
         self.turn = 0  # requests that have begun to arrive here
         self.in_a_row = 0  # of them, those that came before the one in front was answered
         self.nearly_all = 0  # times that the client had taken nearly all that it was answered
@@ -50,6 +57,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self.crowd.leave(self)
+        if self.ticket is not None:
+            self.ticket.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -82,7 +91,7 @@ class GuardedProtocol(HttpToolsProtocol):
         requests: Requests = self.app_of_parts.state.requests
         return requests
 
-    @property
+    @cached_property
     def parts(self) -> Parts:
         """What the application works with."""
         parts: Parts = self.app_of_parts.state.parts
@@ -108,6 +117,11 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self._feed(head)
             self.cycle.keep_alive = self.cycle.keep_alive and self.in_a_row < self.limits.pipelined
+            if _is_prediction(opening):
+                self.ticket = Ticket(self.parts.load)
+                cast("dict[str, Any]", self.cycle.scope)[Ticket.KEY] = self.ticket
+                if self.body is None:
+                    self.ticket.take()
         return True
 
     def _goes_on(self) -> bool:
@@ -120,6 +134,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self.body = None
         if piece and not self.is_passed_over:
             self._feed(piece)
+        if self.body is None and self.ticket is not None and not self.is_passed_over:
+            self.ticket.take()
         self.is_passed_over = self.is_passed_over and self.body is not None
         return size > 0
 
@@ -143,6 +159,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with what was sent ahead."""
         super().on_response_complete()
+        if self.ticket is not None:
+            self.ticket.leave(is_answered=True)
+            self.ticket = None
         self.in_a_row = self.in_a_row + 1 if self.arrived and self.body is None else 0
         self._look_again()
 
@@ -161,7 +180,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _is_too_much(self, opening: Opening) -> bool:
         in_flight = len(self.tasks) - self.parts.streams.open
-        return in_flight >= self.limits.requests and opening.path not in ALWAYS
+        if in_flight >= self.limits.requests:
+            return opening.path not in ALWAYS
+        return _is_prediction(opening) and self.parts.load.refuses()
 
     def _pass_over(self, opening: Opening) -> None:
         """Answer in front of the application that it has too much to do; what follows is looked at again."""
@@ -194,13 +215,13 @@ class GuardedProtocol(HttpToolsProtocol):
     def _tell(self, error: NetletError, opening: Opening | None, *, closing: bool) -> None:
         request_id = request_id_of("" if opening is None else opening.request_id)
         path = "" if opening is None else opening.path
-        answer = problem_with(path, request_id, kind_of(error), error)
-        headers = [*self.server_state.default_headers, *answer.raw_headers, (b"x-request-id", request_id.encode())]
-        headers += self.limits.origins.headers(None if opening is None else opening.origin)
-        self.requests.of(OTHER, "" if opening is None else opening.method, answer.status_code).add(0.0)
-        headers += [(b"x-content-type-options", b"nosniff"), *[(b"connection", b"close")] * closing]
-        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[answer.status_code], lines, bytes(answer.body)))
+        told = refusal(path, error)
+        self.requests.of(OTHER, "" if opening is None else opening.method, told.status).add(0.0)
+        shared = self.limits.origins.headers(None if opening is None else opening.origin)
+        others = b"".join([b"%b: %b\r\n" % header for header in [*self.server_state.default_headers, *shared]])
+        body, close = told.body(request_id), b"connection: close\r\n" if closing else b""
+        filled = STATUS_LINE[told.status], told.lines, others, close, request_id.encode(), len(body), body
+        self.transport.write(ANSWER % filled)
         self.crowd.note(f"a request from {self.client[0] if self.client else 'nowhere'}: {error}", request_id)
 
     def _wait_for_more(self) -> None:
@@ -240,3 +261,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def cut(self) -> None:
         """Close it at once."""
         self.transport.abort()
+
+
+def _is_prediction(opening: Opening) -> bool:
+    return opening.method == "POST" and opening.path.endswith(PREDICTING)

@@ -128,6 +128,7 @@ async def _at_once(
         if form is not None:
             message = "Explanations are told in JSON. Leave Accept out, or explain."
             raise InvalidRequest(message, [Fault("application/json", got=form, field="accept")])
+        body.step_aside()
         return await parts.explain_patiently(patience, _predict, asked)
     return await parts.answer_patiently(patience, work, _predict, asked)
 

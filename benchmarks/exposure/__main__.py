@@ -1,0 +1,46 @@
+"""`python -m benchmarks.exposure`: what slow clients do to others, and what is left of a service at ten times its load.
+
+The service has one worker on one processor, and all clients are on the other.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.exposure import overload, slow
+from benchmarks.report import say
+from benchmarks.running import serving
+from tests.faults.clients import until_answered
+
+
+async def measured(url: str, asked: argparse.Namespace) -> bool:
+    """Measure what is asked for; tell whether all of it is as it should be."""
+    await until_answered(url)
+    slow_ones = await slow.compared(url, asked.connections, asked.rounds) if asked.part != "overload" else []
+    overloads = [await overload.compared(url, case) for case in overload.CASES] if asked.part != "slow" else []
+    found: list[slow.Slowness | overload.Overload] = [*slow_ones, *overloads]
+    for each in found:
+        say(str(each))
+    return all(each.is_good for each in found)
+
+
+def main() -> int:
+    """Measure, print what came of it, and give exit code 1 where that is not as it should be."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--part", choices=["slow", "overload", "both"], default="both")
+    parser.add_argument("--connections", type=int, default=1000, help="slow ones, of each kind")
+    parser.add_argument("--rounds", type=int, default=3, help="in which slow clients come")
+    asked = parser.parse_args()
+    own, servers = sorted(os.sched_getaffinity(0))[:2]
+    os.sched_setaffinity(0, {servers})  # the service has it from here
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder) / "models") as (url, _):
+        os.sched_setaffinity(0, {own})
+        is_good = asyncio.run(measured(url, asked))
+    return int(not is_good)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""More predictions than can be answered in time: those that are taken are answered, others are told at once."""
+
+import json
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from app.api.connections import load
+from app.api.connections.load import Load, Ticket
+from tests.conftest import Server, StartServer
+from tests.faults.wire import TABLE, asked, one_of, opened, request
+
+LONG = json.dumps({"X": [[1]] * 100_000}).encode()
+SHORT = json.dumps({"X": [[1]]}).encode()
+EXPLAINED = json.dumps({"X": [[row] for row in range(300)], "explain": True}).encode()
+TOGETHER = 24
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> Server:
+    """Start a service whose predictions may not wait for long, and that has a model."""
+    server = start_server(NETLET_QUEUE_SECONDS="0.3", NETLET_EXECUTOR="thread")
+    httpx.post(f"{server.url}/train", json=TABLE, timeout=60).raise_for_status()
+    return server
+
+
+def test_a_prediction_that_would_wait_for_too_long_is_503_at_once(server: Server) -> None:
+    """Those before it are answered, and so are short ones, which wait for nobody; it is answered when it comes back."""
+    probe = request("POST", "/models/line/predict", LONG)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(opened(server)) for _ in range(TOGETHER)]
+        for client in clients:
+            client.sendall(probe.replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n").removesuffix(LONG))
+            assert client.recv(99).startswith(b"HTTP/1.1 100 ")  # it is taken
+        for client in clients:
+            client.sendall(LONG)
+        first = [one_of(client) for client in clients[:4]]
+
+        refused = asked(server, probe)
+        short = asked(server, request("POST", "/models/line/predict", SHORT))
+        alive = asked(server, request("GET", "/models/line"))
+
+        answers = [*first, *map(one_of, clients[4:])]
+    assert (refused.status, refused.slug, refused.headers["retry-after"]) == (503, "overloaded", "1")
+    assert (short.status, alive.status) == (200, 200)
+    assert [answer.status for answer in answers] == [200] * TOGETHER
+    assert asked(server, probe).status == 200
+
+
+def test_predictions_do_not_wait_for_explanations(server: Server) -> None:
+    """However many of those wait, they are not what others are behind."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(opened(server)) for _ in range(TOGETHER)]
+        for client in clients:
+            client.sendall(request("POST", "/models/line/predict", EXPLAINED))
+        first = one_of(clients[0])
+
+        assert asked(server, request("POST", "/models/line/predict", LONG)).status == 200
+
+        assert {first.status, *(one_of(client).status for client in clients[1:])} == {200}
+
+
+def test_bodies_that_do_not_arrive_are_no_predictions_that_wait(server: Server) -> None:
+    """Whoever sends slowly takes nobody's place."""
+    with ExitStack() as stack:
+        for _ in range(2 * load.FEWEST):
+            stack.enter_context(opened(server)).sendall(request("POST", "/models/line/predict", LONG)[:-1])
+
+        assert asked(server, request("POST", "/models/line/predict", LONG)).status == 200
+
+
+async def test_the_load_is_those_that_wait_times_the_seconds_between_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Little's law; a few may always wait, and who leaves unanswered tells nothing of how long answers take."""
+    now = 100.0
+    monkeypatch.setattr(load, "monotonic", lambda: now)
+    service = Load(1.0)
+    tickets = [Ticket(service) for _ in range(41)]
+    for ticket in tickets[:40]:
+        ticket.take()
+    assert not service.refuses()  # 40 / 64 of a second
+    for ticket in tickets[:10]:
+        now += 0.5
+        ticket.leave(is_answered=True)
+    assert service.interval == pytest.approx(0.5 + (1 / 64 - 0.5) * (7 / 8) ** 10)
+    assert service.refuses()
+    for ticket in tickets[10:25]:
+        ticket.leave()
+        ticket.leave(is_answered=True)  # it has left already
+    assert service.waiting == 15
+    assert not service.refuses()
+    tickets[40].take()
+    assert service.refuses()
