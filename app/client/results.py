@@ -179,6 +179,7 @@ class Job(Told):
     partial: bool
     priority: int
     attempt: int
+    request_id: str | None
     epoch: int | None
     epochs: int | None
     loss: float | None
