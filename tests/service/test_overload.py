@@ -55,6 +55,7 @@ def test_predictions_do_not_wait_for_explanations(server: Server) -> None:
         for client in clients:
             client.sendall(request("POST", "/models/line/predict", EXPLAINED))
         first = one_of(clients[0])
+        assert asked(server, request("GET", "/livez")).status == 200  # by then all are known for what they are
 
         assert asked(server, request("POST", "/models/line/predict", LONG)).status == 200
 
@@ -78,11 +79,11 @@ async def test_the_load_is_those_that_wait_times_the_seconds_between_answers(mon
     tickets = [Ticket(service) for _ in range(41)]
     for ticket in tickets[:40]:
         ticket.take()
-    assert not service.refuses()  # 40 / 64 of a second
+    assert not service.refuses()  # 40 / 256 of a second
     for ticket in tickets[:10]:
         now += 0.5
         ticket.leave(is_answered=True)
-    assert service.interval == pytest.approx(0.5 + (1 / 64 - 0.5) * (7 / 8) ** 10)
+    assert service.interval == pytest.approx(0.5 + (load.USUAL - 0.5) * (7 / 8) ** 10)
     assert service.refuses()
     for ticket in tickets[10:25]:
         ticket.leave()

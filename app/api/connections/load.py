@@ -10,7 +10,7 @@ from time import monotonic, thread_time
 
 FEWEST = 16
 """Predictions that are taken however long they take: a few that are long are no overload."""
-USUAL = 1 / 64  # seconds between two answers, where nothing is known of them yet
+USUAL = 1 / 256  # seconds between two answers, where nothing is known of them yet
 SHARE = 1 / 8  # of an estimate that the last answer has
 
 
