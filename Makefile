@@ -1,9 +1,10 @@
 # Two commands do everything: `make run` and `make test`; `make bench` measures. All set up .venv from the locked requirements first.
+# For a release: `make audit`, `make sbom`.
 PYTHON ?= python3
 page = $(wildcard app/web/*.json app/web/*.ts) app/web/index.html app/web/build_page.py $(shell find app/web/src -type f ! -name openapi.d.ts)
 pip = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: run test bench lock
+.PHONY: run test bench audit sbom lock
 run: .venv/run.done
 	.venv/bin/python -m app.cli demo
 
@@ -13,6 +14,12 @@ test: .venv/test.done
 
 bench: .venv/run.done # with the peers: .venv/bin/python -m pip install '.[bench]'
 	.venv/bin/python -m benchmarks
+
+audit: .venv/run.done .venv-checks/done # what is known against the packages of all locks; fails where not all could be looked up
+	.venv/bin/python -m tests.supply.audit
+
+sbom: .venv/run.done .venv-checks/done # the bill of materials, as CycloneDX has it
+	.venv/bin/python -m tests.supply.sbom dist/netlet.cdx.json
 
 .venv/run.done: requirements.lock requirements-build.lock requirements-node.lock pyproject.toml $(page)
 	$(PYTHON) -m venv .venv
