@@ -14,6 +14,7 @@ from threading import Condition, Thread
 from traceback import format_tb
 from typing import Any, ParamSpec, TypeVar, cast
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from app.telemetry import log_json_lines
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 PRELOADED = ["app.jobs.work", "cattrs.preconf.json", "numpy.random"]  # for all processes at once
 NICE = 10  # answers come before trainings
+BLAS_BEGINS = 256  # rows of a product that is large enough for BLAS to take room of its own
 
 
 class ProcessExecutor(Executor):
@@ -200,10 +202,12 @@ def _settle_in(memory: int) -> None:
     """Prepare a process: last in line for the processor, one BLAS thread, no more memory, gone when the server is."""
     log_json_lines()
     os.nice(NICE)
+    threadpool_limits(1)
+    square = np.ones((BLAS_BEGINS, BLAS_BEGINS))
+    np.matmul(square, square)  # OpenBLAS takes its room now: where it finds none later, it ends the whole process
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = memory if most == resource.RLIM_INFINITY else min(memory, most)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
-    threadpool_limits(1)
     parent = multiprocessing.parent_process()
     if parent is not None:
         Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
