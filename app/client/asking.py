@@ -159,10 +159,11 @@ class Asking:
         return answer
 
     def _is_enough(self, state: RetryCallState) -> bool:
-        """Tell when to give up: a service that has never answered is probably not there at all."""
+        """Tell when to give up: a service that has not even taken a connection is probably not there at all."""
         error = _error_of(state)
         is_fault = isinstance(error, Problem) and not _is_passing(error)
-        seconds = self._patience if self._has_answered else min(self._patience, SECONDS_TO_BE_FOUND)
+        is_there = self._has_answered or not isinstance(error, NOT_BEGUN)
+        seconds = self._patience if is_there else min(self._patience, SECONDS_TO_BE_FOUND)
         return stop_before_delay(seconds)(state) or (is_fault and state.attempt_number >= MOST_FAULTS)
 
     def _tell(self, state: RetryCallState) -> None:
