@@ -19,6 +19,8 @@ COMMANDS = {
     "bench": "Tell how fast a running service answers.",
     "keys": "Make, list, rotate and revoke API keys.",
     "audit": "Tell who trained, deleted and moved what.",
+    "backup": "Write a store to one file, also while it is served.",
+    "restore": "Make a store of a backup.",
     "check": "Verify the files of a store, to the last bit.",
 }
 """Each command, which is the `cli` of the module of that name in `app.commands`, and what it does, on half a line."""

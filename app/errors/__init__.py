@@ -50,7 +50,11 @@ NetletError
 │   ├── StoreInUse              another process has it open
 │   ├── CatalogueDamaged        it is no database, or none of ours
 │   ├── CatalogueNewer
-│   └── CatalogueForeign        it is that of another store
+│   ├── CatalogueForeign        it is that of another store
+│   ├── StoreNotEmpty           a backup is to be restored where something is already
+│   └── StoreUnfinished         a restore was broken off, or is under way
+├── BackupDamaged             a backup is not what was once written
+├── BackupNewer
 ├── Unauthorized              no key is sent, or none that is valid
 ├── TooManyFailures           that, from one address, over and over
 ├── Forbidden
@@ -133,6 +137,8 @@ from app.errors.sent import (
 from app.errors.stored import (
     AliasMoved,
     AliasNotFound,
+    BackupDamaged,
+    BackupNewer,
     CatalogueDamaged,
     CatalogueForeign,
     CatalogueNewer,
@@ -155,6 +161,8 @@ from app.errors.stored import (
     StorageError,
     StorageFull,
     StoreInUse,
+    StoreNotEmpty,
+    StoreUnfinished,
     VersionInUse,
     VersionNotFound,
 )
@@ -178,6 +186,8 @@ from app.errors.working import (
 __all__ = [
     "AliasMoved",
     "AliasNotFound",
+    "BackupDamaged",
+    "BackupNewer",
     "BadHost",
     "BadTable",
     "BodyTooLarge",
@@ -238,6 +248,8 @@ __all__ = [
     "StorageError",
     "StorageFull",
     "StoreInUse",
+    "StoreNotEmpty",
+    "StoreUnfinished",
     "TableTooLarge",
     "TooManyAnswers",
     "TooManyFailures",

@@ -185,7 +185,36 @@ class CatalogueNewer(StorageError):
     usual = "The catalogue was made by a newer netlet. Use that one, or another store."
 
 
+class StoreNotEmpty(StorageError):
+    """A backup is to be restored where something is already."""
+
+    def __init__(self, place: str) -> None:
+        remedy = "A backup is restored into a folder that is empty or not there, and a database without a catalogue."
+        super().__init__(f"{place} is in use already. {remedy} Name others with NETLET_MODELS and NETLET_DATABASE_URL.")
+        self.place = place
+
+
+class StoreUnfinished(StorageError):
+    """A restore into this folder was broken off, or is under way."""
+
+    usual = "A restore into this folder is not finished. Let it end; or, if it was broken off, run it once more."
+
+
 class CatalogueForeign(StorageError):
     """The catalogue is that of another store than the one in this folder."""
 
     usual = "The catalogue is another store's. Name that one with NETLET_MODELS, or a new one with NETLET_DATABASE_URL."
+
+
+class BackupDamaged(NetletError):
+    """A backup is not what was once written, or none at all."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This is no backup, or a damaged one: {reason}. Nothing of it was restored: take another.")
+        self.damage = reason
+
+
+class BackupNewer(NetletError):
+    """A backup was written by a newer netlet than this one, in a way that this one does not know."""
+
+    usual = "The backup was made by a newer netlet. Restore it with that one: nothing was changed."

@@ -23,9 +23,9 @@ def claim(connection: Connection, root: Path) -> bool:
     """Make the catalogue this folder's if it is nobody's yet, and tell whether it was not; raise CatalogueForeign."""
     known = connection.scalar(select(stores.c.id))
     with opened(root) as folder:
-        own = _read(folder)
+        own = read_id(folder)
         if known is None:
-            connection.execute(insert(stores).values(id=own or _write(folder)))
+            connection.execute(insert(stores).values(id=own or write_id(folder)))
     if known not in {None, own}:
         raise CatalogueForeign
     return known is None
@@ -41,7 +41,7 @@ def require_unclaimed(root: Path) -> None:
         raise CatalogueForeign(message)
 
 
-def _read(folder: int) -> str | None:
+def read_id(folder: int) -> str | None:
     """Read the store's id; none where it was never written to its end."""
     try:
         data, _ = read(FILE, within=folder, most=BYTES)
@@ -51,8 +51,9 @@ def _read(folder: int) -> str | None:
     return match[1].decode() if match else None
 
 
-def _write(folder: int) -> str:
-    own = secrets.token_hex(16)
+def write_id(folder: int, own: str = "") -> str:
+    """Give the store an id, a new one unless it is given."""
+    own = own or secrets.token_hex(16)
     remove(FILE, within=folder)
     kept_aside(folder, f"{own}\n".encode(), FILE)
     os.fsync(folder)

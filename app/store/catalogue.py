@@ -185,6 +185,15 @@ class Catalogue:
         with self.reader.connect() as connection:
             return connection.execute(statement, values).all()
 
+    @contextmanager
+    def view(self) -> Iterator[Connection]:
+        """Give one state of everything, whatever is written meanwhile; raise StorageError."""
+        options: dict[str, Any] = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with database_errors(), self._used(), self.reader.connect().execution_options(**options) as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+
     def write(self, do: Callable[[Unit], T]) -> Future[T]:
         """Do something in a transaction; its result is there once it is on disk.
 

@@ -4,13 +4,14 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from fcntl import LOCK_SH
 from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import DatasetDamaged, DatasetNotFound
 from app.store.dataset_document import LARGEST, Dataset, DatasetDocument, decode
 from app.store.document import Damage
-from app.store.files import NO_FILE, READ, opened, read, require_regular, storage_errors
+from app.store.files import NO_FILE, READ, locked, opened, read, require_regular, storage_errors
 from app.store.layout import DATASET_ID, DATASETS
 
 PIECE = 2**20
@@ -53,6 +54,18 @@ class DatasetFiles:
                 raise
         return self._whole(now)
 
+    @contextmanager
+    def as_they_lie(self, dataset: str) -> Iterator[tuple[bytes, BinaryIO]]:
+        """Give a dataset's document, and its Parquet file, each bit of which has been checked; raise as `verified`."""
+        with self._damage_of(dataset), opened(self.folder) as folder, ExitStack() as opening:
+            with locked(folder, LOCK_SH):  # nobody puts another in its place between the two
+                try:
+                    data, _ = read(f"{dataset}.json", within=folder, most=LARGEST)
+                except FileNotFoundError:
+                    raise DatasetNotFound from None
+                file = opening.enter_context(opened(f"{dataset}.parquet", READ, within=folder))
+            yield data, opening.enter_context(_verified(file, decode(data)))
+
     def check(self, dataset: str) -> None:
         """Verify every bit of a dataset; raise DatasetNotFound or DatasetDamaged."""
         with self.verified(dataset):
@@ -78,7 +91,13 @@ class DatasetFiles:
 
 def _open(name: str, document: DatasetDocument, folder: int) -> BinaryIO:
     """Open a Parquet file; raise Damage unless it is the one that the document speaks of."""
-    with opened(name, READ, within=folder) as file, ExitStack() as opening:
+    with opened(name, READ, within=folder) as file:
+        return _verified(file, document)
+
+
+def _verified(file: int, document: DatasetDocument) -> BinaryIO:
+    """Give an open Parquet file to be read; raise Damage unless it is the one that the document speaks of."""
+    with ExitStack() as opening:
         require_regular(file)
         source = opening.enter_context(os.fdopen(os.dup(file), "rb"))
         digest = hashlib.sha256()

@@ -76,9 +76,9 @@ def locked(folder: int, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
 
 
 @contextmanager
-def named_aside(folder: int) -> Iterator[str]:
+def named_aside(folder: int, beginning: str = "") -> Iterator[str]:
     """Give a name of its own to a file that is to be written, and renamed away; remove it if it was not."""
-    name = secrets.token_hex(8)
+    name = beginning + secrets.token_hex(8)
     with locked(folder, fcntl.LOCK_SH):
         try:
             yield name

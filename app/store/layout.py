@@ -4,6 +4,7 @@ import re
 
 INCOMING = ".incoming"
 DATASETS = ".datasets"  # no model can be called this
+RESTORING = ".restoring"  # where a backup lies that is not restored to its end
 DATASET_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 DELETED = "deleted"
 SNAPSHOT = re.compile(r"([1-9][0-9]{0,8})\.(safetensors|deleted)", re.ASCII)

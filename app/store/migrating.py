@@ -25,8 +25,7 @@ def migrate(connection: Connection) -> bool:
 
     Raises CatalogueNewer, or CatalogueDamaged where a table is not what they make.
     """
-    is_old = VERSIONS in inspect(connection).get_table_names()  # beside what else the database may be for
-    found = connection.scalar(text(f"SELECT version_num FROM {VERSIONS}")) if is_old else None  # noqa: S608 - our own # nosec B608
+    found = revision_of(connection)
     if found is None:
         _create(connection)
     elif found != REVISION:
@@ -35,6 +34,14 @@ def migrate(connection: Connection) -> bool:
         _require_whole(connection)
     _require_columns(connection)
     return found is None
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Tell which migration a database has seen last; None for one that has none of our tables."""
+    if VERSIONS not in inspect(connection).get_table_names():  # beside what else the database may be for
+        return None
+    found: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSIONS}"))  # noqa: S608 - our own # nosec B608
+    return found
 
 
 def _require_whole(connection: Connection) -> None:
@@ -67,8 +74,11 @@ def _create(connection: Connection) -> None:
     connection.execute(versions.insert().values(version_num=REVISION))
 
 
-def upgrade(connection: Connection) -> None:
-    """Run the migrations that a database has not seen, be it all of them; raise CatalogueNewer if it saw others."""
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Run the migrations that a database has not seen, be it all of them, up to one.
+
+    Raises CatalogueNewer if it saw others, or there is none of that number.
+    """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     from alembic import command  # noqa: PLC0415 - a quarter of a second, and 12 MB, that only an old catalogue needs
     from alembic.config import Config  # noqa: PLC0415 - as above
@@ -78,6 +88,6 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
     except CommandError as error:
         raise CatalogueNewer from error

@@ -21,6 +21,7 @@ from app.errors import (
     SnapshotDamaged,
     SnapshotFormatNewer,
     StorageError,
+    StoreUnfinished,
     VersionNotFound,
 )
 from app.store import aliases, snapshot
@@ -30,7 +31,7 @@ from app.store.catalogue import Catalogue
 from app.store.deleting import Gone, broken_off, clear, clear_expired, forget, keep
 from app.store.document import FORMAT, Damage, Document
 from app.store.files import FOLDER, MORE_SPACE, NO_FILE, make, opened, read, storage_errors, sweep, written_aside
-from app.store.layout import INCOMING, snapshot_file
+from app.store.layout import INCOMING, RESTORING, snapshot_file
 from app.store.numbering import add_version
 from app.store.references import LIVE, Reference, is_name, require_name
 from app.store.saving import drop, save_aside
@@ -107,8 +108,11 @@ class ModelStore:
     def open(self) -> None:
         """Make the folders where they are missing, and the catalogue of what is in them if there is none.
 
-        What interrupted writers left behind is removed, unless somebody else has the store open.
+        What interrupted writers left behind is removed, unless somebody else has the store open. Raises StoreUnfinished
+        where a backup is not restored to its end.
         """
+        if os.path.lexists(self.root / RESTORING):
+            raise StoreUnfinished
         with storage_errors():
             make(self.root.resolve())
             make(self.root / INCOMING)
