@@ -1,10 +1,10 @@
 # Two commands do everything: `make run` and `make test`; `make bench` measures. All set up .venv from the locked requirements first.
-# For a release: `make audit`, `make sbom`.
+# For a release: `make audit`, `make release` (docs/releasing.md).
 PYTHON ?= python3
 page = $(wildcard app/web/*.json app/web/*.ts) app/web/index.html app/web/build_page.py $(shell find app/web/src -type f ! -name openapi.d.ts)
 pip = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: run test bench audit sbom lock
+.PHONY: run test bench audit sbom release lock
 run: .venv/run.done
 	.venv/bin/python -m app.cli demo
 
@@ -20,6 +20,9 @@ audit: .venv/run.done .venv-checks/done # what is known against the packages of 
 
 sbom: .venv/run.done .venv-checks/done # the bill of materials, as CycloneDX has it
 	.venv/bin/python -m tests.supply.sbom dist/netlet.cdx.json
+
+release: .venv/run.done .venv-checks/done # wheel, source, bill and checksums of the last commit, in dist
+	.venv/bin/python -m tests.supply.release
 
 .venv/run.done: requirements.lock requirements-build.lock requirements-node.lock pyproject.toml $(page)
 	$(PYTHON) -m venv .venv
