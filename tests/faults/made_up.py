@@ -110,14 +110,14 @@ def files_in(folder: Path) -> dict[str, str]:
     return {"SNAPSHOT": str(snapshot), "ONNX": str(network)}
 
 
-def run(seed: int, examples: int, *more: str, events: Path | None = None) -> Found:
+def run(seed: int, examples: int, *, phases: str = PHASES, events: Path | None = None) -> Found:
     """Send made-up requests to a new server; as many to each operation as is said, and those of the other phases."""
     with tempfile.TemporaryDirectory() as name:
         folder, report = Path(name), events or Path(name) / "events"
         with serving(folder) as (url, key, log):
-            options = f"--phases {PHASES} --seed {seed} --max-examples {examples} --no-color --workers 1".split()
+            options = f"--phases {phases} --seed {seed} --max-examples {examples} --no-color --workers 1".split()
             reports = ["--report", "ndjson", "--report-ndjson-path", str(report)]
-            command = [str(TOOL), "--config-file", str(CONFIG), "run", f"{url}/openapi.json", *options, *reports, *more]
+            command = [str(TOOL), "--config-file", str(CONFIG), "run", f"{url}/openapi.json", *options, *reports]
             environment = os.environ | files_in(folder) | {"NETLET_KEY": key, "SCHEMATHESIS_HOOKS": HOOKS}
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=folder)
             unexpected = [line for line in log.read_text().splitlines() if '"level":"error"' in line.replace(" ", "")]
