@@ -1,4 +1,4 @@
-"""Requests that are made up from the examples of the OpenAPI document; `python -m tests.faults.made_up` makes up more."""
+"""Requests that are made up from the OpenAPI document; `python -m tests.faults.made_up` makes up many more."""
 
 import pytest
 

@@ -17,7 +17,10 @@ TAKEN_AWAY = documented(404, 409, 413, 422, 501, 503, 504)
 WRITTEN: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file, which answered the probe rows as the server does",
-        "content": {form.media_type: {"schema": {"type": "string"}} for form in FORMATS.values()},
+        "content": {
+            form.media_type: {"schema": {"type": "object" if form.media_type == "application/json" else "string"}}
+            for form in FORMATS.values()
+        },
         "headers": {
             name: {"description": description, "schema": {"type": "string"}}
             for name, description in {
