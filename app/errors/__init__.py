@@ -40,6 +40,7 @@ NetletError
 ├── ExportTooLarge            the text of a model would be longer than the service sends
 ├── OnnxUnavailable           what reads and writes ONNX is not installed
 ├── DatasetDamaged            a dataset is not what was once written
+│   └── DatasetFormatNewer
 ├── DatasetInUse              a training needs the dataset that is to be deleted
 ├── NotVerifiable             a version's record is not enough to train it again
 ├── VersionInUse              an alias points to the version that is to be deleted
@@ -79,6 +80,7 @@ NetletError
 ├── Cancelled                 a training was ended because somebody asked for it
 ├── LeaseLost                 a job is another process's by now
 ├── OrderDamaged              what a training was to learn is not what was once written
+│   └── OrderNewer              it is in a format that this netlet does not know
 ├── OutOfMemory               a training needed more memory than there is
 ├── TrainingTooLong           a training was stopped at its time limit
 ├── WorkerLost                the process of a training died
@@ -143,6 +145,7 @@ from app.errors.stored import (
     CatalogueForeign,
     CatalogueNewer,
     DatasetDamaged,
+    DatasetFormatNewer,
     DatasetInUse,
     DatasetNotFound,
     ExportRefused,
@@ -175,6 +178,7 @@ from app.errors.working import (
     NotPaused,
     NotVerifiable,
     OrderDamaged,
+    OrderNewer,
     OutOfMemory,
     PicturesNotInstalled,
     ShuttingDown,
@@ -198,6 +202,7 @@ __all__ = [
     "CatalogueForeign",
     "CatalogueNewer",
     "DatasetDamaged",
+    "DatasetFormatNewer",
     "DatasetInUse",
     "DatasetNotFound",
     "DeadlineExceeded",
@@ -234,6 +239,7 @@ __all__ = [
     "NothingToRestore",
     "OnnxUnavailable",
     "OrderDamaged",
+    "OrderNewer",
     "OutOfMemory",
     "Overloaded",
     "PictureNotFound",

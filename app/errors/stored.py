@@ -125,6 +125,14 @@ class DatasetDamaged(NetletError):
         self.dataset, self.damage = dataset, reason
 
 
+class DatasetFormatNewer(DatasetDamaged):
+    """A dataset was written by a newer netlet than this one."""
+
+    def __init__(self, dataset: str, found: int, known: int) -> None:
+        super().__init__(dataset, f"it has format {found}")
+        self.args = (f"Dataset {dataset} has format {found}; this netlet reads up to {known}. Use a newer netlet.",)
+
+
 class DatasetInUse(NetletError):
     """A training that waits or runs needs the dataset."""
 

@@ -62,6 +62,14 @@ class OrderDamaged(NetletError):
     usual = "What was to be learnt is damaged on the disk, and is not learnt. Send it again."
 
 
+class OrderNewer(OrderDamaged):
+    """A training was asked for in a way that this netlet does not know."""
+
+    usual = (
+        "What was to be learnt was written down by a newer netlet, and is not learnt. Use that one, or send it again."
+    )
+
+
 class OutOfMemory(NetletError):
     """A training needed more memory than its process could have."""
 

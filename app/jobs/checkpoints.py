@@ -18,6 +18,7 @@ from app.store.files import opened, read, remove, storage_errors, sync, written_
 from app.store.snapshot import KEY, LENGTH_BYTES, header_end
 
 FILE = re.compile(r"[0-9]{8,}-([0-9a-f]{64})\.safetensors", re.ASCII)
+FORMAT = 1
 KEPT = 2  # the last one, and the one before it, for a disk that damages the last
 SECONDS_BETWEEN = 10.0
 LARGEST_SHARE = 0.05  # of a training's time that may go into writing it down
@@ -39,7 +40,7 @@ class Checkpoints:
     def __init__(self, folder: Path, order: str, seconds: float = SECONDS_BETWEEN) -> None:
         """`order` is a digest of all that decides what the training comes to: its rows and its recipe."""
         self.folder = folder
-        self.origin = {"order": order, "netlet": __version__, "numpy": np.__version__}
+        self.origin = {"format": FORMAT, "order": order, "netlet": __version__, "numpy": np.__version__}
         self.seconds = seconds
         self.due = monotonic() + seconds
 

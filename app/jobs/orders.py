@@ -20,13 +20,14 @@ from app.engine.arrays import Bytes
 from app.engine.recipe import Recipe
 from app.engine.sweep import Sweep
 from app.engine.table import TrainingRows
-from app.errors import OrderDamaged
+from app.errors import OrderDamaged, OrderNewer
 from app.tables.blocks import Plan
 
 if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
 
 KEY = "order"
+FORMAT = 1
 DIGEST_BYTES = 32
 
 
@@ -83,7 +84,7 @@ class _Arrays(threading.local):
 def encode(order: Order) -> bytes:
     """Write an order; equal orders give equal bytes."""
     ARRAYS.named = {}
-    document = json.dumps(_converter().unstructure(order, Order), sort_keys=True)
+    document = json.dumps(_converter().unstructure(order, Order) | {"format": FORMAT}, sort_keys=True)
     named, ARRAYS.named = ARRAYS.named, {}
     arrays = {name: np.ascontiguousarray(array) for name, array in named.items()}
     data: bytes = save(arrays, metadata={KEY: document})
@@ -91,12 +92,14 @@ def encode(order: Order) -> bytes:
 
 
 def decode(written: bytes) -> Order:
-    """Read what `encode` wrote; raise OrderDamaged if it is not that to the last bit."""
+    """Read what `encode` wrote; raise OrderDamaged if it is not that to the last bit, OrderNewer if a later one did."""
     digest, data = written[:DIGEST_BYTES], written[DIGEST_BYTES:]
     if hashlib.sha256(data).digest() != digest:
         raise OrderDamaged
     length = int.from_bytes(data[:8], "little")
     document = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
+    if document.pop("format", FORMAT) > FORMAT:
+        raise OrderNewer
     ARRAYS.named = load(data)
     order = _converter().structure(document, Order)
     ARRAYS.named = {}

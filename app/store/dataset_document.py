@@ -7,8 +7,10 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 
 from app.store.document import Damage
+from app.store.snapshot import NewerFormat
 from app.tables.summaries import ColumnSummary
 
 FORMAT = 1
@@ -45,13 +47,25 @@ def encode(document: DatasetDocument) -> bytes:
 
 
 def decode(data: bytes) -> DatasetDocument:
-    """Read what `encode` wrote; raise Damage if it is not that to the last bit."""
+    """Read what `encode` wrote; raise Damage if it is not that to the last bit, NewerFormat if a later one did."""
     try:
         document = DatasetDocument.model_validate_json(data)
     except ValidationError as error:
+        _require_known(data)
         message = "its document cannot be read"
         raise Damage(message) from error
     if hashlib.sha256(data.replace(document.sha256.encode(), BLANK.encode(), 1)).hexdigest() != document.sha256:
         message = "the SHA-256 of its document does not match"
         raise Damage(message)
     return document
+
+
+def _require_known(data: bytes) -> None:
+    """Raise NewerFormat for a document that says that its format is one."""
+    try:
+        told = from_json(data)
+    except ValueError:
+        return
+    found = told.get("format") if isinstance(told, dict) else None
+    if isinstance(found, int) and found > FORMAT:
+        raise NewerFormat(found)

@@ -8,11 +8,12 @@ from fcntl import LOCK_SH
 from pathlib import Path
 from typing import BinaryIO
 
-from app.errors import DatasetDamaged, DatasetNotFound
-from app.store.dataset_document import LARGEST, Dataset, DatasetDocument, decode
+from app.errors import DatasetDamaged, DatasetFormatNewer, DatasetNotFound
+from app.store.dataset_document import FORMAT, LARGEST, Dataset, DatasetDocument, decode
 from app.store.document import Damage
 from app.store.files import NO_FILE, READ, locked, opened, read, require_regular, storage_errors
 from app.store.layout import DATASET_ID, DATASETS
+from app.store.snapshot import NewerFormat
 
 PIECE = 2**20
 
@@ -77,6 +78,8 @@ class DatasetFiles:
         with storage_errors():
             try:
                 yield
+            except NewerFormat as error:
+                raise DatasetFormatNewer(dataset, error.found, FORMAT) from error
             except Damage as error:
                 raise DatasetDamaged(dataset, str(error)) from error
             except FileNotFoundError as error:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, delete, insert, select
 
 from app.engine.control import GoOn, go_on_for_ever
-from app.errors import DatasetDamaged, DatasetInUse, DatasetNotFound, StorageError
+from app.errors import DatasetDamaged, DatasetFormatNewer, DatasetInUse, DatasetNotFound, StorageError
 from app.store.catalogue import Catalogue, Unit
 from app.store.dataset_document import BLANK, Dataset, DatasetDocument, decode, encode
 from app.store.dataset_files import DatasetFiles
@@ -136,10 +136,12 @@ class DatasetStore(DatasetFiles):
         return next(iter(self.catalogue.read(select(datasets).where(datasets.c.id == dataset))), None)
 
     def find_whole(self, dataset: str) -> Dataset | None:
-        """Find a dataset if it is there and every bit of it is right."""
+        """Find a dataset if it is there and every bit of it is right; raise DatasetFormatNewer."""
         try:
             found = self.find(dataset)
             self._whole(found).close()
+        except DatasetFormatNewer:  # which nothing takes the place of
+            raise
         except (DatasetNotFound, DatasetDamaged):
             return None
         return found
