@@ -17,6 +17,7 @@ from app.export.onnx_package import checker, helper, numpy_helper, onnx, protobu
 from app.tables.table import MOST_COLUMNS
 
 MOST_NODES = 1000
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")  # of operators that ONNX itself defines
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,14 @@ def _kind(number: int) -> str:
 
 
 def _require_plain(model: Any) -> None:  # noqa: ANN401 - of a package without types
-    """Raise UnsupportedOnnx for what could hide something: functions, other files, thousands of nodes."""
+    """Raise UnsupportedOnnx for what could hide something: functions, others' operators, other files, many nodes."""
     graph = model.graph
     if len(graph.node) > MOST_NODES:
         _refuse(f"{len(graph.node)} nodes, of which a network that fits has {MOST_NODES} at most")
     if model.functions or graph.sparse_initializer:
         _refuse("functions or sparse tensors of its own")
+    if any(node.domain not in DOMAINS for node in graph.node):
+        _refuse("operators that are not ONNX's own")
     constants = [one.t for node in graph.node for one in node.attribute]
     if any(one.data_location == onnx.TensorProto.EXTERNAL for one in (*graph.initializer, *constants)):
         _refuse("weights in another file")

@@ -1,5 +1,8 @@
 """Parts of a JSON text, counted before it is parsed: an empty object takes a kilobyte of a parser's memory."""
 
+import json
+from typing import Any
+
 import numpy as np
 
 from app.store.document import Damage
@@ -16,6 +19,19 @@ def require_few_parts(text: bytes) -> None:
     if doubtful and any(found > MOST[mark] for mark, found in _outside_texts(text, doubtful).items()):
         message = "its header has more parts than one can have"
         raise Damage(message)
+
+
+def require_each_key_once(text: bytes) -> None:
+    """Raise Damage for a text in which an object has a key twice: one reader would take the first, another the last."""
+    json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        message = "its header has a key twice"
+        raise Damage(message)
+    return found
 
 
 def _outside_texts(text: bytes, marks: list[bytes]) -> dict[bytes, int]:

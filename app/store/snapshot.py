@@ -18,7 +18,7 @@ from app import __version__
 from app.engine.model import Model
 from app.store.arrays import arrays_of, model_from
 from app.store.document import FORMAT, Damage, Document
-from app.store.parts import require_few_parts
+from app.store.parts import require_each_key_once, require_few_parts
 
 KEY = "netlet"
 BLANK = "0" * 64
@@ -85,6 +85,8 @@ def read_document(data: bytes) -> Document:
         require_few_parts(header)
         text = from_json(header)["__metadata__"][KEY]
         require_few_parts(text.encode())
+        for said in (header, text.encode()):
+            require_each_key_once(said)
         return _document(text)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"its header cannot be read ({type(error).__name__})"

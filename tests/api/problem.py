@@ -9,10 +9,16 @@ import pytest
 TABLE: dict[str, Any] = {"X": [[1, 2], [3, 4]], "y": [1, 2]}
 
 
-async def problem(client: httpx.AsyncClient, path: str, body: Any, method: str = "POST") -> dict[str, Any]:
-    """Send a body (as it is, if bytes) and give the problem it is answered with, checked for its form."""
+async def problem(
+    client: httpx.AsyncClient, path: str, body: Any, method: str = "POST", *, kind: str = ""
+) -> dict[str, Any]:
+    """Send a body (as it is, if bytes; of a kind, if one is said) and give the problem it is answered with.
+
+    It is checked for its form.
+    """
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    response = await client.request(method, path, content=content)
+    headers = {"content-type": kind} if kind else {}
+    response = await client.request(method, path, content=content, headers=headers)
     answer: dict[str, Any] = json.loads(response.content, parse_constant=pytest.fail)  # no NaN, no Infinity
     assert response.headers["content-type"] == "application/problem+json"
     assert answer["status"] == response.status_code

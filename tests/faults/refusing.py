@@ -31,7 +31,7 @@ class Service:
         return [(await self.client.get(path)).json() for path in KEPT]
 
     async def refuses(
-        self, path: str, body: Any, status: int, slug: str, method: str = "POST", *, failed: int = 0
+        self, path: str, body: Any, status: int, slug: str, method: str = "POST", *, failed: int = 0, kind: str = ""
     ) -> dict[str, Any]:
         """Send a body (as it is, if bytes), and give the problem that it is refused with.
 
@@ -40,7 +40,7 @@ class Service:
         """
         before = await self.kept()
 
-        told = await problem(self.client, path, body, method)
+        told = await problem(self.client, path, body, method, kind=kind)
 
         assert (told["status"], told["type"]) == (status, f"/problems/{slug}"), told
         assert repeated(told) <= MOST_REPEATED
