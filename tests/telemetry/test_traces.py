@@ -63,8 +63,11 @@ def of_request(collector: Collector, request: str) -> Told:
 
 
 def test_a_request_its_job_and_its_steps_are_one_trace(traced: Callable[..., Server], collector: Collector) -> None:
-    """What a training comes from is found by its trace: the caller's, the request's, the job's, to the steps of it."""
-    server = traced()
+    """What a training comes from is found by its trace: the caller's, the request's, the job's, to the steps of it.
+
+    All of it is told as the service ends, before it would have been otherwise.
+    """
+    server = traced(OTEL_BSP_SCHEDULE_DELAY="3600000")
     with server.client() as client:
         made = client.post("/train", json=ORDER, headers=within(request="one")).raise_for_status()
         job = client.get("/jobs").json()["jobs"][0]["job"]
@@ -80,9 +83,9 @@ def test_a_request_its_job_and_its_steps_are_one_trace(traced: Callable[..., Ser
         "http.route": "/train",
         "http.response.status_code": 201,
         "netlet.request": "one",
-        "netlet.model": "birds/1",
+        "netlet.model": "birds",
         "netlet.job": job,
-    } | {"netlet.model": request.attributes["netlet.model"]}
+    }
     (whole,) = collector.spans(name="train")
     assert (whole.span, whole.trace, whole.parent, whole.state) == (job, TRACE, request.span, STATE)
     assert whole.attributes.items() >= {"netlet.state": "succeeded", "netlet.version": 1, "netlet.rows": 3}.items()
