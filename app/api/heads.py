@@ -66,7 +66,7 @@ def head_of(lines: bytes) -> Head | None:
 
     That is whatever would make a difference to the route but the length, and whatever parsers may disagree about.
     """
-    if b"\r\ntrace" not in lines and b"\r\nTrace" not in lines:
+    if b"raceparent:" not in lines:
         return _head_of(lines)
     traced = {name.decode().lower(): value.decode() for name, value in TRACED.findall(lines)}
     rest, taken = TRACED.subn(b"", lines)
