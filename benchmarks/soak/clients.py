@@ -17,6 +17,7 @@ from tests.faults.clients import Kept
 
 NAMES = 20  # models that come and go
 KEPT = 3  # versions of each
+LOST = "/problems/worker-lost"
 WAIT = 60.0
 LONG = {"optimizer": "adam", "epochs": 3000, "tolerance": 0.0, "patience": None}
 SLOW_SECONDS = 10.0  # that a client sends nothing more
@@ -91,10 +92,12 @@ class Users:
         return response
 
     async def train(self, rng: Random) -> None:
-        """Train a model, of which only the last versions are kept."""
+        """Train a model, of which only the last versions are kept; one that is killed three times is lost."""
         name = f"soak-{rng.randrange(NAMES)}"
         body = {"name": name, **table(rng)}
-        await self.ask("POST", "/train", {201, 202}, json=body, params={"wait": WAIT})
+        answer = await self.ask("POST", "/train", {201, 202, 503}, json=body, params={"wait": WAIT})
+        if answer.status_code == 503 and answer.json()["type"] != LOST:  # noqa: PLR2004 - of a process, or of more
+            self.failed[f"a training: {answer.text}"[:200]] += 1
         await self.ask("PATCH", f"/models/{name}", {200, 404}, json={"keep_last": KEPT})
 
     async def delete(self, rng: Random) -> None:
