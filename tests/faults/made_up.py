@@ -105,7 +105,8 @@ def begin(url: str, key: str) -> None:
 
 def files_in(folder: Path) -> dict[str, str]:
     """Write what may be brought in, and name it."""
-    snapshot, network = folder / "models" / "exam" / "1.safetensors", folder / "network.onnx"
+    snapshot, network = folder / "exam.safetensors", folder / "network.onnx"
+    snapshot.write_bytes((folder / "models" / "exam" / "1.safetensors").read_bytes())  # which requests delete
     network.write_bytes(regressor())
     return {"SNAPSHOT": str(snapshot), "ONNX": str(network)}
 
