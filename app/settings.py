@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     most_connections: Annotated[int, Ge(8)] = 4096
     """Connections that each process has open: one more ends those that are idle or slow, the oldest first."""
     most_requests: Annotated[int, Ge(1)] = 256
-    """Requests that each process answers at the same time, streams of events aside; more are 503 at once."""
+    """Requests that each process answers, and bodies that arrive: more are 503, and the slowest body is 408."""
     queue_seconds: Annotated[float, Ge(0.05), Le(3600)] = 0.25
     """Seconds that a prediction may have to wait for those before it; where it would be longer, it is 503 at once."""
     most_streams: Annotated[int, Ge(0)] = 256

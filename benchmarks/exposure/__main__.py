@@ -19,11 +19,15 @@ from tests.faults.clients import until_answered
 async def measured(url: str, asked: argparse.Namespace) -> bool:
     """Measure what is asked for; tell whether all of it is as it should be."""
     await until_answered(url)
-    slow_ones = await slow.compared(url, asked.connections, asked.rounds) if asked.part != "overload" else []
-    overloads = [await overload.compared(url, case) for case in overload.CASES] if asked.part != "slow" else []
-    found: list[slow.Slowness | overload.Overload] = [*slow_ones, *overloads]
-    for each in found:
-        say(str(each))
+    found: list[slow.Slowness | overload.Overload] = []
+    if asked.part != "overload":
+        for kind in slow.KINDS:
+            found.append(await slow.compared(url, kind, asked.connections, asked.rounds))
+            say(str(found[-1]))
+    if asked.part != "slow":
+        for case in overload.CASES:
+            found.append(await overload.compared(url, case))
+            say(str(found[-1]))
     return all(each.is_good for each in found)
 
 

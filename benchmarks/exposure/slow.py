@@ -50,22 +50,19 @@ class Slowness(NamedTuple):
         )
 
 
-async def compared(url: str, connections: int, rounds: int) -> list[Slowness]:
-    """Let slow clients of each kind come, round by round, and others ask before that and meanwhile."""
+async def compared(url: str, kind: str, connections: int, rounds: int) -> Slowness:
+    """Let slow clients of a kind come, round by round, and others ask before that and meanwhile."""
     await train(url)
-    found = []
-    for kind, beginning in KINDS.items():
-        alone, beside, longest, failed = list[float](), list[float](), list[float](), 0
-        for _ in range(rounds):
-            with_nobody = asyncio.create_task(asyncio.sleep(SECONDS_TO_CLOSE / 2, [0.0]))
-            with_slow = asyncio.create_task(_sleep_then(connections, url, beginning, with_nobody))
-            for slow, waits in ((with_nobody, alone), (with_slow, beside)):
-                taken = await _honest(url, slow)
-                failed += sum(each.status != 200 for each in taken)  # noqa: PLR2004 - OK
-                waits.append(float(np.percentile([each.seconds for each in taken], 99)) * 1000)
-            longest += with_slow.result()
-        found.append(Slowness(kind, connections, max(longest), median(alone), median(beside), failed))
-    return found
+    alone, beside, longest, failed = list[float](), list[float](), list[float](), 0
+    for _ in range(rounds):
+        with_nobody = asyncio.create_task(asyncio.sleep(SECONDS_TO_CLOSE / 2, [0.0]))
+        with_slow = asyncio.create_task(_sleep_then(connections, url, KINDS[kind], with_nobody))
+        for slow, waits in ((with_nobody, alone), (with_slow, beside)):
+            taken = await _honest(url, slow)
+            failed += sum(each.status != 200 for each in taken)  # noqa: PLR2004 - OK
+            waits.append(float(np.percentile([each.seconds for each in taken], 99)) * 1000)
+        longest += with_slow.result()
+    return Slowness(kind, connections, max(longest), median(alone), median(beside), failed)
 
 
 async def _sleep_then(connections: int, url: str, beginning: bytes, before: "asyncio.Task[list[float]]") -> list[float]:
@@ -81,13 +78,14 @@ async def _slow(url: str, beginning: bytes) -> float:
     reader, writer = await asyncio.open_connection(address.host, address.port)
     began = monotonic()
     writer.write(beginning)
-    while not reader.at_eof():
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS_BETWEEN_BYTES):
-                while await reader.read(2**16):
-                    pass
-                break
-        writer.write(b"x")
+    with suppress(ConnectionError):  # it may be cut, too
+        while not reader.at_eof():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SECONDS_BETWEEN_BYTES):
+                    while await reader.read(2**16):
+                        pass
+                    break
+            writer.write(b"x")
     lasted = monotonic() - began
     writer.close()
     with suppress(OSError):

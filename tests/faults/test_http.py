@@ -260,11 +260,11 @@ def test_fault_19_idle_and_slow_connections_make_room(start_server: StartServer)
 def test_fault_19_more_requests_than_can_be_answered_are_503_at_once(start_server: StartServer) -> None:
     """Those in work go on, the service is seen to live, and the connection of who was refused may be used again."""
     server = start_server(NETLET_MOST_REQUESTS="2", NETLET_RECEIVE_SECONDS="60", NETLET_EXECUTOR="thread")
-    body = json.dumps(TABLE).encode()
+    body = json.dumps(TABLE | {"preset": "tutorial", "training": {"epochs": 60_000}, "X": [[1, 2]] * 3}).encode()
     with ExitStack() as stack:
         working = [stack.enter_context(opened(server)) for _ in range(2)]
         for client in working:
-            client.sendall(request("POST", "/train", body)[:-1])
+            client.sendall(request("POST", "/train", body))
         other = stack.enter_context(opened(server))
         wait_until(lambda: asked(server, request("GET", "/models")).status == 503)
         other.sendall(request("POST", "/train", body))
@@ -272,11 +272,27 @@ def test_fault_19_more_requests_than_can_be_answered_are_503_at_once(start_serve
         assert (answer.status, answer.slug, answer.headers["retry-after"]) == (503, "overloaded", "1")
         other.sendall(request("GET", "/livez"))
         assert one_of(other).status == 200
-        for client in working:
-            client.sendall(body[-1:])
-        assert [one_of(client).status for client in working] == [201, 201]
+        assert {one_of(client).status for client in working} <= {201, 202}  # the latter after half a minute
         other.sendall(request("GET", "/models"))
         assert one_of(other).status == 200
+
+
+def test_fault_19_bodies_that_do_not_arrive_keep_no_request_from_being_answered(start_server: StartServer) -> None:
+    """As many as there may be requests; where one more comes, the one of which nothing came for longest ends."""
+    server = start_server(NETLET_MOST_REQUESTS="2", NETLET_RECEIVE_SECONDS="60", NETLET_EXECUTOR="thread")
+    body = json.dumps(TABLE).encode()
+    with ExitStack() as stack:
+        slow = [stack.enter_context(opened(server)) for _ in range(3)]
+        for client in slow[:2]:
+            client.sendall(request("POST", "/train", body)[:-1])
+            assert asked(server, request("GET", "/models")).status == 200
+        slow[2].sendall(request("POST", "/train", body)[:-1])
+        assert [(answer.status, answer.slug) for answer in answers_in(rest_of(slow[0]))] == [(408, "request-timeout")]
+        assert asked(server, request("POST", "/predict", b"{")).status == 400
+
+        slow[2].sendall(body[-1:])
+
+        assert one_of(slow[2]).status == 201
 
 
 HELLO = bytes.fromhex("16030100c4010000c00303") + bytes(range(180))  # how TLS begins

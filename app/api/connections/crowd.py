@@ -18,6 +18,7 @@ from app.errors import NetletError, Overloaded, TooSlow
 LINGER_SECONDS = 2.0  # for a client to read why its connection ends
 SHARE = 64  # of all connections that may be open, how many go at once where there are too many
 MOST_TOLD = 5  # log lines between two looks about those who were refused
+JUST_BEGUN, LEAST_SECONDS = 1024, 0.001  # bytes that each is taken to have sent, in at least such a time
 LOOKS = 10  # while somebody is waited for
 
 log = logging.getLogger("netlet.connections")
@@ -99,6 +100,7 @@ class Crowd:
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self.open: dict[Connection, Mark] = {}  # in the order in which they came
+        self.arriving: dict[Connection, float] = {}  # bodies that routes wait for, and since when
         self.unsent: dict[Connection, Unsent] = {}
         self.refused = 0  # since the last look
         self.looking: asyncio.TimerHandle | None = None
@@ -108,7 +110,7 @@ class Crowd:
             Phase.NEW: limits.receive_seconds,
             Phase.IDLE: inf,
             Phase.HEAD: limits.receive_seconds,
-            Phase.REST: limits.send_seconds,
+            Phase.REST: limits.receive_seconds,
             Phase.BODY: limits.receive_seconds,
             Phase.ANSWERING: inf,
         }
@@ -128,6 +130,27 @@ class Crowd:
         """Forget one."""
         self.open.pop(connection, None)
         self.unsent.pop(connection, None)
+        self.arriving.pop(connection, None)
+
+    def take_body(self, connection: Connection) -> None:
+        """Let a body arrive: as many as requests are answered; where one more comes, the slowest goes.
+
+        Nothing is done for it meanwhile, and it keeps no other request from being answered.
+        """
+        now = asyncio.get_running_loop().time()
+        if len(self.arriving) >= self.limits.requests:
+            slowest = min(self.arriving, key=lambda one: self._speed(one, now))
+            self.let_go(slowest)
+            slowest.refuse(TooSlow(SLOW[Phase.BODY]))
+        self.arriving[connection] = now
+
+    def let_go(self, connection: Connection) -> None:
+        """Wait no more for the body of a connection, which is there, or is needed no more."""
+        self.arriving.pop(connection, None)
+
+    def _speed(self, connection: Connection, now: float) -> float:
+        """Tell how fast a body arrives, in bytes a second; who has just begun has the good of the doubt."""
+        return (connection.state().taken + JUST_BEGUN) / (now - self.arriving[connection] + LEAST_SECONDS)
 
     def note(self, told: str, request_id: str = "") -> None:
         """Write down what was refused, unless much is."""

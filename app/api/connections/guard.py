@@ -117,6 +117,8 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self._feed(head)
             self.cycle.keep_alive = self.cycle.keep_alive and self.in_a_row < self.limits.pipelined
+            if self.body is not None:
+                self.crowd.take_body(self)
             if _is_prediction(opening):
                 self.ticket = Ticket(self.parts.load)
                 cast("dict[str, Any]", self.cycle.scope)[Ticket.KEY] = self.ticket
@@ -132,6 +134,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.taken += size
         if self.body.is_over:
             self.body = None
+            self.crowd.let_go(self)
         if piece and not self.is_passed_over:
             self._feed(piece)
         if self.body is None and self.ticket is not None and not self.is_passed_over:
@@ -159,6 +162,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with what was sent ahead."""
         super().on_response_complete()
+        self.crowd.let_go(self)  # though not all of it may have come
         if self.ticket is not None:
             self.ticket.leave(is_answered=True)
             self.ticket = None
@@ -179,7 +183,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.data_received(data)
 
     def _is_too_much(self, opening: Opening) -> bool:
-        in_flight = len(self.tasks) - self.parts.streams.open
+        in_flight = len(self.tasks) - self.parts.streams.open - len(self.crowd.arriving)
         if in_flight >= self.limits.requests:
             return opening.path not in ALWAYS
         return _is_prediction(opening) and self.parts.load.refuses()
@@ -200,6 +204,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
             is_answered = self.cycle.response_started
         self.arrived, self.body = b"", None
+        self.crowd.let_go(self)
         self.is_deaf = self.is_within = self.is_refused = True
         self._unset_keepalive_if_required()
         if is_answered:
@@ -237,7 +242,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return State(Phase.REFUSED, 0)
         if self.body is not None:
             if not self.is_answering:
-                return State(Phase.REST, self.turn)
+                return State(Phase.REST, self.turn, self.taken)
             is_our_turn = self.flow.read_paused or self.cycle.waiting_for_100_continue
             return State(Phase.ANSWERING if is_our_turn else Phase.BODY, self.turn, self.taken)
         if self.is_answering or self.flow.write_paused:
