@@ -71,7 +71,7 @@ async def test_pings_tell_that_it_is_there(exam: httpx.AsyncClient) -> None:
     """The server, and each model as a server of its own."""
     for path in ("/ping", "/health", "/models/exam/ping", "/models/exam/health"):
         response = await exam.get(path)
-        assert (response.status_code, response.content) == (200, b"\n")
+        assert (response.status_code, response.content) == (200, b"{}\n")
     assert (await exam.get("/models/nope/ping")).status_code == 404
 
 

@@ -209,7 +209,7 @@ def test_a_service_that_restarts_in_the_middle_costs_nothing(
     start_server: StartServer, begin: Begin, exam: str
 ) -> None:
     """Killed while it trains, and back a while later at the same address: the command ends as if nothing had been."""
-    settings = {"NETLET_LEASE_SECONDS": "0.5"}
+    settings = {"NETLET_LEASE_SECONDS": "2"}
     port = str(free_port())
     server = start_server("--port", port, **settings)
     process = begin(server.url, exam, *LONG)
