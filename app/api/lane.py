@@ -16,6 +16,7 @@ from app.access.keyring import ANYBODY, Caller
 from app.api.connections.crowd import Crowd, Phase, State
 from app.api.connections.guard import GuardedProtocol
 from app.api.connections.limits import ConnectionLimits
+from app.api.connections.load import SHORT
 from app.api.heads import ROUTES, Head, head_of
 from app.api.middleware import request_id_of
 from app.api.parts import FELT, Parts, work_of
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 FELT_HERE = 2 * FELT  # plain rows take less than half the time of others
 LONGEST_HEAD = 2048  # bytes: those that are recognised are remembered
-SHORT = 2048  # bytes of a body that is hardly more than one row
 END = b"\r\n\r\n"
 CLOSE = (b"connection", b"close")
 """The header of every answer of a server that drains."""

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.connections.crowd import Crowd, Phase, State
 from app.api.connections.framing import Body, Chunked, Opening, Plain, opening_of
-from app.api.connections.load import Ticket
+from app.api.connections.load import SHORT, Ticket
 from app.api.connections.refusals import refusal
 from app.api.middleware import request_id_of
 from app.api.parts import Parts
@@ -119,7 +119,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = self.cycle.keep_alive and self.in_a_row < self.limits.pipelined
             if self.body is not None:
                 self.crowd.take_body(self)
-            if _is_prediction(opening):
+            if _is_long_prediction(opening):
                 self.ticket = Ticket(self.parts.load)
                 cast("dict[str, Any]", self.cycle.scope)[Ticket.KEY] = self.ticket
                 if self.body is None:
@@ -186,7 +186,7 @@ class GuardedProtocol(HttpToolsProtocol):
         in_flight = len(self.tasks) - self.parts.streams.open - len(self.crowd.arriving)
         if in_flight >= self.limits.requests:
             return opening.path not in ALWAYS
-        return _is_prediction(opening) and self.parts.load.refuses()
+        return _is_long_prediction(opening) and self.parts.load.refuses()
 
     def _pass_over(self, opening: Opening) -> None:
         """Answer in front of the application that it has too much to do; what follows is looked at again."""
@@ -268,5 +268,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
 
-def _is_prediction(opening: Opening) -> bool:
-    return opening.method == "POST" and opening.path.endswith(PREDICTING)
+def _is_long_prediction(opening: Opening) -> bool:
+    is_short = opening.length is not None and opening.length <= SHORT
+    return not is_short and opening.method == "POST" and opening.path.endswith(PREDICTING)

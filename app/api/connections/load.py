@@ -8,6 +8,8 @@ Little's law that is their number times the time between two answers.
 import asyncio
 from time import monotonic, thread_time
 
+SHORT = 2048
+"""Bytes of a body that is hardly more than one row, which is answered as soon as refused, and keeps nobody waiting."""
 FEWEST = 16
 """Predictions that are taken however long they take: a few that are long are no overload."""
 USUAL = 1 / 256  # seconds between two answers, where nothing is known of them yet
@@ -54,7 +56,8 @@ class Load:
         self.waiting -= 1
         if is_answered:
             now = monotonic()
-            self.interval += SHARE * (now - self.since - self.interval)
+            taken = min(now - self.since, self.most_seconds)  # a model that had to be loaded is no measure
+            self.interval += SHARE * (taken - self.interval)
             self.since = now
 
 
