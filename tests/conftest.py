@@ -275,7 +275,7 @@ def start_server(environment: dict[str, str]) -> Iterator[StartServer]:
         server.end()
 
 
-def wait_until(true: Callable[[], bool], *, seconds: float = 30) -> None:
+def wait_until(true: Callable[[], bool], *, seconds: float = 60) -> None:
     """Wait for something to become true, but not longer than this."""
     deadline = time.monotonic() + seconds
     while not true():
