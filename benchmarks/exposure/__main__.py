@@ -40,7 +40,10 @@ def main() -> int:
     asked = parser.parse_args()
     own, servers = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, {servers})  # the service has it from here
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder) / "models") as (url, _):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder) / "models", log=Path(folder) / "log") as (url, _),
+    ):
         os.sched_setaffinity(0, {own})
         is_good = asyncio.run(measured(url, asked))
     return int(not is_good)
