@@ -3,10 +3,8 @@
 That is done once for each format of backups, before the first release that writes it.
 """
 
-import asyncio
 import json
 import sys
-import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from tests.conftest import client_of
 from tests.golden.files import FOLDER, ask
 from tests.golden.kinds import STUDENTS
 from tests.golden.machine import kind
+from tests.golden.once import make_once
 
 NEWEST = FOLDER / f"backup-{FORMAT}"
 ROWS = [{"hours": row["hours"], "tutored": row["tutored"], "score": row["score"]} for row in STUDENTS]
@@ -64,13 +63,7 @@ async def make(folder: Path, root: Path) -> None:
 
 def main() -> int:
     """Make it, unless there is one of this format."""
-    if NEWEST.exists():
-        print(f"{NEWEST} is there already, and stays as it is.", file=sys.stderr)  # noqa: T201 - a runner prints
-        return 1
-    NEWEST.mkdir()
-    with tempfile.TemporaryDirectory() as root:
-        asyncio.run(make(NEWEST, Path(root) / "models"))
-    return 0
+    return make_once(NEWEST, make)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,8 @@
 A set is made before the first release that writes its format, and is never changed after.
 """
 
-import asyncio
 import json
 import sys
-import tempfile
 from pathlib import Path
 
 from app.settings import Settings
@@ -14,6 +12,7 @@ from tests.conftest import client_of
 from tests.golden.files import NEWEST, ask
 from tests.golden.kinds import KINDS
 from tests.golden.machine import kind
+from tests.golden.once import make_once
 
 
 async def make(folder: Path, root: Path) -> None:
@@ -29,14 +28,8 @@ async def make(folder: Path, root: Path) -> None:
 
 
 def main() -> int:
-    """Make a set, unless there is one of this format."""
-    if NEWEST.exists():
-        print(f"{NEWEST} is there already, and stays as it is.", file=sys.stderr)  # noqa: T201 - a runner prints
-        return 1
-    NEWEST.mkdir()
-    with tempfile.TemporaryDirectory() as root:
-        asyncio.run(make(NEWEST, Path(root) / "models"))
-    return 0
+    """Make it, unless there is one of this format."""
+    return make_once(NEWEST, make)
 
 
 if __name__ == "__main__":
