@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from app.access.keyring import ANYBODY, Caller
 from app.api.connections.crowd import Crowd, Phase, State
+from app.api.connections.framing import Opening
 from app.api.connections.guard import GuardedProtocol
 from app.api.connections.limits import ConnectionLimits
 from app.api.connections.load import SHORT
@@ -23,7 +24,7 @@ from app.api.parts import FELT, Parts, work_of
 from app.api.predictions import numbers_in
 from app.api.unread import is_unread
 from app.engine.arrays import Cells
-from app.errors import MalformedBody, NetletError
+from app.errors import MalformedBody, NetletError, Overloaded
 from app.serving.ready import Ready
 from app.tables.json_arrays import arrays_of
 from app.tables.json_limits import require_short_numbers
@@ -151,6 +152,8 @@ class LaneProtocol(GuardedProtocol):
         head, body = request.head, data[request.end - request.head.length :]
         if len(data) > request.end or parts.stopped.is_set():
             return False
+        if head.length > SHORT and _has_more(body):
+            return parts.load.refuses() and self._sends_back(head)
         caller = parts.keyring.at_hand(head.key)
         asked = None if caller is None else _read(parts, body, head.reference)
         if caller is None or asked is None or not _is_allowed(caller, asked):
@@ -162,6 +165,16 @@ class LaneProtocol(GuardedProtocol):
             return content is not None and self._write(content)
         self.held, self.is_asked = data, True
         parts.together.answer(ready, row, self._answered)
+        return True
+
+    def _sends_back(self, head: Head) -> bool:
+        """Refuse what would wait too long behind its route, as the guard would after a longer look."""
+        if CLOSE in self.server_state.default_headers:
+            return False
+        self.request = None
+        opening = Opening(0, "POST", head.path, head.host, head.length, head.request_id, "")
+        self._tell(Overloaded(), opening, closing=False)
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         return True
 
     def _answered(self, content: bytes | None) -> None:
@@ -232,8 +245,6 @@ def _is_allowed(caller: Caller, asked: _Asked) -> bool:
 
 def _read(parts: Parts, body: bytes, in_path: str | None) -> _Asked | None:
     """Read what has nothing but rows and perhaps the model's name, which is loaded, no key of it twice."""
-    if len(body) > SHORT and _has_more(body):
-        return None
     arrays = arrays_of(body) if len(body) > SHORT else None
     if arrays is None:
         return _read_row(parts, body, in_path)

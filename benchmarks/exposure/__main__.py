@@ -26,7 +26,7 @@ async def measured(url: str, asked: argparse.Namespace) -> bool:
             say(str(found[-1]))
     if asked.part != "slow":
         for case in overload.CASES:
-            found.append(await overload.compared(url, case))
+            found.append(await overload.compared(url, case, asked.rounds))
             say(str(found[-1]))
     return all(each.is_good for each in found)
 
@@ -36,7 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--part", choices=["slow", "overload", "both"], default="both")
     parser.add_argument("--connections", type=int, default=1000, help="slow ones, of each kind")
-    parser.add_argument("--rounds", type=int, default=3, help="in which slow clients come")
+    parser.add_argument("--rounds", type=int, default=3, help="of each comparison")
     asked = parser.parse_args()
     own, servers = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, {servers})  # the service has it from here
