@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     executor: Literal["process", "thread"] = "process"
     """Where trainings run; threads are for tests."""
     device: Annotated[str, OneOf(DEVICES), AfterValidator(_require_device)] = "cpu"
-    """Where trainings compute: cpu, or cuda with CuPy installed and a GPU at hand."""
+    """Where trainings compute: cpu, or cuda with CuPy installed (the extra `cuda`) and a GPU at hand."""
     threads: Annotated[int, Ge(1), Le(1024)] = 1
     """Threads that one training may share out large batches among; the result is the same for any number."""
     trainings_at_once: Annotated[int, Ge(1), Le(1024)] = 2

@@ -34,7 +34,7 @@ class Reasoned(BaseModel):
     why: Why = ""
     """Kept in the history."""
     who: Who = ""
-    """Kept in the history; the caller's address where it is not given."""
+    """Kept in the history; where it is not given, the key, or the address where none is needed."""
 
 
 class AliasRequest(Reasoned):

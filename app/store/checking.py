@@ -44,7 +44,10 @@ def open_anyhow(root: Path, url: str | None) -> tuple[ModelStore, str]:
                 (root / (FILE + end)).rename(root / (aside + end))
         store = ModelStore(root, Catalogue(root))
         store.open()
-        return store, f"The catalogue could not be read. It was put aside as {aside}, and made anew from the files."
+        return store, (
+            f"The catalogue could not be read. It was put aside as {aside}, and made anew from the files."
+            " Keys, jobs and aliases were in it alone: make new keys before you serve the store."
+        )
     return store, ""
 
 

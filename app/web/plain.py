@@ -20,7 +20,7 @@ from app.web.files import INDEX, names
 
 EXAMPLE = {"table": "hours_studied,hours_slept,score\n2,9,92\n1,5,86\n3,6,89\n", "target": "score", "name": "exam"}
 BUILDING = """<h2>Where is the page?</h2>
-<p>It shows the network learning, and was not built here. With Node 20 or newer:</p>
+<p>It shows the network learning, and was not built here. With Node 20.19, or 22.12 and newer:</p>
 <pre>cd app/web &amp;&amp; npm ci &amp;&amp; npm run build</pre>
 <p>Then start the service again.</p>"""
 UNDOCUMENTED = """<div role="alert"><p>The documentation of the routes was not built here, as is said below.

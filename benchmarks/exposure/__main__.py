@@ -10,16 +10,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.exposure import overload, slow
+from benchmarks.exposure import crowded, overload, slow
 from benchmarks.report import say
 from benchmarks.running import serving
+from benchmarks.serving import load
 from tests.faults.clients import until_answered
 
 
 async def measured(url: str, asked: argparse.Namespace) -> bool:
     """Measure what is asked for; tell whether all of it is as it should be."""
     await until_answered(url)
-    found: list[slow.Slowness | overload.Overload] = []
+    found: list[slow.Slowness | overload.Overload | crowded.Crowded] = []
     if asked.part != "overload":
         for kind in slow.KINDS:
             found.append(await slow.compared(url, kind, asked.connections, asked.rounds))
@@ -28,6 +29,11 @@ async def measured(url: str, asked: argparse.Namespace) -> bool:
         for case in overload.CASES:
             found.append(await overload.compared(url, case, asked.rounds))
             say(str(found[-1]))
+        if load.is_installed():
+            found.append(await asyncio.to_thread(crowded.compared, url, asked.rounds))
+            say(str(found[-1]))
+        else:
+            say("wrk is not installed: single rows are left out")
     return all(each.is_good for each in found)
 
 
@@ -38,7 +44,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=1000, help="slow ones, of each kind")
     parser.add_argument("--rounds", type=int, default=3, help="of each comparison")
     asked = parser.parse_args()
-    own, servers = sorted(os.sched_getaffinity(0))[:2]
+    servers, own = sorted(os.sched_getaffinity(0))[:2]  # as wrk has it
     os.sched_setaffinity(0, {servers})  # the service has it from here
     with (
         tempfile.TemporaryDirectory() as folder,

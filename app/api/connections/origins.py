@@ -15,7 +15,7 @@ SENT = (
 """The headers that a page may send: all that mean anything here."""
 SHOWN = (
     "Content-Disposition, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, "
-    "WWW-Authenticate, X-Checked-By, X-Checked-Rows, X-Max-Difference, X-Request-Id"
+    "WWW-Authenticate, X-Checked-By, X-Checked-Rows, X-Max-Difference, X-Model, X-Request-Id"
 )
 """The headers of answers that it may read."""
 METHODS = "DELETE, GET, HEAD, PATCH, POST, PUT"
