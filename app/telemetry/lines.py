@@ -56,20 +56,20 @@ def _lines_of(error: BaseException) -> Iterator[str]:
 
 
 class Sparingly(logging.Filter):
-    """Lets what libraries say about spans through once in a while: a collector that is away is no news each second."""
+    """Lets a line of what libraries say about spans through once in a while: a collector that is away is no news."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.said: dict[tuple[str, str], float] = {}
+        self.silent_until = -inf
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether it was not said for long; what it says is one thing, whatever it says it about."""
+        """Tell whether nothing was said of them for long: one outage has many words."""
         if not record.name.startswith(OF_SPANS):
             return True
-        now, what = monotonic(), (record.name, str(record.msg))
-        is_news = now >= self.said.get(what, -inf) + SECONDS_BETWEEN
+        now = monotonic()
+        is_news = now >= self.silent_until
         if is_news:
-            self.said[what] = now
+            self.silent_until = now + SECONDS_BETWEEN
         return is_news
 
 
