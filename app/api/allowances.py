@@ -39,6 +39,6 @@ def _require_bytes(catalogue: Catalogue, datasets: DatasetStore, key: ApiKey) ->
     most = key.grant.quotas.bytes
     if most is None:
         return
-    kept = sum(datasets.find(dataset).document.bytes for dataset in api_keys.datasets_of(catalogue, key.number))
+    kept = sum(datasets.size(dataset) for dataset in api_keys.datasets_of(catalogue, key.number))
     if api_keys.bytes_of(catalogue, key.grant) + kept >= most:
         raise QuotaExceeded(BYTES, most)

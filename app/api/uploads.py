@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from fastapi import Request
 from pydantic_core import to_json
 
+from app.access.keyring import Caller
 from app.api.bodies import chunks
 from app.api.parsing import parse_upload
 from app.api.parts import Parts
 from app.engine.control import GoOn
 from app.jobs.ledger import Key
+from app.store import api_keys
 from app.store.datasets import DatasetStore, Kept
 from app.store.incoming import Incoming
 from app.tables.formats import format_of
@@ -20,7 +22,7 @@ from app.tables.record_batches import Upload, stream
 PIECE = 2**20
 
 
-async def keep(request: Request, parts: Parts, key: str | None) -> Kept:
+async def keep(request: Request, parts: Parts, caller: Caller, key: str | None) -> Kept:
     """Take a body as a dataset; raise KeyReused, and as `chunks`, `parse_upload`, `stream` and `publish` do.
 
     The same bytes are one dataset anyhow, so that a key only has to stand for no others.
@@ -43,7 +45,8 @@ async def keep(request: Request, parts: Parts, key: str | None) -> Kept:
         dataset = await asyncio.to_thread(_id, incoming, upload)
         named = None if key is None else Key(key, f"dataset {dataset}")
         is_known = named is not None and await parts.jobs.is_reserved(named)
-        kept = await parts.convert(_keep, parts.datasets, dataset, upload, parts.go_on)
+        owner = None if caller.key is None else caller.key.number
+        kept = await parts.convert(_keep, parts.datasets, dataset, upload, owner, parts.go_on)
         if named is not None and not is_known:  # what was refused may be sent again under its key, mended
             await parts.jobs.reserve(named)
         request.state.is_replayed = is_known and not kept.is_new
@@ -67,7 +70,10 @@ def _id(incoming: Incoming, upload: Upload) -> str:
     return incoming.id(to_json([upload.kind, *stated, *written]))
 
 
-def _keep(datasets: DatasetStore, dataset: str, upload: Upload, go_on: GoOn) -> Kept:
-    """Publish what has arrived, unless it is there already."""
-    known = datasets.find_whole(dataset)
-    return Kept(known, is_new=False) if known else datasets.publish(dataset, stream(upload, go_on), go_on)
+def _keep(datasets: DatasetStore, dataset: str, upload: Upload, owner: int | None, go_on: GoOn) -> Kept:
+    """Publish what has arrived, unless it is there already; anew, if others delete it before the key is its owner."""
+    while True:
+        known = datasets.find_whole(dataset)
+        kept = Kept(known, is_new=False) if known else datasets.publish(dataset, stream(upload, go_on), go_on)
+        if owner is None or datasets.catalogue.write(lambda unit: api_keys.own(unit, owner, dataset)).result():
+            return kept

@@ -184,16 +184,22 @@ def owns(catalogue: Catalogue, number: int, dataset: str) -> bool:
     return bool(DATASET_ID.fullmatch(dataset) and catalogue.read(_OWNER, {"key": number, "dataset": dataset}))
 
 
-def own(unit: Unit, number: int, dataset: str) -> None:
-    """Note that a dataset was uploaded with a key."""
+def own(unit: Unit, number: int, dataset: str) -> bool:
+    """Note that a dataset was uploaded with a key; tell whether it is there, since it may be deleted meanwhile."""
+    if not unit.connection.execute(select(datasets.c.id).where(datasets.c.id == dataset)).all():
+        return False
     if not unit.connection.execute(_OWNER, {"key": number, "dataset": dataset}).all():
         unit.execute(insert(owners).values(key=number, dataset=dataset))
+    return True
 
 
 def disown(unit: Unit, number: int, dataset: str) -> bool:
-    """Note that a key has done with a dataset, and tell whether none needs it any more."""
+    """Note that a key has done with a dataset that is others' too; tell whether it is, else nothing is changed."""
+    others = select(owners.c.key).where(owners.c.dataset == dataset, owners.c.key != number).limit(1)
+    if not unit.connection.execute(others).all():
+        return False
     unit.execute(delete(owners).where(owners.c.key == number, owners.c.dataset == dataset))
-    return not unit.connection.execute(select(owners.c.key).where(owners.c.dataset == dataset).limit(1)).all()
+    return True
 
 
 _KEY = select(api_keys).where(api_keys.c.number == bindparam("number"))

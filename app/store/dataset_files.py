@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from fcntl import LOCK_SH
 from pathlib import Path
 from typing import BinaryIO
@@ -34,6 +34,12 @@ class DatasetFiles:
             except FileNotFoundError:
                 raise DatasetNotFound from None
             return Dataset(dataset, decode(data))
+
+    def size(self, dataset: str) -> int:
+        """Tell how many bytes a dataset takes, be it damaged or not: none where its file is gone."""
+        with storage_errors(), suppress(FileNotFoundError):
+            return (self.folder / f"{dataset}.parquet").lstat().st_size
+        return 0
 
     @contextmanager
     def verified(self, dataset: str) -> Iterator[BinaryIO]:

@@ -11,6 +11,7 @@ from sqlalchemy import Row, delete, insert, select
 
 from app.engine.control import GoOn, go_on_for_ever
 from app.errors import DatasetDamaged, DatasetFormatNewer, DatasetInUse, DatasetNotFound, StorageError
+from app.store import api_keys
 from app.store.catalogue import Catalogue, Unit
 from app.store.dataset_document import BLANK, Dataset, DatasetDocument, decode, encode
 from app.store.dataset_files import DatasetFiles
@@ -146,24 +147,32 @@ class DatasetStore(DatasetFiles):
             return None
         return found
 
-    def delete(self, dataset: str) -> None:
-        """Remove a dataset, from the catalogue first; raise DatasetNotFound, or DatasetInUse where a job needs it."""
+    def delete(self, dataset: str, key: int | None = None) -> None:
+        """Remove a dataset, from the catalogue first; raise DatasetNotFound, or DatasetInUse where a job needs it.
+
+        Where a key is done with one that is others' too, it stays theirs.
+        """
         if not DATASET_ID.fullmatch(dataset):
             raise DatasetNotFound
         with self.catalogue.restoring(), storage_errors(), opened(self.folder) as folder, locked(folder):
-            self.catalogue.free(lambda unit: _forget(unit, dataset))
+            if not self.catalogue.free(lambda unit: _forget(unit, dataset, key)):
+                return
             for kind in ("json", "parquet"):
                 remove(f"{dataset}.{kind}", within=folder)
             os.fsync(folder)
 
 
-def _forget(unit: Unit, dataset: str) -> None:
+def _forget(unit: Unit, dataset: str, key: int | None) -> bool:
+    """Take a dataset out of the catalogue, or from one of its owners; tell whether it is out."""
+    if key is not None and api_keys.disown(unit, key, dataset):
+        return False
     using = select(jobs.c.id).where(jobs.c.dataset == dataset, jobs.c.state.in_(("queued", "running"))).limit(1)
     for row in unit.connection.execute(using):
         raise DatasetInUse(dataset, row.id)
     if not unit.execute(delete(datasets).where(datasets.c.id == dataset)):
         raise DatasetNotFound
     unit.execute(delete(owners).where(owners.c.dataset == dataset))
+    return True
 
 
 def _list(unit: Unit, dataset: Dataset) -> None:

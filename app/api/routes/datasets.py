@@ -38,10 +38,7 @@ async def upload(parts: PartsOf, request: Request, caller: CallerOf, key: Key) -
     Answers 201, or 200 if the same bytes, read the same way, are kept already.
     """
     await require_upload_allowed(parts, caller)
-    dataset, is_new = await keep(request, parts, key)
-    if caller.key is not None:
-        number = caller.key.number
-        await parts.write(lambda unit: api_keys.own(unit, number, dataset.id))
+    dataset, is_new = await keep(request, parts, caller, key)
     models = await asyncio.to_thread(models_of, parts.store.catalogue, dataset.id)
     told = dataset_detail(dataset, [model for model in models if caller.sees(model)])
     return as_json(told, 201 if is_new else 200, f"/datasets/{dataset.id}")
@@ -95,6 +92,5 @@ async def delete_dataset(parts: PartsOf, dataset: DatasetInPath, caller: CallerO
 
     With a key for some models it stays as long as it is another key's too.
     """
-    key = caller.key
-    if key is None or key.grant.sees_all or await parts.write(lambda unit: api_keys.disown(unit, key.number, dataset)):
-        await asyncio.to_thread(parts.datasets.delete, dataset)
+    number = None if caller.key is None or caller.grant.sees_all else caller.key.number
+    await asyncio.to_thread(parts.datasets.delete, dataset, number)
