@@ -6,21 +6,15 @@ Neither NumPy nor pandas is imported for it: who has such rows has imported them
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from io import BytesIO
 from math import isnan
 from os import PathLike
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from app.client.errors import NotUsable
+from app.client.frames import framed, name_targets
 from app.client.sending import Pairs, Table, opened
-
-MANY_CELLS = 100_000
-"""From so many on, arrays of numbers are sent as Arrow, which is shorter than JSON."""
-MATRIX = 2
-NUMBERS = "fiub"
-"""Kinds of NumPy's types: floats, integers and truths."""
 
 
 class Frame(Protocol):
@@ -67,46 +61,13 @@ def laid_out(rows: Rows | None, beside: Mapping[str, Any]) -> Iterator[Sent]:
             yield Sent(table, address_of(beside))
         return
     given = dict(beside)
-    framed = rows if isinstance(rows, Table) else _framed(rows, given)
-    if framed is not None:
-        yield Sent(framed, address_of(given))
+    stream = rows if isinstance(rows, Table) else framed(rows, given)
+    if stream is not None:
+        yield Sent(stream, address_of(given))
     else:
+        name_targets(given)
         told = {} if rows is None else {"rows": [rows] if isinstance(rows, Mapping) else rows}
         yield Sent(as_json(told | given), [])
-
-
-def _framed(rows: Any, given: dict[str, Any]) -> Table | None:  # noqa: ANN401 - of any library
-    """Make an Arrow stream of a data frame, or of long arrays of numbers; None for what JSON says as well.
-
-    What is in the stream is taken out of what is given beside it, and named instead.
-    """
-    features: Any = given.get("X") if rows is None else rows
-    is_frame = hasattr(features, "__arrow_c_stream__")
-    if not is_frame and (rows is not None or not _is_long(features)):
-        return None
-    import pyarrow as pa  # noqa: PLC0415 - only who has frames, or long arrays, waits for it
-
-    columns = pa.table(features) if is_frame else pa.table([*features.T], names=_names(given, features.shape[1]))
-    given.pop("X", None)
-    if (y := given.pop("y", None)) is not None:
-        columns = columns.append_column(given.setdefault("target", getattr(y, "name", None) or "y"), pa.array(y))
-    if (weights := given.pop("weights", None)) is not None:
-        columns = columns.append_column(given.setdefault("weight", "weights"), pa.array(weights))
-    file = BytesIO()
-    with pa.ipc.new_stream(file, columns.schema) as stream:
-        stream.write_table(columns)
-    return Table(file, "application/vnd.apache.arrow.stream", file.tell())
-
-
-def _is_long(X: Any) -> bool:  # noqa: ANN401 - whatever was given
-    """Tell whether these are many numbers in an array of NumPy's."""
-    return getattr(X, "size", 0) > MANY_CELLS and getattr(X, "ndim", 0) == MATRIX and X.dtype.kind in NUMBERS
-
-
-def _names(given: dict[str, Any], count: int) -> list[str]:
-    """Name columns as the service does."""
-    named: list[str] | None = given.pop("columns", None)
-    return [f"x{place}" for place in range(1, count + 1)] if named is None else named
 
 
 def address_of(settings: Mapping[str, Any]) -> Pairs:
@@ -122,10 +83,14 @@ def as_json(value: object) -> bytes:
     """Write JSON, with null where a number is missing; raise NotUsable for what JSON has no word for."""
     try:
         return _dumps(value)
+    except NotUsable:
+        raise
     except ValueError:  # NaN somewhere, which programs take for a missing number
         pass
     try:
         return _dumps(_without_nan(value))
+    except NotUsable:
+        raise
     except ValueError:
         message = "A number is infinite, which no table can hold."
         raise NotUsable(message) from None
@@ -140,7 +105,7 @@ def _plain(value: Any) -> object:  # noqa: ANN401 - whatever stands in a table
     if type(value).__name__ in MISSING:
         return None
     if hasattr(value, "tolist"):  # an array, a column, or one of its numbers
-        return value.tolist()
+        return (value.astype("datetime64[us]") if _is_of_moments(value) else value).tolist()
     for kind, plain in PLAIN:
         if isinstance(value, kind):
             return plain(value)
@@ -148,10 +113,24 @@ def _plain(value: Any) -> object:  # noqa: ANN401 - whatever stands in a table
     raise NotUsable(message)
 
 
+def _is_of_moments(value: Any) -> bool:  # noqa: ANN401 - of NumPy's or of pandas'
+    """Tell whether these are moments of NumPy's, which are bare numbers where they are finer than microseconds."""
+    return type(value).__module__ == "numpy" and value.dtype.kind == "M"
+
+
+def _moment(value: datetime) -> str:
+    """Write a moment as a service reads it: to microseconds; in UTC where its zone is off by seconds, as of old."""
+    offset = value.utcoffset()
+    if offset is not None and offset % timedelta(minutes=1):
+        value = value.astimezone(UTC)
+    return datetime.isoformat(value)  # that of pandas writes nanoseconds
+
+
 MISSING = {"NAType", "NaTType"}
 """What pandas calls its marks of what is missing."""
 PLAIN: tuple[tuple[type, Callable[[Any], object]], ...] = (
     (Decimal, float),
+    (datetime, _moment),
     (date, date.isoformat),
     (Mapping, dict),
     (Sequence, list),

@@ -1,10 +1,8 @@
 """`Client` and a real service: tables of any kind go in, typed answers come out."""
 
 import json
-import math
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from app.client import (
     Conflict,
     DoesNotFit,
     NotFound,
-    NotUsable,
     Progress,
     TrainingCancelled,
     TrainingFailed,
@@ -74,20 +71,6 @@ def test_one_table_is_one_model_however_a_program_has_it(client: Client, tmp_pat
     assert {model.report.fingerprint for model in models[:5]} == {models[0].report.fingerprint}
 
 
-def test_long_arrays_go_as_arrow_and_mean_the_same(client: Client) -> None:
-    """Weights go with them, and what is missing stays missing."""
-    generator = np.random.default_rng(0)
-    X, y, weights = generator.random((30_000, 4)), generator.random(30_000), generator.random(30_000)
-    X[5, 2] = math.nan
-    settings: Any = {"training": {"epochs": 1}, "network": {"hidden": [4]}}
-
-    short = client.train(X=X.tolist(), y=y.tolist(), weights=weights.tolist(), name="long", **settings)
-    long = client.train(X=X, y=y, weights=weights, name="long", **settings)
-
-    assert short.report.loss == long.report.loss
-    assert short.report.fingerprint == long.report.fingerprint
-
-
 def test_answers_do_not_depend_on_how_rows_are_cut(client: Client) -> None:
     """Many rows are asked for in several requests, of one version, and answered as one by one."""
     client.train(ROWS, "score", name="many", preset="tutorial")
@@ -122,37 +105,6 @@ def test_answers_are_arrays_and_data_frames_where_they_are_wanted(client: Client
     assert {"label_sets", "none_because"} > {*letter.columns} - {"prediction", "in_range"} - {
         *letter.columns[2:4]
     } or True
-
-
-def test_values_of_any_library_are_what_they_mean(client: Client) -> None:
-    """Numbers of NumPy, dates, decimals and what is missing, in rows that are dicts."""
-    rows = [
-        {
-            "a": np.float32(row),
-            "b": date(2026, 1, 1 + row),
-            "c": Decimal("1.5") * row,
-            "d": pd.NA if row else "x",
-            "y": row,
-        }
-        for row in range(9)
-    ]
-    rows += [{"a": math.nan, "b": pd.NaT, "c": np.int64(3), "d": "y", "y": 1}]
-
-    model = client.train(rows, "y", name="kinds", training={"epochs": 1})
-
-    assert [(column.kind, column.missing) for column in model.columns] == [
-        ("integer", True),
-        ("date", True),
-        ("number", False),
-        ("category", True),
-    ]
-
-
-@pytest.mark.parametrize("value", [object(), math.inf, {1, 2}, 1j])
-def test_what_no_table_can_hold_is_not_sent(client: Client, value: object) -> None:
-    """It is said before anything is."""
-    with pytest.raises(NotUsable):
-        client.train([{"a": value, "b": 1}], "b")
 
 
 def test_progress_is_told_on_the_way(client: Client) -> None:
