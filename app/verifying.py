@@ -47,9 +47,8 @@ def _compare(store: ModelStore, *, repair: bool) -> bool:
     strays = _mend(store) if repair else _say(_strays(store))
     datasets = DatasetStore(store.root, store.catalogue)
     kept = datasets.ids(limit=sys.maxsize)
-    damaged = _say(checking.damaged(store)) + _say(_damaged(datasets, kept))
-    snapshots = sum(len(store.versions(name)) for name in store.names(limit=sys.maxsize))
-    checked = f"{count(snapshots, 'snapshot')} and {count(len(kept), 'dataset')}"
+    damaged = _say(checking.damaged(store)) + _say(checking.damaged_datasets(datasets, kept))
+    checked = f"{count(len(store.all_versions()), 'snapshot')} and {count(len(kept), 'dataset')}"
     typer.echo(f"{checked} in {store.root}, {damaged} damaged")
     return not damaged and not (strays and store.is_alone)  # beside a service, some are on their way to their places
 
@@ -70,14 +69,6 @@ def _mend(store: ModelStore) -> int:
         _say([f"{path} was left behind by a crash, and is removed"])
     JobFolder(store.root).sweep(Ledger(store.catalogue, lease=0.0, most_attempts=0).unfinished())
     return 0
-
-
-def _damaged(datasets: DatasetStore, ids: Iterable[str]) -> Iterator[str]:
-    for dataset in ids:
-        try:
-            datasets.check(dataset)
-        except NetletError as error:
-            yield str(error)
 
 
 def _say(lines: Iterable[str]) -> int:

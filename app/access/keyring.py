@@ -98,45 +98,53 @@ class Keyring:
         """Give whoever may be behind a key, if that is known already; the address is left out."""
         if self.turn.generation is None or self.turn.generation != self.generation:
             return None
-        return ANYBODY if self.is_open else self._opened(presented)
+        if self.is_open:
+            return ANYBODY
+        match = KEY.fullmatch(presented)
+        return None if match is None else _opened(self.known.get(int(match[1])), match[2])
 
     async def admit(self, presented: str, address: str) -> Caller:
         """Tell who sends a request; raise Unauthorized, or TooManyFailures for whom that happens to again and again."""
-        await self._learn(presented)
-        caller = ANYBODY if self.is_open else self._opened(presented)
+        caller = await self._found(presented)
         if caller is None:
             raise self._failed(address)
         return replace(caller, address=address)
 
-    def _opened(self, presented: str) -> Caller | None:
-        match = KEY.fullmatch(presented)
-        caller = None if match is None else self.known.get(int(match[1]))
-        if match is None or caller is None or caller.key is None:
-            return None
-        is_right = caller.key.is_opened_by(match[2], time())
-        return caller if is_right else None
-
-    async def _learn(self, presented: str) -> None:
-        """Ask the catalogue for what is not known of this generation of it."""
+    async def _found(self, presented: str) -> Caller | None:
+        """Tell whoever is behind a key, from this generation of the catalogue, or a later one."""
         generation = self.catalogue.generation
         if generation is None or generation != self.generation:
             self.known.clear()
             self.generation, self.is_open = generation, None
-        if self.is_open is None:
-            is_open = not self.is_needed and not await self._ask(api_keys.are_there, self.catalogue)
-            if generation != self.generation:
-                return await self._learn(presented)
-            self.is_open = is_open
+        if self.is_open or (self.is_open is None and await self._learn_whether_open(generation)):
+            return ANYBODY
         match = KEY.fullmatch(presented)
-        if self.is_open or match is None or int(match[1]) in self.known:
+        if match is None:
             return None
-        key = await self._ask(api_keys.find, self.catalogue, int(match[1]))
-        if generation != self.generation:
-            return await self._learn(presented)
-        if len(self.known) >= MOST_KNOWN:
-            self.known.clear()
-        self.known[int(match[1])] = None if key is None else Caller("", key, self.rates)
-        return None
+        number = int(match[1])
+        is_known = self._is_of(generation) and number in self.known
+        return _opened(self.known[number] if is_known else await self._learn(number, generation), match[2])
+
+    # What was read is right for who asked before it was; it is kept for others only if they ask of the same generation.
+
+    async def _learn_whether_open(self, generation: Hashable | None) -> bool:
+        is_open = not self.is_needed and not await self._ask(api_keys.are_there, self.catalogue)
+        if self._is_of(generation):
+            self.is_open = is_open
+        return is_open
+
+    async def _learn(self, number: int, generation: Hashable | None) -> Caller | None:
+        key = await self._ask(api_keys.find, self.catalogue, number)
+        caller = None if key is None else Caller("", key, self.rates)
+        if self._is_of(generation):
+            if len(self.known) >= MOST_KNOWN:
+                self.known.clear()
+            self.known[number] = caller
+        return caller
+
+    def _is_of(self, generation: Hashable | None) -> bool:
+        """Tell whether what is known is of a generation still."""
+        return generation is not None and generation == self.generation
 
     async def _ask(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read the catalogue; SQLite is sooner than a thread."""
@@ -146,3 +154,9 @@ class Keyring:
         count = self.failures.get(address, 0) + 1
         self.failures[address] = count
         return Unauthorized() if count <= MOST_FAILURES else TooManyFailures()
+
+
+def _opened(caller: Caller | None, secret: str) -> Caller | None:
+    """Give whoever has a key, if the secret is that of it."""
+    is_right = caller is not None and caller.key is not None and caller.key.is_opened_by(secret, time())
+    return caller if is_right else None

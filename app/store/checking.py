@@ -1,17 +1,18 @@
 """Checking: whether files and catalogue agree, to the last bit, and what can be done where they do not."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import time_ns
 
 from sqlalchemy import select
 
-from app.errors import CatalogueDamaged, NetletError, StorageError, StoreInUse
+from app.errors import CatalogueDamaged, NetletError, NotFound, StorageError, StoreInUse
 from app.store.adoption import adopt, folders_of, snapshots_of
 from app.store.catalogue import Catalogue, Unit
 from app.store.databases import FILE
+from app.store.datasets import DatasetStore
 from app.store.files import storage_errors
 from app.store.schema import jobs, versions
 from app.store.store import ModelStore
@@ -52,10 +53,23 @@ def open_anyhow(root: Path, url: str | None) -> tuple[ModelStore, str]:
 
 
 def damaged(store: ModelStore) -> Iterator[str]:
-    """Verify every bit of every version that is listed; say what is wrong."""
+    """Verify every bit of every version that is listed; say what is wrong, but not of what is deleted meanwhile."""
     for row in store.catalogue.read(select(versions).order_by(versions.c.name, versions.c.version)):
         try:
             store.load(row.name, row.version)
+        except NotFound:
+            continue
+        except NetletError as error:
+            yield str(error)
+
+
+def damaged_datasets(datasets: DatasetStore, ids: Iterable[str]) -> Iterator[str]:
+    """Verify every bit of datasets, and say so as `damaged` does."""
+    for dataset in ids:
+        try:
+            datasets.check(dataset)
+        except NotFound:
+            continue
         except NetletError as error:
             yield str(error)
 
