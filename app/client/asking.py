@@ -19,8 +19,8 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 SECONDS_TO_BE_FOUND = 5
 SECONDS_TO_CONNECT = 5
 PASSING = {408, 429, 502, 503, 504}
-UNDONE = {429, 503}
-"""Of these: a service that answers so has not begun."""
+OVERLOADED = "overloaded"
+"""The kind of the one 503 of a service that has certainly not begun: others may tell of what fails at the end."""
 SAFE = {"GET", "HEAD", "PUT", "DELETE"}
 FOR_GOOD = {501, 505, 507}
 MOST_FAULTS = 3  # times that a service may fail at the same thing
@@ -215,7 +215,7 @@ def _may_pass(error: BaseException, request: Request) -> bool:
     if not isinstance(error, Problem) or error.status in FOR_GOOD or error.kind == OWN_DEADLINE:
         return False
     if not request.is_repeatable:
-        return error.status in UNDONE
+        return error.status == HTTPStatus.TOO_MANY_REQUESTS or error.kind == OVERLOADED
     return _is_passing(error) or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 

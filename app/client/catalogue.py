@@ -132,7 +132,10 @@ class Catalogue(Asking):
     async def export(self, reference: str, form: str) -> Export:
         """Give a version as a file that answers by itself: `python`, `javascript`, `onnx` or `json`."""
         answer = await self._ask(Request("GET", f"{path_of(reference)}/export", [("format", form)]))
-        return Export.of(answer.headers, answer.content)
+        try:
+            return Export.of(answer.headers, answer.content)
+        except (KeyError, ValueError) as error:
+            raise self._other(error) from error
 
     async def import_snapshot(self, name: str, snapshot: bytes | str | PathLike[str]) -> Model:
         """Take a snapshot in as the model's next version; one that it is already stays that version."""

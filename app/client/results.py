@@ -1,5 +1,6 @@
 """What a service tells, as types: each knows the fields of an answer by name, and keeps the whole of it as `raw`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -9,6 +10,8 @@ Label: TypeAlias = str | int | bool
 Answer: TypeAlias = float | list[float] | Label | list[bool] | None
 
 
+PARTED = re.compile(r"[/\\:]")
+"""What parts the names of folders on any system."""
 TIMES = {"created", "started", "ended", "at"}
 
 
@@ -243,7 +246,7 @@ class Export:
     """A model as a file of its own."""
 
     name: str
-    """What the file may be called."""
+    """What the file may be called: one name, which leads to no other folder and hides nothing."""
     data: bytes
     reference: str
     max_difference: float
@@ -253,12 +256,21 @@ class Export:
 
     @classmethod
     def of(cls, headers: Mapping[str, str], data: bytes) -> Self:
-        """Read an answer that is a file."""
+        """Read an answer that is a file; raise ValueError for one without a name, KeyError where more is missing."""
         return cls(
-            name=headers["content-disposition"].partition('filename="')[2].rstrip('"'),
+            name=file_name(headers["content-disposition"].partition('filename="')[2].rstrip('"')),
             data=data,
             reference=headers["x-model"],
             max_difference=float(headers["x-max-difference"]),
             checked_rows=int(headers["x-checked-rows"]),
             checked_by=headers["x-checked-by"],
         )
+
+
+def file_name(told: str) -> str:
+    """Give the last part of a name that a service tells; raise ValueError for none, or a hidden one."""
+    name = PARTED.split(told)[-1]
+    if not name or name.startswith(".") or not name.isprintable():
+        message = f"{told[:100]!r} is no name of a file"
+        raise ValueError(message)
+    return name

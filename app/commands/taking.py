@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from app.client import Client, Export, NotUsable
+from app.client.results import file_name
 from app.commands.figures import figures
 from app.commands.talking import Talk
 
@@ -21,13 +22,23 @@ def export(talk: Talk, reference: str, form: str, out: str | None) -> None:
         if out == STANDARD_OUTPUT:
             sys.stdout.buffer.write(made.data)
             return
-        path = Path(made.name if out is None else out)
-        if out is None and path.exists():
-            message = f"{path} is there already; -o {path} replaces it."
-            raise NotUsable(message)
+        path = _free(made.name) if out is None else Path(out)
         path.write_bytes(made.data)
         typer.echo(path)
         talk.screen.say(_about(made))
+
+
+def _free(told: str) -> Path:
+    """Give a file of this folder by the name that the service tells; raise NotUsable for none, or one that is taken."""
+    try:
+        path = Path(file_name(told))
+    except ValueError as error:
+        message = f"The service names the file badly: {error}. -o names it otherwise."
+        raise NotUsable(message) from None
+    if path.exists():
+        message = f"{path} is there already; -o {path} replaces it."
+        raise NotUsable(message)
+    return path
 
 
 def bring(talk: Talk, file: str, name: str, named: dict[str, Any]) -> None:

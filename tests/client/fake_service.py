@@ -15,6 +15,7 @@ class Answer(NamedTuple):
     content_type: str = "application/json"
     retry_after: str = ""
     missing: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Received(NamedTuple):
@@ -41,6 +42,8 @@ def serving(answers: list[Answer]) -> Iterator[tuple[str, list[Received]]]:
             self.send_header("content-length", str(len(answer.body) + answer.missing))
             if answer.retry_after:
                 self.send_header("retry-after", answer.retry_after)
+            for header in answer.headers:
+                self.send_header(*header)
             self.end_headers()
             self.wfile.write(answer.body.encode())
 

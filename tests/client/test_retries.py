@@ -1,10 +1,12 @@
 """A real service behind connections that break: what is asked again is done once."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
-from app.client import AsyncClient, Client, NotFound, Unreachable
+from app.client import AsyncClient, Client, Failed, NotFound, Unreachable
+from tests.client.fake_service import Answer, serving
 from tests.client.flaky import Fault, flaky
 from tests.conftest import ROWS
 
@@ -95,6 +97,39 @@ def test_what_would_do_more_the_second_time_is_not_sent_again(url: str, client: 
         flaky_client.roll_back("back-once", "live")
 
     assert client.alias("back-once", "live").version == 2
+
+
+ALIAS = '{"model": "exam", "alias": "live", "reference": "exam/1", "version": 1, "revision": 2}'
+AGAIN = "0"
+
+
+@pytest.mark.parametrize("kind", ["storage", "shutting-down", ""])
+def test_what_may_have_been_done_is_not_sent_again(kind: str) -> None:
+    """A disk that refuses at the end of a change, or a service that ends meanwhile, may have made it."""
+    told = json.dumps({"type": f"/problems/{kind}", "detail": "Later."} if kind else {"detail": "Later."})
+
+    with (
+        serving([Answer(503, told, retry_after=AGAIN), Answer(200, ALIAS)]) as (way, received),
+        Client(way) as client,
+        pytest.raises(Failed, match="Later"),
+    ):
+        client.roll_back("exam", "live")
+
+    assert len(received) == 1
+
+
+@pytest.mark.parametrize(("status", "kind"), [(503, "overloaded"), (429, "rate-limited")])
+def test_what_has_not_begun_is_sent_again(status: int, kind: str) -> None:
+    """Who is told so in front of all that a service does may ask for anything again."""
+    told = json.dumps({"type": f"/problems/{kind}", "detail": "Later."})
+
+    with (
+        serving([Answer(status, told, retry_after=AGAIN), Answer(200, ALIAS)]) as (way, received),
+        Client(way) as client,
+    ):
+        moved = client.roll_back("exam", "live")
+
+    assert (moved.reference, len(received)) == ("exam/1", 2)
 
 
 def test_lists_and_answers_come_through_faults_whole(url: str, client: Client) -> None:
