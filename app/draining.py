@@ -15,7 +15,9 @@ from typing import NamedTuple, cast
 
 import uvicorn
 
-from app.api.lane import CLOSE, LaneProtocol
+from app.api.connections.crowd import Phase
+from app.api.connections.guard import CLOSE
+from app.api.lane import LaneProtocol
 from app.api.parts import Parts
 from app.api.unread import is_unread
 
@@ -98,9 +100,9 @@ class Draining:
             listener.close()
 
     def _close_idle(self) -> None:
-        """Close what nobody sends anything on."""
+        """Close what nobody sends anything on; a request whose head has half arrived is waited for, as ever."""
         for connection in self._connections():
-            if not is_unread(connection.transport):
+            if not is_unread(connection.transport) and connection.state().phase is not Phase.HEAD:
                 connection.shutdown()
 
     def _cancel(self) -> None:

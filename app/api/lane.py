@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from app.access.keyring import ANYBODY, Caller
 from app.api.connections.crowd import Crowd, Phase, State
 from app.api.connections.framing import Opening
-from app.api.connections.guard import GuardedProtocol
+from app.api.connections.guard import CLOSE, GuardedProtocol
 from app.api.connections.limits import ConnectionLimits
 from app.api.connections.load import SHORT
 from app.api.heads import ROUTES, Head, head_of
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 FELT_HERE = 2 * FELT  # plain rows take less than half the time of others
 LONGEST_HEAD = 2048  # bytes: those that are recognised are remembered
 END = b"\r\n\r\n"
-CLOSE = (b"connection", b"close")
-"""The header of every answer of a server that drains."""
 NUMBERS = {int, float}
 TYPES = {"X": {list, *NUMBERS}, "rows": {list, dict, *NUMBERS}}  # of rows, or of the cells of a bare one
 ANSWER = (
@@ -88,7 +86,9 @@ class LaneProtocol(GuardedProtocol):
         if self.is_asked or (self.request is not None and len(data) < self.request.end):
             self.held = data
             return
-        self.held = b""
+        if self.held:
+            self.held = b""
+            self.crowd.in_front.discard(self)
         if not self._takes(data):
             self._hand_over(data)
 
@@ -121,6 +121,7 @@ class LaneProtocol(GuardedProtocol):
 
     def _hand_over(self, data: bytes) -> None:
         self.held, self.request, self.is_asked, self.ready = b"", None, False, None
+        self.crowd.in_front.discard(self)
         super().data_received(data)
 
     def _takes(self, data: bytes) -> bool:
@@ -139,7 +140,7 @@ class LaneProtocol(GuardedProtocol):
             self._unset_keepalive_if_required()
             if len(data) < self.request.end:
                 self.held = data
-                return True
+                return head.length <= SHORT or self.crowd.take_in_front(self)
         try:
             return self._answers(data, self.request)
         except Exception:
@@ -172,7 +173,7 @@ class LaneProtocol(GuardedProtocol):
         if CLOSE in self.server_state.default_headers:
             return False
         self.request = None
-        opening = Opening(0, "POST", head.path, head.host, head.length, head.request_id, "")
+        opening = Opening(0, "POST", head.path, head.host, head.length, head.request_id, "", keeps=True)
         self._tell(Overloaded(), opening, closing=False)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         return True

@@ -41,6 +41,7 @@ class Patience:
             async with asyncio.timeout(None if self.seconds is None else max(0.0, self.until - monotonic())):
                 await places.acquire()
         except TimeoutError:
+            self.until = -math.inf  # also where the clock of the event loop is a little ahead
             self.go_on()
             raise
         try:

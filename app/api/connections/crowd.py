@@ -101,6 +101,7 @@ class Crowd:
         self.limits = limits
         self.open: dict[Connection, Mark] = {}  # in the order in which they came
         self.arriving: dict[Connection, float] = {}  # bodies that routes wait for, and since when
+        self.in_front: set[Connection] = set()  # of longer bodies, those that the lane waits for
         self.unsent: dict[Connection, Unsent] = {}
         self.refused = 0  # since the last look
         self.looking: asyncio.TimerHandle | None = None
@@ -130,16 +131,29 @@ class Crowd:
         """Forget one."""
         self.open.pop(connection, None)
         self.unsent.pop(connection, None)
-        self.arriving.pop(connection, None)
+        self.let_go(connection)
+
+    def take_in_front(self, connection: Connection) -> bool:
+        """Let a body arrive that no route waits for; tell whether there was a place."""
+        has_place = len(self.in_front) < self.limits.requests
+        if has_place:
+            self.in_front.add(connection)
+        return has_place
 
     def take_body(self, connection: Connection) -> None:
         """Let a body arrive: as many as requests are answered; where one more comes, the slowest goes.
 
         Nothing is done for it meanwhile, and it keeps no other request from being answered.
         """
+        if connection in self.arriving:
+            return
         now = asyncio.get_running_loop().time()
         if len(self.arriving) >= self.limits.requests:
-            slowest = min(self.arriving, key=lambda one: self._speed(one, now))
+            slow = [one for one in self.arriving if one.state().phase is Phase.BODY]
+            if not slow:  # all of them wait for the service
+                connection.refuse(Overloaded())
+                return
+            slowest = min(slow, key=lambda one: self._speed(one, now))
             self.let_go(slowest)
             slowest.refuse(TooSlow(SLOW[Phase.BODY]))
         self.arriving[connection] = now
@@ -147,6 +161,7 @@ class Crowd:
     def let_go(self, connection: Connection) -> None:
         """Wait no more for the body of a connection, which is there, or is needed no more."""
         self.arriving.pop(connection, None)
+        self.in_front.discard(connection)
 
     def _speed(self, connection: Connection, now: float) -> float:
         """Tell how fast a body arrives, in bytes a second; who has just begun has the good of the doubt."""

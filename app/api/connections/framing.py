@@ -23,7 +23,7 @@ BEGINNING = re.compile(rb"(?:%b{1,32}(?: [!-~]*(?: [HTP/.01]{0,8}\r?)?)?)?" % TO
 FIELDS = re.compile(rb"(?:%b+:[\t -~\x80-\xff]*\r\n)*" % TOKEN)
 ODD = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\n[ \t]|[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 TOLD = re.compile(
-    rb"^(content-length|transfer-encoding|host|origin|x-request-id):[ \t]*([^\r]*?)[ \t]*\r$",
+    rb"^(content-length|transfer-encoding|host|origin|x-request-id|connection):[ \t]*([^\r]*?)[ \t]*\r$",
     re.IGNORECASE | re.MULTILINE,
 )
 LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -31,6 +31,7 @@ SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]{0,256})?\r\n"
 BEGINNING_OF_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}(?:[ \t;\r]|$)")
 TARGET = re.compile(r"(?:http://([^/?#]*))?(/[^?#]*)?|\*", re.IGNORECASE)
 NOT_OURS = (b"x-request-id", b"origin")  # which say nothing of where the request ends, or whom it is for
+CONNECTION, CLOSE = b"connection", b"close"
 LINE_END, END = b"\r\n", b"\r\n\r\n"
 BESIDE = 48  # bytes of a first line beside its address
 MOST_REMEMBERED, LONGEST_REMEMBERED = 1000, 2048  # heads, and bytes of each
@@ -65,6 +66,8 @@ class Opening(NamedTuple):
     request_id: str
     origin: str
     """Of the page that asks, where one does."""
+    keeps: bool
+    """Whether the client would ask more on its connection."""
 
 
 def opening_of(data: bytes, limits: ConnectionLimits) -> Opening | None:
@@ -101,7 +104,8 @@ def _opening(data: bytes, limits: ConnectionLimits) -> Opening | None:
     if version == b"1" and b"host" not in told:
         raise MalformedHttp(NO_HOST)
     request_id, origin = [told.get(name, b"").decode("latin-1") for name in NOT_OURS]
-    return Opening(end + len(END), method, path, host, _length(told, version), request_id, origin)
+    keeps = version == b"1" and CLOSE not in re.split(rb"[ \t]*,[ \t]*", told.get(CONNECTION, b"").lower())
+    return Opening(end + len(END), method, path, host, _length(told, version), request_id, origin, keeps)
 
 
 _remembered = lru_cache(MOST_REMEMBERED)(_opening)  # a client's heads are alike
@@ -126,9 +130,12 @@ def _require_short(fields: bytes, size: int, limits: ConnectionLimits) -> None:
 def _told(fields: bytes) -> dict[bytes, bytes]:
     told: dict[bytes, bytes] = {}
     for name, value in TOLD.findall(fields):
-        if name.lower() in told and name.lower() not in NOT_OURS:
+        known = name.lower()
+        if known == CONNECTION and known in told:  # of which there may be several, as if they were one
+            told[known] += b"," + value
+        elif known in told and known not in NOT_OURS:
             raise MalformedHttp(TWICE)
-        told.setdefault(name.lower(), value)
+        told.setdefault(known, value)
     return told
 
 

@@ -19,12 +19,16 @@ from app.telemetry.requests import OTHER, Requests
 
 MOST_HELD = 2**20  # bytes of requests that are sent ahead of the answers of others
 ODD_PART = "it has a part that none may have"
-ALWAYS = {"/livez", "/readyz", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready"}
+ALWAYS = {"/livez", "/readyz", "/metrics", "/ping", "/health", "/v2/health/live", "/v2/health/ready"}
 """What is answered however much there is to do: whoever asks would take the service for dead."""
 
 ANSWER = b"%b%b%b%bx-request-id: %b\r\nx-content-type-options: nosniff\r\ncontent-length: %d\r\n\r\n%b"
 PREDICTING = ("/predict", "/infer", "/invocations", ":predict")
 """How the paths of predictions end."""
+READING = {"GET", "HEAD", "OPTIONS", "DELETE"}
+"""Methods whose bodies no route waits for."""
+CLOSE = (b"connection", b"close")
+"""The header of every answer of a server that drains."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -46,12 +50,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self.nearly_all = 0  # times that the client had taken nearly all that it was answered
         self.is_within = False  # what comes next is no beginning of a request
         self.is_passed_over = False  # the request whose body is to come is answered, and uvicorn has not seen it
+        self.is_waited_for = False  # the body is, by the route
         self.is_deaf = False  # nothing that comes is listened to any more
         self.is_refused = False
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as uvicorn has it
         """Begin."""
         super().connection_made(transport)
+        self.lingering = Lingering(self)
         self.crowd.join(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -59,6 +65,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.crowd.leave(self)
         if self.ticket is not None:
             self.ticket.leave()
+        if self.cycle is not None:
+            self.cycle.transport = self.transport  # no circle is left for the collection
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -75,6 +83,8 @@ class GuardedProtocol(HttpToolsProtocol):
                 pass
         except NetletError as error:
             self.refuse(error)
+        if self.body is not None and self.is_waited_for and self.is_answering:
+            self.crowd.take_body(self)
         self.is_within = self.is_deaf or bool(self.arrived) or self.body is not None
         if not self.is_within and not self.is_answering:
             self._wait_for_more()
@@ -108,17 +118,21 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self.limits.hosts.allows(opening.host):
             self._refuse(BadHost(), opening)
             return False
+        is_too_much = self._is_too_much(opening)
+        if is_too_much and (not opening.keeps or CLOSE in self.server_state.default_headers):
+            self._refuse(Overloaded(), opening)
+            return False
         head, self.arrived = self.arrived[: opening.size], self.arrived[opening.size :]
         self.turn, self.taken = self.turn + 1, 0
         if opening.length is None or opening.length:
             self.body = Chunked(self.limits) if opening.length is None else Plain(opening.length)
-        if self._is_too_much(opening):
+        if is_too_much:
             self._pass_over(opening)
         else:
             self._feed(head)
             self.cycle.keep_alive = self.cycle.keep_alive and self.in_a_row < self.limits.pipelined
-            if self.body is not None:
-                self.crowd.take_body(self)
+            self.cycle.transport = cast("Any", self.lingering)
+            self.is_waited_for = opening.method not in READING
             if _is_long_prediction(opening):
                 self.ticket = Ticket(self.parts.load)
                 cast("dict[str, Any]", self.cycle.scope)[Ticket.KEY] = self.ticket
@@ -200,22 +214,38 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse(self, error: NetletError, opening: Opening | None) -> None:
         is_answered = self.body is not None and not self.is_answering
         if self.is_answering:
-            self.cycle.disconnected = True
+            self.cycle.disconnected, self.cycle.waiting_for_100_continue = True, False
             self.cycle.message_event.set()
             is_answered = self.cycle.response_started
-        self.arrived, self.body = b"", None
-        self.crowd.let_go(self)
-        self.is_deaf = self.is_within = self.is_refused = True
         self._unset_keepalive_if_required()
+        self._listen_no_more()
         if is_answered:
             self.cut()
             return
-        self.flow.resume_reading()
         self._tell(error, opening, closing=True)
+        self._say_no_more()
+
+    def _listen_no_more(self) -> None:
+        """Take what still comes, and forget it."""
+        self.arrived, self.body = b"", None
+        self.crowd.let_go(self)
+        self.is_deaf = self.is_within = self.is_refused = True
+        self.flow.resume_reading()
+
+    def _say_no_more(self) -> None:
+        """End the connection for the client, which has a moment to read what it was told."""
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:
             self.end()
+
+    def close(self) -> None:
+        """End the connection behind an answer: not at once where the body still comes, which would reset it."""
+        if self.body is None or self.transport.is_closing():
+            self.transport.close()
+        else:
+            self._listen_no_more()
+            self._say_no_more()
 
     def _tell(self, error: NetletError, opening: Opening | None, *, closing: bool) -> None:
         request_id = request_id_of("" if opening is None else opening.request_id)
@@ -224,8 +254,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self.requests.of(OTHER, "" if opening is None else opening.method, told.status).add(0.0)
         shared = self.limits.origins.headers(None if opening is None else opening.origin)
         others = b"".join([b"%b: %b\r\n" % header for header in [*self.server_state.default_headers, *shared]])
-        body, close = told.body(request_id), b"connection: close\r\n" if closing else b""
-        filled = STATUS_LINE[told.status], told.lines, others, close, request_id.encode(), len(body), body
+        body, is_told = told.body(request_id), CLOSE in self.server_state.default_headers
+        close = b"connection: close\r\n" if closing and not is_told else b""
+        content = b"" if opening is not None and opening.method == "HEAD" else body
+        filled = STATUS_LINE[told.status], told.lines, others, close, request_id.encode(), len(body), content
         self.transport.write(ANSWER % filled)
         self.crowd.note(f"a request from {self.client[0] if self.client else 'nowhere'}: {error}", request_id)
 
@@ -266,6 +298,25 @@ class GuardedProtocol(HttpToolsProtocol):
     def cut(self) -> None:
         """Close it at once."""
         self.transport.abort()
+
+
+class Lingering:
+    """What uvicorn knows of the transport as it answers; closing is left to the guard."""
+
+    def __init__(self, guarded: GuardedProtocol) -> None:
+        self.guarded = guarded
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the answer."""
+        self.guarded.transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Tell whether nothing more can be sent."""
+        return self.guarded.transport.is_closing()
+
+    def close(self) -> None:
+        """End the connection."""
+        self.guarded.close()
 
 
 def _is_long_prediction(opening: Opening) -> bool:

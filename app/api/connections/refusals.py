@@ -18,12 +18,12 @@ class Refusal(NamedTuple):
     lines: bytes
     """Its headers."""
     before: bytes
-    after: bytes
-    """Its body, before and after the id."""
+    after: bytes | None
+    """Its body, before and after the id; None where a protocol's errors have no id."""
 
     def body(self, request_id: str) -> bytes:
         """Write the body of one request's."""
-        return self.before + request_id.encode() + self.after
+        return self.before if self.after is None else self.before + request_id.encode() + self.after
 
 
 def refusal(path: str, error: NetletError) -> Refusal:
@@ -39,8 +39,6 @@ def _overloaded(path: str) -> Refusal:
 def _written(path: str, error: NetletError) -> Refusal:
     answer = problem_with(path, MARK, kind_of(error), error)
     headers = [header for header in answer.raw_headers if header[0] != b"content-length"]
-    before, mark, after = bytes(answer.body).rpartition(MARK.encode())
-    if not mark:  # a protocol whose errors have no id
-        before, after = after, b""
-    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return Refusal(HTTPStatus(answer.status_code), lines, before, after)
+    lines, body = b"".join(b"%b: %b\r\n" % header for header in headers), bytes(answer.body)
+    before, mark, after = body.rpartition(MARK.encode())
+    return Refusal(HTTPStatus(answer.status_code), lines, *((before, after) if mark else (body, None)))
