@@ -36,18 +36,17 @@ class Worker:
     """A process that serves, as whoever started it knows it."""
 
     def __init__(self, handed: Mapping[str, int]) -> None:
-        """Start it, and hand over open files, each under a name."""
+        """Start it, and hand over open files, each under a name; raise OSError where there can be no process."""
         self.pulse, beats = os.pipe()
         for end in (self.pulse, beats):
             os.set_blocking(end, False)
-        handed = {**handed, PULSE: beats}
-        self.process = subprocess.Popen(  # noqa: S603 - our own command, with our own arguments
-            [sys.executable, "-m", "app.cli", *sys.argv[1:]],
-            env=os.environ | {name: str(file) for name, file in handed.items()},
-            pass_fds=[*handed.values()],
-            process_group=0,  # Ctrl-C is for whoever started it, who passes it on once
-        )
-        os.close(beats)
+        try:
+            self.process = _process({**handed, PULSE: beats})
+        except OSError:
+            os.close(self.pulse)
+            raise
+        finally:
+            os.close(beats)
         self.began = monotonic()
         self.silent = 0.0
         self.is_ready = False
@@ -79,6 +78,15 @@ class Worker:
     def forget(self) -> None:
         """Leave nothing of one that has ended."""
         os.close(self.pulse)
+
+
+def _process(handed: Mapping[str, int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own command, with our own arguments
+        [sys.executable, "-m", "app.cli", *sys.argv[1:]],
+        env=os.environ | {name: str(file) for name, file in handed.items()},
+        pass_fds=[*handed.values()],
+        process_group=0,  # Ctrl-C is for whoever started it, who passes it on once
+    )
 
 
 class Workers:
@@ -121,7 +129,17 @@ class Workers:
         return sum(not worker.is_ending for worker in self.running)
 
     def _begin(self) -> None:
-        self.running.append(Worker(self.handed))
+        try:
+            self.running.append(Worker(self.handed))
+        except OSError:  # no memory, processes or files left, or an upgrade is under way
+            log.exception("no worker can begin, which is tried again in %g seconds", LATER)
+            self.begin_at = monotonic() + LATER
+            self._give_up_renewing()
+
+    def _give_up_renewing(self) -> None:
+        if self.outdated:
+            log.error("no more workers are replaced: those that are there are better than none")
+        self.outdated = []
 
     def _watch(self) -> None:
         """Kill those that hang. A look counts for no more than it takes, however long nobody could look."""
@@ -139,13 +157,14 @@ class Workers:
         worker.forget()
         if self.is_stopping or worker.is_ending:
             return
+        if not worker.is_ready:
+            self._give_up_renewing()
         if worker.is_ready or code < 0:
-            log.warning("worker %d was lost (%d), and another takes its place", pid, code)
+            log.warning("worker %d was lost (%d)", pid, code)
             self.begin_at = worker.began + PAUSE
             return
         log.error("a worker ended with %d as soon as it began", code)
         self.begin_at = monotonic() + LATER
-        self.outdated = []  # those that are there are better than none
         if not any(other.is_ready for other in self.running):
             self.code = 1
             self._stop()
@@ -162,7 +181,7 @@ class Workers:
 
     def _go_on_renewing(self) -> None:
         """Take the next step: a new one begins before an old one is asked to end, which it has before the next."""
-        if not self.outdated:
+        if not self.outdated or monotonic() < self.begin_at:
             return
         if any(worker.is_ending or not worker.is_ready for worker in self.running):
             return

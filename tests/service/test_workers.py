@@ -3,8 +3,11 @@
 import asyncio
 import json
 import os
+import resource
 import signal
+from itertools import count
 from pathlib import Path
+from time import sleep
 
 import httpx
 import pytest
@@ -100,3 +103,64 @@ async def test_all_workers_are_replaced_and_nobody_notices(start_server: StartSe
 def _are_others(server: Server, than: set[int]) -> bool:
     now = set(children(server.process.pid))
     return len(now) == len(than) and not now & than
+
+
+def said(server: Server, what: str) -> str:
+    """Read its log up to a line that says this; give that."""
+    assert server.process.stderr is not None
+    return next(line for line in server.process.stderr if what in line)
+
+
+def open_files(pid: int) -> set[int]:
+    return {int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def test_where_no_process_can_begin_it_is_tried_again(start_server: StartServer) -> None:
+    """A worker is lost while whoever started it may open no more files: the other answers until both can again."""
+    server = start_server("--workers", "2")
+    url, pid = answering(server), server.process.pid
+    lost, other = children(pid)
+    before, most = open_files(pid), resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    room = next(number for number in count() if number not in before) + 1  # and that of the pulse of the one to be lost
+
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (room, most[1]))
+    os.kill(lost, signal.SIGKILL)
+    assert "Too many open files" in said(server, "no worker can begin")
+    assert children(pid) == [other]
+    assert len(open_files(pid)) == len(before) - 1
+    assert httpx.get(f"{url}/livez", timeout=60).status_code == 200
+
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, most)
+    wait_until(lambda: len(children(pid)) == 2)
+    assert other in children(pid)
+
+
+DYING = """
+import os, pathlib, signal
+dying = pathlib.Path(__file__).with_name("dying")
+if "NETLET_LISTENER" in os.environ and dying.exists():
+    with dying.open("a") as log:
+        log.write(f"{os.getpid()}\\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""What Python runs before anything else."""
+
+
+def test_workers_that_are_killed_as_they_begin_replace_none(start_server: StartServer, tmp_path: Path) -> None:
+    """SIGHUP after an upgrade that cannot run: one try, those that are there go on, and can be replaced later."""
+    (tmp_path / "sitecustomize.py").write_text(DYING, encoding="utf-8")
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    server = start_server("--workers", "2", PYTHONPATH=path)
+    answering(server)
+    before, dying = set(children(server.process.pid)), tmp_path / "dying"
+
+    dying.touch()
+    server.process.send_signal(signal.SIGHUP)
+    said(server, "was lost")
+    sleep(3)
+    assert len(dying.read_text(encoding="utf-8").splitlines()) == 1
+    assert set(children(server.process.pid)) == before
+
+    dying.unlink()
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: _are_others(server, before), seconds=100)
