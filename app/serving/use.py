@@ -9,10 +9,9 @@ from cachetools import LRUCache
 from app.engine.arrays import Cells
 from app.engine.drift import Drift, Moved
 from app.store.store import Stored
-from app.telemetry.metrics import Figure
+from app.telemetry.metrics import MOST_VERSIONS, Figure
 
 MOST_KNOWN = 10_000  # versions that are counted
-MOST_TOLD = 100  # of these, that were asked lately
 MOST_COLUMNS = 3  # of each, whose drift is told
 LONGEST_NAME = 100  # of a column, as far as it is told
 MOST_WAITING = 64  # times that a few rows were answered, before they are added up
@@ -63,7 +62,7 @@ class Uses:
         use = self.known.setdefault(key, Use())
         if use.drift is None:
             use.drift = Drift(stored.model)
-            if len(self.told) >= MOST_TOLD:
+            if len(self.told) >= MOST_VERSIONS:
                 resting = self.told.pop(next(iter(self.told)))
                 self._add_up(resting)
                 resting.drift = None

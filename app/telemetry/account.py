@@ -24,11 +24,12 @@ class Account:
     def __init__(self, *sources: Callable[[], Iterable[Figure]]) -> None:
         self.sources = (process, *sources)
         self.pages = Pages.inherited()
+        self.is_told = True
 
     def own(self) -> list[Figure]:
-        """Tell what was counted here, and in whatever process was here before."""
+        """Tell what was counted here, and in whatever process was here before; the latest first."""
         before = [] if self.pages is None else self.pages.taken_over
-        return joined(chain(before, *(source() for source in self.sources)))
+        return joined(chain(*(source() for source in self.sources), before))
 
     def everything(self) -> list[Figure]:
         """Tell what all workers have counted: the others, a second ago at most."""
@@ -49,13 +50,23 @@ class Account:
             yield
         finally:
             telling.cancel()
-            self.pages.write(self.own())
+            self._write(self.pages)
             self.pages.close()
 
     async def _tell(self, pages: Pages) -> None:
         while True:
-            pages.write(self.own())
+            self._write(pages)
             await asyncio.sleep(SECONDS)
+
+    def _write(self, pages: Pages) -> None:
+        try:
+            pages.write(self.own())
+        except OSError:
+            if self.is_told:
+                log.exception("the other workers are not told what was counted here, which is tried again")
+            self.is_told = False
+        else:
+            self.is_told = True
 
 
 def process() -> Iterator[Figure]:

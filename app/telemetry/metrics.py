@@ -1,10 +1,14 @@
 """Metrics: all that there are, each a row of a table, and how the numbers of several processes become one."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import NamedTuple
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 LONGER = (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+
+MOST_VERSIONS = 100  # that a process tells of: those that were asked lately
 
 
 class Kind(NamedTuple):
@@ -33,6 +37,8 @@ class Metric(NamedTuple):
     labels: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
     """Of the buckets of a histogram."""
+    most_kept: float = inf
+    """Of how many values of its labels what a process had counted still counts: those that it told first."""
 
 
 class Figure(NamedTuple):
@@ -56,10 +62,16 @@ METRICS: dict[str, Metric] = {
     ),
     "netlet_predicted_rows_total": Metric("counter", "rows that were answered"),
     "netlet_model_rows_total": Metric(
-        "counter", "those of each of the 100 versions that were asked lately", ("model", "version")
+        "counter",
+        f"those of each of the {MOST_VERSIONS} versions that were asked lately",
+        ("model", "version"),
+        most_kept=MOST_VERSIONS,
     ),
     "netlet_model_rows_out_of_range_total": Metric(
-        "counter", "rows of which a column lies outside what was trained on", ("model", "version")
+        "counter",
+        "rows of which a column lies outside what was trained on",
+        ("model", "version"),
+        most_kept=MOST_VERSIONS,
     ),
     "netlet_model_drift": Metric(
         "mean",
@@ -100,5 +112,12 @@ def joined(figures: Iterable[Figure]) -> list[Figure]:
 
 
 def kept(figures: Iterable[Figure]) -> list[Figure]:
-    """Leave out what is true only of a process that runs."""
-    return [figure for figure in figures if KINDS[METRICS[figure.metric].kind].is_kept]
+    """Leave out what is true only of a process that runs, and all but so many of what there could be ever more of."""
+    told: Counter[str] = Counter()
+    left = []
+    for figure in figures:
+        metric = METRICS[figure.metric]
+        told[figure.metric] += 1
+        if KINDS[metric.kind].is_kept and told[figure.metric] <= metric.most_kept:
+            left.append(figure)
+    return left

@@ -1,19 +1,21 @@
 """Pages: what each of several worker processes has counted, where its fellows read it.
 
 A file in memory that all of them inherit. A worker holds a lock on its page for as long as it lives; whoever comes
-after it takes the page over, and counts on from what is there.
+after it takes the page over, and counts on from what is there. After an upgrade that may be from another release, of
+which only those metrics count that are the same here.
 """
 
+import errno
 import fcntl
 import json
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
-from app.telemetry.metrics import Figure, kept
+from app.telemetry.metrics import METRICS, Figure, Metric, kept
 
 FILE = "NETLET_PAGES"  # the number of the file that a worker inherits
 HALF = 2**21  # bytes: much more than there can be to tell; what is not written takes no memory
@@ -36,8 +38,10 @@ def new_pages() -> int:
 class Pages:
     """The pages as one worker has them, one of which is its own."""
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int, metrics: Mapping[str, Metric] = METRICS) -> None:
         self.file = file
+        self.forms = {name: [metric.kind, [*metric.labels], [*metric.bounds]] for name, metric in metrics.items()}
+        """What a metric has to be to be the same, as JSON has it."""
         self.own = next(page for page in count() if self._claims(page))
         last = self._read(self.own)
         self.written, self.taken_over = last.written, kept(last.figures)
@@ -49,12 +53,14 @@ class Pages:
         return cls(int(os.environ[FILE])) if FILE in os.environ else None
 
     def write(self, figures: Iterable[Figure]) -> None:
-        """Tell the others; raise OSError."""
-        told = json.dumps([*figures]).encode()
-        self.written += 1
-        half = self.own * PAGE + self.written % 2 * HALF
-        assert len(told) <= HALF - HEAD.size, "labels are bounded, and so is what they are told of"  # noqa: S101 - as it says
-        os.pwrite(self.file, HEAD.pack(self.written, len(told), crc32(told)) + told, half)
+        """Tell the others; raise OSError where it is too much or there is no memory, and what was told before stays."""
+        told = json.dumps({"forms": self.forms, "figures": [*figures]}).encode()
+        if len(told) > HALF - HEAD.size:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        written = self.written + 1
+        half = self.own * PAGE + written % 2 * HALF
+        os.pwrite(self.file, HEAD.pack(written, len(told), crc32(told)) + told, half)
+        self.written = written
 
     def others(self) -> Iterator[Figure]:
         """Give what the others have told; of those that are gone, what still counts."""
@@ -92,6 +98,14 @@ class Pages:
             written, length, checksum = HEAD.unpack(head)
             told = os.pread(self.file, length, place + HEAD.size)
             if written and len(told) == length and crc32(told) == checksum:
-                figures = json.loads(told)
-                return Page(written, [Figure(metric, tuple(labels), numbers) for metric, labels, numbers in figures])
+                return Page(written, [*self._known(**json.loads(told))])
         return Page(0, [])
+
+    def _known(
+        self, forms: Mapping[str, list[Any]], figures: Iterable[tuple[str, list[str], list[float]]]
+    ) -> Iterator[Figure]:
+        """Give those of metrics that are the same here."""
+        same = {name for name, form in forms.items() if form == self.forms.get(name)}
+        for metric, labels, numbers in figures:
+            if metric in same:
+                yield Figure(metric, tuple(labels), numbers)

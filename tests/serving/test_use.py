@@ -8,9 +8,9 @@ import pytest
 
 from app.engine.drift import FEWEST
 from app.engine.model import Model
-from app.serving.use import LONGEST_NAME, MOST_TOLD, MOST_WAITING, Uses
+from app.serving.use import LONGEST_NAME, MOST_WAITING, Uses
 from app.store.store import ModelStore, Stored
-from app.telemetry.metrics import Figure
+from app.telemetry.metrics import MOST_VERSIONS, Figure
 
 ROW = np.array([[4.0, 8.0]])
 
@@ -29,7 +29,7 @@ def numbers(figures: Iterator[Figure], metric: str) -> dict[tuple[str, ...], lis
 def test_only_those_that_were_asked_lately_are_told_of(stored: Stored) -> None:
     """So many; the rows of all others are in the total, and theirs go on where they were once they are asked again."""
     uses = Uses()
-    names = [f"m{number}" for number in range(MOST_TOLD + 2)]
+    names = [f"m{number}" for number in range(MOST_VERSIONS + 2)]
     for name in names:
         uses.of(replace(stored, name=name)).add(ROW, [False])
     uses.of(replace(stored, name=names[0])).add(ROW, [True])
