@@ -19,8 +19,9 @@ from app.engine.learning import learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
 from app.engine.table import Column, TrainingRows
-from app.errors import NetletError
+from app.errors import BadTable, NetletError
 from app.store.snapshot import decode, encode
+from app.tables.table import require_names
 
 Numbers: TypeAlias = NDArray[np.float64]
 RECIPE = TypeAdapter(Recipe)
@@ -62,7 +63,7 @@ class LearntHere:
         """Learn; raise ValueError for what cannot be learnt as set."""
         y = problem.y
         rows = TrainingRows(
-            columns=tuple(Column(name) for name in problem.columns),
+            columns=tuple(Column(name) for name in _kept(problem.columns)),
             targets=("y",) if problem.has_classes else tuple(f"y{place + 1}" for place in range(y.shape[1])),
             X=problem.X,
             y=tuple(int(number) for number in y) if problem.has_classes else y,
@@ -129,6 +130,15 @@ class LearntThere:
 def read_back(data: bytes) -> LearntHere:
     """Give what was pickled; raise Damage unless it is that to the last bit."""
     return LearntHere(decode(data)[0])
+
+
+def _kept(columns: Sequence[str]) -> Sequence[str]:
+    """Give the names of columns as a snapshot can keep them: x1, x2, … where some are none."""
+    try:
+        require_names(columns)
+    except BadTable:
+        return [f"x{place + 1}" for place in range(len(columns))]
+    return columns
 
 
 def _set(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,16 @@ from app.estimators.learners import Learnt, LearntHere, LearntThere, Numbers, Pr
 FEWEST_CLASSES = 2
 
 
+def _weights(sample_weight: ArrayLike, X: Numbers) -> Numbers:
+    """Read how much each row counts; raise ValueError for negative numbers, or where no row does."""
+    given = np.asarray(sample_weight)
+    if given.size and not given.any():
+        message = "All weights are zero, so that no row counts: one at least is to be above 0."
+        raise ValueError(message)
+    weights: Numbers = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    return weights
+
+
 class _Netlet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What both have in common.
 
@@ -40,7 +50,7 @@ class _Netlet(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         return tags
 
     def _learn(self, X: Numbers, y: Numbers, sample_weight: ArrayLike | None) -> None:
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weights = None if sample_weight is None else _weights(sample_weight, X)
         names = getattr(self, "feature_names_in_", [f"x{place + 1}" for place in range(X.shape[1])])
         settings = {"network": self.network, "training": self.training, "scaling": self.scaling}
         problem = Problem(X, y, [str(name) for name in names], weights, settings)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris
@@ -54,6 +55,29 @@ def test_it_is_pickled_as_plain_data_and_answers_the_same() -> None:
     assert (pickle.loads(kept).predict_proba(X) == learnt.predict_proba(X)).all()  # noqa: S301 - our own
     with pytest.raises(Damage):
         pickle.loads(kept.replace(b"pcg64", b"pcg46"))  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("odd", ["", "a\n", "a" * 129, "y", "y1"])
+def test_columns_of_any_name_are_learnt_from_and_kept(odd: str) -> None:
+    """Names that a snapshot cannot have are no hindrance here: only scikit-learn looks at them."""
+    X, y = load_iris(return_X_y=True)
+    frame = pd.DataFrame(X, columns=["one", odd, "other", "more"])
+    plain = NetletRegressor(training=QUICK).fit(X[:, :3], X[:, 3])
+    learnt = NetletRegressor(training=QUICK).fit(frame.iloc[:, :3], X[:, 3])
+    classes = NetletClassifier(training=QUICK).fit(frame, y)
+
+    back = pickle.loads(pickle.dumps((learnt, classes)))  # noqa: S301 - our own
+
+    assert (back[0].predict(frame.iloc[:, :3]) == plain.predict(X[:, :3])).all()
+    assert (back[1].predict_proba(frame) == classes.predict_proba(frame)).all()
+
+
+@pytest.mark.parametrize(("weights", "told"), [([1, -1, 1], "Negative"), ([0, 0, 0], "All weights are zero")])
+@pytest.mark.parametrize("estimator", [NetletRegressor(training=QUICK), NetletClassifier(training=QUICK)])
+def test_weights_that_cannot_be_are_value_errors(estimator: Any, weights: list[float], told: str) -> None:
+    """As a service has it: none is negative, and one at least is above 0."""
+    with pytest.raises(ValueError, match=told):
+        estimator.fit([[1.0], [2.0], [3.0]], [0, 1, 0], sample_weight=weights)
 
 
 def test_defaults_learn_what_there_is_to_learn() -> None:
