@@ -94,11 +94,13 @@ class Users:
     async def train(self, rng: Random) -> None:
         """Train a model, of which only the last versions are kept; one that is killed three times is lost."""
         name = f"soak-{rng.randrange(NAMES)}"
-        body = {"name": name, **table(rng)}
+        await self._learn({"name": name, **table(rng)})
+        await self.ask("PATCH", f"/models/{name}", {200, 404}, json={"keep_last": KEPT})
+
+    async def _learn(self, body: dict[str, Any]) -> None:
         answer = await self.ask("POST", "/train", {201, 202, 503}, json=body, params={"wait": WAIT})
         if answer.status_code == 503 and answer.json()["type"] != LOST:  # noqa: PLR2004 - of a process, or of more
             self.failed[f"a training: {answer.text}"[:200]] += 1
-        await self.ask("PATCH", f"/models/{name}", {200, 404}, json={"keep_last": KEPT})
 
     async def delete(self, rng: Random) -> None:
         """Delete a model, if it is there."""
@@ -126,8 +128,7 @@ class Users:
         sent = {"content": "a,b,c,y\n" + rows, "headers": {"content-type": "text/csv"}}
         dataset = (await self.ask("POST", "/datasets", {200, 201}, **sent)).json()["dataset"]
         training = {"optimizer": "adam", "epochs": 2}
-        body = {"name": "from-dataset", "dataset": dataset, "target": "y", "training": training}
-        await self.ask("POST", "/train", {201, 202}, json=body, params={"wait": WAIT})
+        await self._learn({"name": "from-dataset", "dataset": dataset, "target": "y", "training": training})
         await self.ask("PATCH", "/models/from-dataset", {200, 404}, json={"keep_last": KEPT})
         await self.ask("DELETE", f"/datasets/{dataset}", {204, 409})
 
