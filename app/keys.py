@@ -20,6 +20,7 @@ from app.settings import Settings
 from app.store import api_keys, deeds
 from app.store.api_keys import PATTERN, SCOPES, ApiKey, Grant, Quotas
 from app.store.catalogue import Catalogue, Unit
+from app.store.store import LATEST
 from app.tables.cells import closest
 
 T = TypeVar("T")
@@ -27,6 +28,8 @@ T = TypeVar("T")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])", re.ASCII)
 SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+LONGEST = 36_500 * 86_400  # seconds
+LARGEST = 10**18  # bytes
 SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kMGT]?)B?", re.ASCII)
 
 
@@ -108,7 +111,11 @@ def seconds_of(duration: str) -> float:
     if match is None:
         message = f"{duration!r} is no duration. Write 30m, 12h, 90d or 52w."
         raise typer.BadParameter(message)
-    return float(match[1]) * SECONDS[match[2]]
+    seconds = float(match[1]) * SECONDS[match[2]]
+    if seconds > LONGEST:
+        message = f"{duration[:40]} is longer than {LONGEST // SECONDS['d']}d, which is the longest."
+        raise typer.BadParameter(message)
+    return seconds
 
 
 def bytes_of(size: str) -> int:
@@ -117,7 +124,11 @@ def bytes_of(size: str) -> int:
     if match is None:
         message = f"{size!r} is no size. Write 500MB, 2GB or a number of bytes."
         raise typer.BadParameter(message)
-    return int(float(match[1]) * SIZES[match[2]])
+    number = float(match[1]) * SIZES[match[2]]
+    if number > LARGEST:
+        message = f"{size[:40]} is more than {LARGEST // SIZES['T']}TB, which is the most."
+        raise typer.BadParameter(message)
+    return int(number)
 
 
 def _tell(text: str, *, as_json: bool) -> None:
@@ -149,7 +160,7 @@ def _described(key: ApiKey) -> dict[str, Any]:
 
 
 def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(min(seconds, LATEST), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _written(settings: Settings, do: Callable[[Unit], T]) -> T:

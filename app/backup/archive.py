@@ -102,13 +102,14 @@ class Reader:
             return None
         try:
             head = tarfile.TarInfo.frombuf(block, "ascii", "strict")
+            is_as_written = _written(head) == block
         except (tarfile.TarError, ValueError) as error:
             message = "it is no tar, or a header in it is damaged"
             raise BackupDamaged(message) from error
         if head.type != tarfile.REGTYPE or head.linkname or head.size < 0:
             message = f"it holds something that is no plain file ({head.name[:100]!a})"
             raise BackupDamaged(message)
-        if _written(head) != block:
+        if not is_as_written:
             message = f"the header of {head.name[:100]!a} is none that netlet writes"
             raise BackupDamaged(message)
         return head.name, head.size

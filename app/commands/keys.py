@@ -9,6 +9,7 @@ from app.commands import command
 cli = command()
 NumberOf = Annotated[int, typer.Argument(metavar="NUMBER", help="The key's number, as `netlet keys list` tells it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
+MOST = 10**9
 
 
 @cli.callback()
@@ -29,13 +30,16 @@ def create(  # noqa: PLR0913 - each is an option
     ] = "predict,train",
     models: Annotated[str, typer.Option(help="Names it is for, with * and ?, and commas between.")] = "*",
     expires: Annotated[str, typer.Option(help="For how long it is valid: 12h, 90d, 52w, or never.")] = "never",
-    requests: Annotated[float | None, typer.Option(help="The most requests a second.", min=0.001)] = None,
-    rows: Annotated[float | None, typer.Option(help="The most rows a second that are answered.", min=0.001)] = None,
-    trainings: Annotated[int | None, typer.Option(help="The most trainings that run or wait.", min=0)] = None,
+    requests: Annotated[float | None, typer.Option(help="The most requests a second.", min=0.001, max=MOST)] = None,
+    rows: Annotated[
+        float | None,
+        typer.Option(help="The most rows a second that are answered.", min=0.001, max=MOST),
+    ] = None,
+    trainings: Annotated[int | None, typer.Option(help="The most trainings that run or wait.", min=0, max=MOST)] = None,
     size: Annotated[
         str | None, typer.Option("--bytes", help="The most bytes of models and datasets: 500MB, 2GB.")
     ] = None,
-    stored: Annotated[int | None, typer.Option(help="The most models.", min=0)] = None,
+    stored: Annotated[int | None, typer.Option(help="The most models.", min=0, max=MOST)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key, and print it: it is not kept, and cannot be shown again."""

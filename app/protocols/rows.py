@@ -16,7 +16,7 @@ from app.faults import Fault
 from app.protocols.answering import as_json
 from app.store.store import Stored
 from app.tables.answered import in_words
-from app.tables.answering import cells_to_answer
+from app.tables.answering import cells_to_answer, rows_in
 from app.tables.bounds import Bounds
 from app.tables.cells import describe
 from app.tables.columns import texts_of
@@ -36,8 +36,9 @@ async def predictions(parts: Parts, body: Body, stored: Stored, names: Sequence[
     patience = Patience(seconds_of(body.timeout), body.is_left)
     size = _size_of(body)
     sent = await parts.answer(size, _sent, body, stored, names, parts.limits.bounds)
-    body.caller.take("rows", _count(sent))
-    work = work_of(size, _count(sent), stored.model)
+    rows = rows_in(sent, stored.model)
+    body.caller.take("rows", rows)
+    work = work_of(size, rows, stored.model)
     return await parts.answer_patiently(patience, work, _predicted, sent, stored, parts)
 
 
@@ -45,12 +46,8 @@ async def explanations(parts: Parts, body: Body, stored: Stored, names: Sequence
     """Tell for each row what each column adds to its answer; as many answers are computed as `evaluations` says."""
     patience = Patience(seconds_of(body.timeout), body.is_left)
     sent = await parts.answer(_size_of(body), _sent, body, stored, names, parts.limits.bounds)
-    body.caller.take("rows", _count(sent))
+    body.caller.take("rows", rows_in(sent, stored.model))
     return await parts.explain_patiently(patience, _explained, sent, stored, parts.limits)
-
-
-def _count(sent: Sent) -> int:
-    return len(sent.rows or ()) if sent.table is None else sent.table.rows
 
 
 def _size_of(body: Body) -> int:

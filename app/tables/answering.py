@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Container, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,15 @@ def cells_to_answer(sent: Sent, model: Model) -> Cells:
     cells = read_cells(sent, model, faults)
     faults.raise_any(UNFIT)
     return cells
+
+
+def rows_in(sent: Sent, model: Model) -> int:
+    """Count the rows to answer; a bare list of values is one, but where there is one column."""
+    if sent.table is not None:
+        return sent.table.rows
+    rows: Sequence[Any] = sent.rows or sent.X or ()
+    is_bare = bool(rows) and not isinstance(rows[0], list | dict)
+    return 1 if is_bare and len(sent.columns or sources_of(model)) > 1 else len(rows)
 
 
 def read_cells(sent: Sent, model: Model, faults: Faults) -> Cells:

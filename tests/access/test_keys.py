@@ -279,3 +279,24 @@ def test_patterns_match_whole_names(patterns: tuple[str, ...], seen: set[str]) -
     grant = Grant(frozenset(), patterns)
 
     assert {name for name in ("exam", "exam-2", "z_a") if grant.sees(name)} == seen
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict", {"model": "exam", "X": [4, 8]}),
+        ("/predict", {"model": "exam", "rows": [{"hours_studied": 4, "hours_slept": 8}]}),
+        ("/predict", {"model": "exam", "X": [4, None]}),
+        ("/v1/models/exam:predict", {"instances": [4, 8]}),
+        ("/invocations?model=exam", {"inputs": [4, 8]}),
+    ],
+)
+async def test_a_bare_row_counts_as_one(
+    path: str, body: dict[str, Any], admin: httpx.AsyncClient, make_key: MakeKey
+) -> None:
+    """With two rows a second, two such requests in a moment are in it."""
+    await admin.post("/train", json=TUTORIAL)
+    key = make_key("predict", quotas=Quotas(rows=2))
+
+    for _ in range(2):
+        assert (await admin.post(path, json=body, headers=key)).status_code != 429

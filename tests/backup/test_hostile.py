@@ -25,6 +25,7 @@ from tests.engine.tables import EXAM
 Files = dict[str, bytes]
 MUTATIONS = 100
 AFTER_THE_SUM = 155
+SIZE, WRITTEN_AT = slice(124, 136), slice(136, 148)
 HUGE = b"\x80" + (2**50).to_bytes(11, "big")
 
 
@@ -221,6 +222,18 @@ def test_no_length_is_believed(backup: Path, tmp_path: Path) -> None:
         manifest = members(backup)[MANIFEST]
 
         refused(packed((head(MANIFEST, len(manifest)), manifest), end=bytes(block) + bytes(4096)), tmp_path)
+
+
+@pytest.mark.parametrize("place", [SIZE, WRITTEN_AT])
+def test_numbers_that_no_header_of_ours_has_are_refused(place: slice, backup: Path, tmp_path: Path) -> None:
+    """Of more digits than a header has room for, beside a name that leaves no other room."""
+    block = bytearray(head(f"{'a' * 90}/{'b' * 60}").tobuf(tarfile.USTAR_FORMAT))
+    block[place] = HUGE
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    manifest = members(backup)[MANIFEST]
+
+    refused(packed((head(MANIFEST, len(manifest)), manifest), end=bytes(block) + bytes(4096)), tmp_path)
 
 
 def test_no_bit_can_be_other_than_it_was(backup: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from app.engine.model import Model
 from app.errors import InvalidRequest, TableTooLarge
 from app.faults import Fault
 from app.store.store import Stored
-from app.tables.answering import cells_to_answer
+from app.tables.answering import cells_to_answer, rows_in
 from app.tables.columns import texts_of
 from app.tables.formats import FORMATS
 from app.tables.options import Options
@@ -115,11 +115,8 @@ async def _at_once(
     X: Cells | None = None,
 ) -> Response:
     """Answer a table, or cells that are what the model takes, or else what is in the request."""
-    size, rows = len(body.data), len(request.rows or request.X or ())
-    if table is not None:
-        size, rows = size * WORK_OF_A_TABLE, table.rows
-    elif X is not None:
-        rows = len(X)
+    size = len(body.data) * (1 if table is None else WORK_OF_A_TABLE)
+    rows = rows_in(sent(request, table), stored.model) if X is None else len(X)
     body.caller.take("rows", rows)
     work = work_of(size, rows, stored.model)
     form, patience = body.form_of_answer, Patience(seconds_of(body.timeout, request.timeout), body.is_left)

@@ -1,0 +1,52 @@
+"""`netlet keys`: what it takes, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from app.store import api_keys
+from app.store.api_keys import Grant
+from tests.backup.running import netlet
+from tests.conftest import Write
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--requests", "inf"),
+        ("--requests", "nan"),
+        ("--rows", "1e300"),
+        ("--trainings", "99999999999"),
+        ("--stored", "99999999999"),
+        ("--bytes", "99999999T"),
+        ("--bytes", "9" * 400),
+        ("--expires", "10000000d"),
+        ("--expires", "9" * 400 + "w"),
+    ],
+)
+def test_what_is_beyond_all_use_is_refused(option: str, value: str, environment: dict[str, str]) -> None:
+    """With the option or the word that is wrong, and no key is made."""
+    code, _, said = netlet(environment, "keys", "create", option, value)
+
+    assert code == 2
+    assert option in said or value[:40] in said
+    assert netlet(environment, "keys", "list", "--json")[:2] == (0, "")
+
+
+def test_the_most_that_a_key_may_have_is_listed_and_saved(environment: dict[str, str], tmp_path: Path) -> None:
+    """Of everything at once."""
+    most = {"--requests": "1e9", "--rows": "1e9", "--trainings": "1000000000", "--stored": "1000000000"}
+    more = {"--bytes": "1000000T", "--expires": "36500d"}
+    options = [word for pair in (most | more).items() for word in pair]
+
+    assert netlet(environment, "keys", "create", *options)[0] == 0
+
+    assert netlet(environment, "keys", "list")[0] == 0
+    assert netlet(environment, "backup", tmp_path / "backup.tar")[0] == 0
+
+
+def test_a_key_that_lasts_longer_than_a_calendar_is_listed_too(environment: dict[str, str], write: Write) -> None:
+    """One that somebody has made otherwise keeps no others from being listed."""
+    write(lambda unit: api_keys.create(unit, "", Grant(frozenset({"predict"})), 1e300))
+
+    assert '"expires": "9999-12-31T00:00:00Z"' in netlet(environment, "keys", "list", "--json")[1]
