@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from time import time
 from typing import ParamSpec, TypeVar
 
@@ -29,6 +30,7 @@ T = TypeVar("T")
 MOST_KNOWN = 10_000  # keys
 MOST_FAILURES = 10  # in a minute, from one address
 MOST_ADDRESSES = 10_000
+LONGEST_NAME = 255  # of a request, with the number of the key before it
 EVERYTHING = Grant(frozenset(SCOPES))
 
 
@@ -49,6 +51,16 @@ class Caller:
     def name(self) -> str:
         """What is told of who did something: the key's number and name, or the address."""
         return self.address if self.key is None else f"key {self.key.number} {self.key.name}".rstrip()
+
+    def named(self, request: str) -> str:
+        """Give the name that is kept of a request that it named so: that of another key's is another.
+
+        What would be too long for the catalogue is told by its SHA-256.
+        """
+        if self.key is None:
+            return request
+        short = f"{self.key.number} {request}"
+        return short if len(short) <= LONGEST_NAME else f"{self.key.number}  {sha256(request.encode()).hexdigest()}"
 
     def require(self, scope: str) -> None:
         """Raise ScopeMissing unless the key has a scope."""

@@ -4,11 +4,11 @@ from app.access.keyring import Caller
 from app.api.parts import Parts
 from app.errors import ModelForbidden, QuotaExceeded
 from app.store import api_keys
-from app.store.api_keys import ApiKey
+from app.store.api_keys import STORED, ApiKey
 from app.store.catalogue import Catalogue
 from app.store.datasets import DatasetStore
 
-STORED, BYTES = "stored", "bytes"
+BYTES = "bytes"
 
 
 async def require_model_allowed(parts: Parts, caller: Caller, name: str) -> None:
@@ -30,7 +30,7 @@ async def require_upload_allowed(parts: Parts, caller: Caller) -> None:
 
 def _require_room(catalogue: Catalogue, datasets: DatasetStore, key: ApiKey, name: str) -> None:
     most = key.grant.quotas.stored
-    if most is not None and api_keys.models_of(catalogue, key.grant, beside=name) >= most:
+    if most is not None and catalogue.read(api_keys.models_beside(key.grant, name))[0][0] >= most:
         raise QuotaExceeded(STORED, most)
     _require_bytes(catalogue, datasets, key)
 

@@ -56,7 +56,7 @@ async def trained(
     `start` refers to the version that is trained on, where no new model is asked for. Raises InputError for what cannot
     be trained, ModelNotFound, VersionNotFound, Busy, KeyReused.
     """
-    named = None if key is None else ledger.Key(key, _digest(request.url.path, body))
+    named = None if key is None else ledger.Key(body.caller.named(key), _digest(request.url.path, body))
     known = None if named is None else await parts.jobs.find(named)
     found = None if known is None else Submitted(known, is_new=False)
     if found is None:
@@ -64,7 +64,7 @@ async def trained(
         await require_model_allowed(parts, body.caller, order.name)
         terms = ledger.Request(
             caller=body.caller.name,
-            most_trainings=body.caller.grant.quotas.trainings,
+            grant=body.caller.grant,
             priority=asked.priority,
             seconds=asked.timeout_seconds,
             key=named,
@@ -104,9 +104,8 @@ async def _waited(parts: Parts, body: Body, asked: Asked, found: Submitted) -> J
 
 def _digest(path: str, body: Body) -> str:
     """Tell requests apart by all that says what is to be trained."""
-    sender = None if body.caller.key is None else body.caller.key.number
     told = [pair for pair in sorted(body.query) if pair[0] not in {"wait", "cancel_on_disconnect"}]
-    return hashlib.sha256(repr((path, body.media_type, told, sender)).encode() + b"\0" + body.data).hexdigest()
+    return hashlib.sha256(repr((path, body.media_type, told)).encode() + b"\0" + body.data).hexdigest()
 
 
 def _size(body: Body) -> int:

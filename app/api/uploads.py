@@ -43,7 +43,7 @@ async def keep(request: Request, parts: Parts, caller: Caller, key: str | None) 
         await asyncio.to_thread(incoming.write, piece)
         upload = Upload(incoming.path, kind, options)
         dataset = await asyncio.to_thread(_id, incoming, upload)
-        named = None if key is None else Key(key, f"dataset {dataset}")
+        named = None if key is None else Key(caller.named(key), f"dataset {dataset}")
         is_known = named is not None and await parts.jobs.is_reserved(named)
         owner = None if caller.key is None else caller.key.number
         kept = await parts.convert(_keep, parts.datasets, dataset, upload, owner, parts.go_on)

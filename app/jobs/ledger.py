@@ -23,10 +23,12 @@ from app.errors import (
     WorkerLost,
 )
 from app.jobs.job import BEFORE, NOWHERE, Job, Origin, State, error_from, error_to
+from app.store.api_keys import STORED, Grant, models_beside
 from app.store.catalogue import Catalogue, Unit
 from app.store.schema import datasets, jobs, keys, orders
 
 TRAININGS = "trainings"
+EVERYTHING = Grant(frozenset())
 NUL = "\0"  # which PostgreSQL does not take
 NOBODYS_FAULT = (DatasetDamaged, OrderDamaged, StorageError, Unforeseen, WorkerLost)
 UNFINISHED = (State.QUEUED, State.RUNNING)
@@ -85,8 +87,8 @@ class Request:
 
     caller: str = ""
     """Whom the queue is fair to."""
-    most_trainings: int | None = None
-    """That the caller may have running or waiting."""
+    grant: Grant = EVERYTHING
+    """What the caller's key is for."""
     priority: int = 0
     seconds: float | None = None
     """The longest it may take."""
@@ -153,10 +155,7 @@ class Ledger:
                 return Submitted(Job.of(standing), is_new=False)
         if not runs and unit.connection.scalars(_QUEUED).one() >= most_queued:
             raise Busy(most_queued)
-        if request.most_trainings is not None:
-            unfinished = unit.connection.scalars(_UNFINISHED, {"caller": request.caller}).one()
-            if unfinished >= request.most_trainings:
-                raise QuotaExceeded(TRAININGS, request.most_trainings)
+        _require_allowed(unit, entry.name, request)
         if entry.dataset is not None and not unit.connection.execute(_DATASET, {"id": entry.dataset}).all():
             raise DatasetNotFound
         now = time()
@@ -298,6 +297,17 @@ class Ledger:
 
     def _own(self, now: float) -> dict[str, object]:
         return {"owner": self.owner, "lease": now + self.lease, "started": now, "attempt": 1}
+
+
+def _require_allowed(unit: Unit, name: str, request: Request) -> None:
+    """Raise QuotaExceeded where a key has as many trainings or models, with those that are coming, as it may."""
+    quotas = request.grant.quotas
+    if quotas.trainings is not None:
+        unfinished = unit.connection.scalars(_UNFINISHED, {"caller": request.caller}).one()
+        if unfinished >= quotas.trainings:
+            raise QuotaExceeded(TRAININGS, quotas.trainings)
+    if quotas.stored is not None and unit.connection.scalars(models_beside(request.grant, name)).one() >= quotas.stored:
+        raise QuotaExceeded(STORED, quotas.stored)
 
 
 def _standing(found: Sequence[Row[Any]], key: Key) -> Row[Any] | None:

@@ -13,12 +13,26 @@ from functools import cached_property
 from time import time
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Delete, Row, Update, bindparam, delete, func, insert, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Row,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from app.errors import KeyNotFound
 from app.store.catalogue import Catalogue, Unit
 from app.store.layout import DATASET_ID
-from app.store.schema import api_keys, datasets, owners, versions
+from app.store.schema import api_keys, datasets, jobs, owners, versions
 
 KEY = re.compile(r"nk_([1-9][0-9]{0,8})_([A-Za-z0-9_-]{43})", re.ASCII)
 PATTERN = re.compile(r"[a-z0-9._*?-]{1,63}", re.ASCII)
@@ -29,6 +43,7 @@ SCOPES = {
     "admin": "deletes, moves aliases and brings models in; may do all of the others",
 }
 EVERYTHING = "*"
+STORED = "stored"
 NOBODYS = "0" * 64  # the digest of no secret
 
 
@@ -159,16 +174,18 @@ def are_there(catalogue: Catalogue) -> bool:
     return bool(catalogue.read(_ANY))
 
 
-def models_of(catalogue: Catalogue, grant: Grant, *, beside: str) -> int:
-    """Count the models that a key is for, beside one."""
-    chosen = select(func.count(versions.c.name.distinct())).where(_matching(grant), versions.c.name != beside)
-    (row,) = catalogue.read(chosen)
-    return int(row[0])
+def models_beside(grant: Grant, name: str) -> Select[int]:
+    """Choose how many models a key is for beside one, with those that are still to be trained."""
+    coming = select(jobs.c.name).where(jobs.c.state.in_(("queued", "running")), _matching(grant, jobs.c.name))
+    known = select(versions.c.name).where(_matching(grant, versions.c.name)).union(coming).subquery()
+    return select(func.count()).select_from(known).where(known.c.name != name)
 
 
 def bytes_of(catalogue: Catalogue, grant: Grant) -> int:
     """Add up the sizes of the models that a key is for."""
-    (row,) = catalogue.read(select(func.coalesce(func.sum(versions.c.bytes), 0)).where(_matching(grant)))
+    (row,) = catalogue.read(
+        select(func.coalesce(func.sum(versions.c.bytes), 0)).where(_matching(grant, versions.c.name))
+    )
     return int(row[0])
 
 
@@ -207,12 +224,12 @@ _ANY = select(api_keys.c.number).limit(1)
 _OWNER = select(owners.c.key).where(owners.c.key == bindparam("key"), owners.c.dataset == bindparam("dataset"))
 
 
-def _matching(grant: Grant) -> ColumnElement[bool]:
+def _matching(grant: Grant, name: ColumnElement[str]) -> ColumnElement[bool]:
     """Choose the names of a key's models in SQL."""
     if grant.sees_all:
         return true()
     escaped = [re.sub(r"([%_\\])", r"\\\1", pattern).replace("*", "%").replace("?", "_") for pattern in grant.models]
-    return or_(*(versions.c.name.like(pattern, escape="\\") for pattern in escaped))
+    return or_(*(name.like(pattern, escape="\\") for pattern in escaped))
 
 
 def _change(unit: Unit, number: int, statement: Update | Delete) -> None:

@@ -1,5 +1,6 @@
 """Who may ask for what."""
 
+import asyncio
 import re
 from time import time
 from typing import Any
@@ -199,12 +200,18 @@ async def test_a_dataset_is_that_of_the_keys_that_it_was_sent_with(admin: httpx.
 
 
 async def test_a_key_of_an_idempotent_request_is_the_senders_own(admin: httpx.AsyncClient, make_key: MakeKey) -> None:
-    """Another's Idempotency-Key does not give away what was made under it."""
-    first, second = make_key("train"), make_key("train")
-    named = {"idempotency-key": "same"}
+    """Another's Idempotency-Key, however long, neither gives away what was made under it nor is in the way."""
+    keys = make_key("train"), make_key("train")
 
-    assert (await admin.post("/train", json=TUTORIAL, headers=first | named)).status_code == 201
-    assert (await admin.post("/train", json=TUTORIAL, headers=second | named)).status_code == 409
+    async def made(key: dict[str, str], name: str) -> tuple[int, str | None]:
+        response = await admin.post("/train", json=TUTORIAL, headers=key | {"idempotency-key": name})
+        assert response.status_code == 201
+        return response.json()["version"], response.headers.get("idempotency-replayed")
+
+    for name, numbers in (("same", (1, 2)), ("s" * 255, (3, 4)), ("s" * 254 + "t", (5, 6))):
+        for replayed in (None, "true"):
+            for key, number in zip(keys, numbers, strict=True):
+                assert await made(key, name) == (number, replayed)
 
 
 @pytest.mark.parametrize(
@@ -224,6 +231,22 @@ async def test_a_key_has_as_much_as_it_may(
     assert response.headers["ratelimit"] == f'"{what}";r=0'
     assert response.json()["type"] == "/problems/quota"
     assert (await admin.get("/models/exam-2")).status_code == 404
+
+
+async def test_models_that_are_still_to_be_trained_count_too(admin: httpx.AsyncClient, make_key: MakeKey) -> None:
+    """However many are asked for before the first is there; another version of one that is coming is none."""
+    key = make_key("train", models=("exam*",), quotas=Quotas(stored=2))
+
+    async def asked(name: str) -> int:
+        answer = await admin.post("/train", json=TUTORIAL | {"name": name}, headers=key, params={"paused": True})
+        return answer.status_code
+
+    at_once = await asyncio.gather(*(asked(f"exam-{number}") for number in range(4)))
+
+    assert sorted(at_once) == [202, 202, 429, 429]
+    assert await asked(f"exam-{at_once.index(202)}") == 202
+    for job in (await admin.get("/jobs")).json()["jobs"]:
+        await admin.delete(f"/jobs/{job['job']}")
 
 
 async def test_a_new_version_of_a_model_is_no_new_model(admin: httpx.AsyncClient, make_key: MakeKey) -> None:
