@@ -93,16 +93,16 @@ def finish(place: Place) -> None:
 
 def _begun(root: Path, folder: int) -> Place:
     there = _entries(root)
-    if RESTORING in there:
-        _clear(root, but={RESTORING})
-    elif there:
+    if there and RESTORING not in there:
         raise StoreNotEmpty(str(root))
     (root / RESTORING).mkdir(mode=0o700, exist_ok=True)
     os.fsync(folder)
+    with opened(root / RESTORING) as own:  # which one that was all but finished has no more
+        known = belonging.read_id(own) or belonging.write_id(own, belonging.read_id(folder) or "")
+    _clear(root, but={RESTORING})
     shutil.rmtree(root / RESTORING / "store", ignore_errors=True)
     (root / RESTORING / "store").mkdir(mode=0o700)
-    with opened(root / RESTORING) as own:
-        return Place(root, root / RESTORING / "store", belonging.read_id(own) or belonging.write_id(own))
+    return Place(root, root / RESTORING / "store", known)
 
 
 def _clear(root: Path, but: set[str]) -> None:

@@ -84,6 +84,28 @@ def test_a_restore_is_whole_or_unfinished_wherever_it_is_killed(
     assert served(new)[1].startswith(f"{MANY} snapshots")
 
 
+@pytest.mark.parametrize("left", [(), ("store",), (".store",)])
+def test_a_restore_that_was_killed_at_its_very_end_is_done_again(
+    left: tuple[str, ...], backup: Path, elsewhere: Elsewhere
+) -> None:
+    """Whatever was removed first of what it worked with: the database that it has filled is its own still."""
+    new = elsewhere("new")
+    assert netlet(new, "restore", backup)[0] == 0
+    root = Path(new["NETLET_MODELS"])
+    (root / ".restoring").mkdir()
+    if "store" in left:
+        (root / ".restoring" / "store").mkdir()
+    if ".store" in left and (root / ".store").exists():
+        shutil.copyfile(root / ".store", root / ".restoring" / ".store")
+
+    for _ in range(2):
+        assert "not finished" in served(new)[1]
+        again = netlet(new, "restore", backup)
+        assert again[0] == 0, again
+        assert served(new)[0] == 0
+        (root / ".restoring").mkdir()
+
+
 @needs_root
 def test_a_full_disk_leaves_nothing_of_a_backup(backup: Path, environment: dict[str, str], tmp_path: Path) -> None:
     """The error says what to try; the backup that was there before stays as it was."""
