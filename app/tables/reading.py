@@ -19,7 +19,7 @@ from app.tables.kinds import kind_of
 from app.tables.raw import RawColumn
 from app.tables.sent import Sent
 from app.tables.summaries import ColumnSummary
-from app.tables.table import Table, from_arrays, from_records, require_names, require_rows
+from app.tables.table import Table, from_arrays, from_records, require_distinct, require_names, require_rows
 from app.tables.targets import LABEL_KINDS, read_targets, require_few_classes
 
 FEW = 20  # rows of a rare class, or that weigh where few do: the half of them at most, to judge by
@@ -283,6 +283,7 @@ def _require_targets(targets: tuple[str, ...], columns: tuple[str, ...]) -> None
         message = "Name at least one column to be learnt."
         raise InvalidRequest(message, [Fault("a column's name", field="target")])
     require_names(targets)
+    require_distinct(columns)
     if IN_RANGE in targets:
         message = f"Answers tell in {IN_RANGE} whether a row is like the trained ones. Call the target another name."
         raise BadTable(message, [Fault("another name", column=IN_RANGE, field="target")])

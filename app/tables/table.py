@@ -128,6 +128,11 @@ def require_names(columns: Sequence[str]) -> None:
     if unfit:
         message = f"Column names have 1 to {LONGEST_NAME} printable characters."
         raise BadTable(message, [Fault("a printable name", column=name) for name in unfit[:MOST_FAULTS]], len(unfit))
+    require_distinct(columns)
+
+
+def require_distinct(columns: Sequence[str]) -> None:
+    """Raise BadTable where two columns have one name, for nobody knows which is meant."""
     twice = [name for name, times in Counter(columns).items() if times > 1]
     if twice:
         message = "Some columns have the same name."

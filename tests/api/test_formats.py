@@ -163,6 +163,7 @@ def npy(header: str, data: bytes = b"") -> bytes:
         ("text/csv", b"a,passed\n1,2\n3\n", 422, ""),
         ("text/csv", b"a,passed\n", 422, "no rows"),
         ("text/csv", b"a,a,passed\n1,2,3\n", 422, "same name"),
+        ("text/csv", b"a,passed,passed\n1,2,3\n1,4,5\n", 422, "same name"),
         ("text/csv", b",passed\n1,2\n", 422, "printable"),
     ],
 )
