@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 
@@ -16,22 +16,21 @@ AS_INSTALLED = {name: value for name, value in os.environ.items() if name != "PY
 
 @contextmanager
 def serving(store: Path, *arguments: str, log: Path | None = None) -> Iterator[tuple[str, int]]:
-    """Start `netlet serve`; give its address and its process. A log that is long needs a file."""
+    """Start `netlet serve`; give its address and its process. Its log is a file: a pipe that nobody reads fills up."""
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
-    environment = AS_INSTALLED | {"NETLET_MODELS": str(store)}
-    with log.open("w", encoding="utf-8") if log else nullcontext(subprocess.PIPE) as told:
-        server = subprocess.Popen(command, env=environment, stderr=told, text=True)  # noqa: S603 - our own
+    environment, log = AS_INSTALLED | {"NETLET_MODELS": str(store)}, log or store.with_suffix(".log")
+    with log.open("w", encoding="utf-8") as told:
+        server = subprocess.Popen(command, env=environment, stderr=told)  # noqa: S603 - our own
     try:
-        line = next(line for line in server.stderr or _written(log, server) if "listening on" in line)
+        line = next(line for line in _written(log, server) if "listening on" in line)
         yield line.split("listening on ")[1].split()[0].strip('",}'), server.pid
     finally:
         server.send_signal(signal.SIGTERM)
-        server.communicate()
+        server.wait()
 
 
-def _written(log: Path | None, server: subprocess.Popen[str]) -> Iterator[str]:
+def _written(log: Path, server: subprocess.Popen[bytes]) -> Iterator[str]:
     """Give the lines of a log as they come, for as long as its writer lives."""
-    assert log is not None  # noqa: S101 - it has no pipe
     while server.poll() is None:
         yield from log.read_text(encoding="utf-8").splitlines()
         sleep(SECONDS_BETWEEN_LOOKS)
