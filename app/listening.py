@@ -8,6 +8,7 @@ import socket
 import typer
 
 KEPT = 256  # files that others than clients may need
+AT_ONCE = 16  # connections that are taken in one turn of the event loop
 HANDED_OVER = 3  # the first descriptor that systemd hands over, as sd_listen_fds(3) has it
 LISTENS = "LISTEN_FDS"
 
@@ -41,6 +42,14 @@ def handed_over(host: str) -> socket.socket | None:
     if os.environ[LISTENS] != "1" or not _is_at(host, listener):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     return listener
+
+
+def shared(listener: socket.socket) -> list[socket.socket]:
+    """Give it as often as connections are to be taken at once: of each listener, libuv takes one in a turn of its loop.
+
+    Where hundreds are answered in a turn, whoever comes would else wait for seconds, in a queue that overflows.
+    """
+    return [listener, *(listener.dup() for _ in range(AT_ONCE - 1))]
 
 
 def _is_at(host: str, listener: socket.socket) -> bool:

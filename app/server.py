@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from app.api.lane import lane_of
 from app.api.parts import Parts
 from app.draining import Draining, Pace
-from app.listening import listen, most_connections, url_of
+from app.listening import listen, most_connections, shared, url_of
 from app.main import connection_limits, create_app, parts_in
 from app.memory import keep_freed_blocks
 from app.opening import require_servable
@@ -107,7 +107,7 @@ def run(server: Server, listener: socket.socket) -> None:
     """
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, _leave)
-    server.run(sockets=[listener])
+    server.run(sockets=shared(listener))
 
 
 def _leave(_signal: int, _frame: object) -> None:

@@ -128,15 +128,15 @@ def ended(clients: Iterable[socket.socket]) -> list[list[Answer]]:
 
 def connections(server: Server) -> int:
     """Tell how many the server has open."""
-    links = (link for link in Path(f"/proc/{server.process.pid}/fd").iterdir())
-    return sum(_is_connection(link) for link in links) - 1  # that at which it listens
+    names = {_name_of(link) for link in Path(f"/proc/{server.process.pid}/fd").iterdir()}
+    return sum(name.startswith("socket:") for name in names) - 1  # that at which it listens
 
 
-def _is_connection(link: Path) -> bool:
+def _name_of(link: Path) -> str:
     try:
-        return str(link.readlink()).startswith("socket:")
+        return str(link.readlink())
     except OSError:
-        return False
+        return ""  # it was closed meanwhile
 
 
 def is_open(client: socket.socket) -> bool:
