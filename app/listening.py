@@ -49,6 +49,7 @@ def shared(listener: socket.socket) -> list[socket.socket]:
 
     Where hundreds are answered in a turn, whoever comes would else wait for seconds, in a queue that overflows.
     """
+    listener.settimeout(0)  # else `dup` would let others wait in it who have it from elsewhere: all is one socket
     return [listener, *(listener.dup() for _ in range(AT_ONCE - 1))]
 
 

@@ -1,8 +1,10 @@
 """Listening: those who come at one moment are taken together, however much is done in between."""
 
 import asyncio
+import os
 import socket
 from contextlib import ExitStack
+from itertools import chain
 
 import uvloop
 
@@ -14,6 +16,18 @@ TURNS = 5  # of the event loop, in each of which others would be answered
 def test_many_connections_are_taken_in_one_turn_of_the_event_loop() -> None:
     """Else whoever comes while hundreds are answered in a turn would wait for hundreds of turns."""
     assert uvloop.run(_taken()) == AT_ONCE
+
+
+def test_no_worker_that_begins_lets_another_wait_for_connections() -> None:
+    """They share one socket: who takes a connection that another has taken already goes on at once."""
+    with open_at("127.0.0.1", 0) as first:
+        others = [shared(first)]
+        with socket.socket(fileno=os.dup(first.fileno())) as second:
+            assert not os.get_blocking(first.fileno())
+            others.append(shared(second))
+            assert not os.get_blocking(first.fileno())
+            for each in chain.from_iterable(others):
+                each.close()
 
 
 async def _taken() -> int:
