@@ -42,7 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--part", choices=["slow", "overload", "both"], default="both")
     parser.add_argument("--connections", type=int, default=1000, help="slow ones, of each kind")
-    parser.add_argument("--rounds", type=int, default=3, help="of each comparison")
+    parser.add_argument("--rounds", type=int, default=5, help="of each comparison")
     asked = parser.parse_args()
     servers, own = sorted(os.sched_getaffinity(0))[:2]  # as wrk has it
     os.sched_setaffinity(0, {servers})  # the service has it from here

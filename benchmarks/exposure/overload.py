@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
+from itertools import pairwise
 from statistics import median
 from time import monotonic
 from typing import NamedTuple
@@ -14,7 +15,7 @@ TIMES = 10
 DEADLINE = 1.0  # seconds after which an answer is worth nothing to whoever asked
 LEAST_SHARE = 0.9  # of the peak
 STEPS = (1, 2, 4, 8)  # clients that ask without pause: the best of them is the peak
-STEP_SECONDS = 3.0
+STEP_SECONDS = 5.0
 SECONDS = 10.0
 CONNECTIONS = 1000
 TICK = 0.01
@@ -43,7 +44,9 @@ class Overload(NamedTuple):
 
     case: str
     peak: float
-    """Good answers a second, at the best number of clients that wait for theirs."""
+    """Good answers a second, at the best number of clients that wait for theirs; the median of all turns."""
+    share: float
+    """Good answers where it is overloaded, to those of the turns before and after; the median of all rounds."""
     unloaded: float
     """What one client alone waits, milliseconds, median."""
     offered: float
@@ -64,38 +67,43 @@ class Overload(NamedTuple):
     @property
     def is_good(self) -> bool:
         """Tell whether enough of the peak is left, and nothing was cut."""
-        return self.good >= LEAST_SHARE * self.peak and not self.other
+        return self.share >= LEAST_SHARE and not self.other
 
     def __str__(self) -> str:
         return (
             f"{self.case}: {self.peak:.0f} answers a second at most, {self.unloaded:.1f} ms alone;"
             f" at {self.offered:.0f} requests a second ({self.offered / self.peak:.1f} times)"
-            f" {self.good:.0f} in time ({self.good / self.peak:.0%} of the peak; 99 % within {self.waits:.0f} ms),"
+            f" {self.good:.0f} in time ({self.share:.0%} of the peak beside it; 99 % within {self.waits:.0f} ms),"
             f" {self.late:.0f} late, {self.refused:.0f} refused (after {self.refusal:.1f} ms, median);"
             f" other: {dict(self.other) or 'none'}"
         )
 
 
 async def compared(url: str, case: Case, rounds: int) -> Overload:
-    """Find the peak, then offer ten times as much, round by round; the peak is that of the best number of clients."""
+    """Find how many clients make a service answer most, then let these and ten times as much take turns.
+
+    Each time it is overloaded is compared with its answers just before and just after: what the machine does
+    beside it changes from minute to minute.
+    """
     await train(url)
-    closed = [list[list[Taken]]() for _ in STEPS]
-    taken, offered, good = list[Taken](), 0, list[float]()
+    best, alone = await _best(url, case.request)
+    peaks, goods, asked, taken = [await _peak(url, case.request, best)], list[float](), 0, list[Taken]()
     for _ in range(rounds):
-        for all_of_them, clients in zip(closed, STEPS, strict=True):
-            all_of_them.append(await _closed(url, case.request, clients))
-        asked, come = await _open(url, case.request, TIMES * _peak(closed))
-        offered, taken = offered + asked, taken + come
-        good.append(sum(map(_is_good, come)) / SECONDS)
+        more, come = await _open(url, case.request, TIMES * peaks[-1])
+        asked, taken = asked + more, taken + come
+        goods.append(sum(map(_is_good, come)) / SECONDS)
+        peaks.append(await _peak(url, case.request, best))
+    beside = [(before + after) / 2 for before, after in pairwise(peaks)]
     kinds, seconds = Counter(each.status for each in taken), rounds * SECONDS
     waits = [each.seconds for each in taken if _is_good(each)]
     refusals = [each.seconds for each in taken if each.status == REFUSED]
     return Overload(
         case.name,
-        _peak(closed),
-        median(each.seconds for each in closed[0][-1]) * 1000,
-        offered / seconds,
-        median(good),
+        median(peaks),
+        median(good / peak for good, peak in zip(goods, beside, strict=True)),
+        alone * 1000,
+        asked / seconds,
+        median(goods),
         (kinds.pop(GOOD, 0) - len(waits)) / seconds,
         kinds.pop(REFUSED, 0) / seconds,
         float(np.percentile(waits, 99)) * 1000 if waits else float("nan"),
@@ -104,9 +112,17 @@ async def compared(url: str, case: Case, rounds: int) -> Overload:
     )
 
 
-def _peak(closed: list[list[list[Taken]]]) -> float:
-    """Give the good answers a second of the best number of clients, each the median of all rounds."""
-    return max(median(sum(map(_is_good, taken)) / STEP_SECONDS for taken in rounds) for rounds in closed)
+async def _best(url: str, request: bytes) -> tuple[int, float]:
+    """Tell how many clients are answered most, and what one alone waits, seconds."""
+    taken = {clients: await _closed(url, request, clients) for clients in STEPS}
+    return max(STEPS, key=lambda clients: sum(map(_is_good, taken[clients]))), median(
+        each.seconds for each in taken[STEPS[0]]
+    )
+
+
+async def _peak(url: str, request: bytes, clients: int) -> float:
+    """Give the good answers a second of so many clients."""
+    return sum(map(_is_good, await _closed(url, request, clients))) / STEP_SECONDS
 
 
 def _is_good(taken: Taken) -> bool:
