@@ -150,13 +150,13 @@ class LaneProtocol(GuardedProtocol):
     def _answers(self, data: bytes, request: _Request) -> bool:
         """Answer a request that has arrived, at once or together with others."""
         parts = self.parts
-        head, body = request.head, data[request.end - request.head.length :]
+        head = request.head
         if len(data) > request.end or parts.stopped.is_set():
             return False
-        if head.length > SHORT and _has_more(body):
+        if head.length > SHORT and _has_more(data):
             return parts.load.refuses() and self._sends_back(head)
         caller = parts.keyring.at_hand(head.key)
-        asked = None if caller is None else _read(parts, body, head.reference)
+        asked = None if caller is None else _read(parts, data[-head.length :], head.reference)
         if caller is None or asked is None or not _is_allowed(caller, asked):
             return False
         ready, row, X = asked
@@ -256,9 +256,9 @@ def _read(parts: Parts, body: bytes, in_path: str | None) -> _Asked | None:
     return _Asked(ready, (), arrays.X)
 
 
-def _has_more(body: bytes) -> bool:
+def _has_more(data: bytes) -> bool:
     """Tell at a glance that more comes after the rows than the model's name, before they are read for nothing."""
-    after = body[body.rfind(b"]") :]
+    after = data[data.rfind(b"]") :]
     return b":" in after and b'"model"' not in after
 
 

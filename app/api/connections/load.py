@@ -7,6 +7,7 @@ Little's law that is their number times the time between two answers.
 
 import asyncio
 from time import monotonic, thread_time
+from typing import NamedTuple
 
 SHORT = 2048
 """Bytes of a body that is hardly more than one row, which is answered as soon as refused, and keeps nobody waiting."""
@@ -14,6 +15,13 @@ FEWEST = 16
 """Predictions that are taken however long they take: a few that are long are no overload."""
 USUAL = 1 / 256  # seconds between two answers, where nothing is known of them yet
 SHARE = 1 / 8  # of an estimate that the last answer has
+
+
+class Turn(NamedTuple):
+    """When a turn of the event loop began: by the clock, and by its thread's processor time, which is dear to read."""
+
+    began: float
+    worked: float
 
 
 class Load:
@@ -24,7 +32,7 @@ class Load:
         self.waiting = 0  # predictions that have arrived, and are not answered
         self.interval = USUAL
         self.since = 0.0  # the last answer, or that the first of those that wait came
-        self.turn: float | None = None  # processor time of this thread when the turn of the event loop began
+        self.turn: Turn | None = None  # of the event loop, where it has begun
 
     def refuses(self) -> bool:
         """Tell whether a prediction would wait longer than it may."""
@@ -36,11 +44,12 @@ class Load:
 
         That is its own work: it is not behind because a training holds the interpreter.
         """
-        now = thread_time()
         if self.turn is None:
-            self.turn = now
+            self.turn = Turn(monotonic(), thread_time())
             asyncio.get_running_loop().call_soon(self._end_turn)
-        return now - self.turn > self.most_seconds
+            return False
+        began, worked = self.turn
+        return monotonic() - began > self.most_seconds and thread_time() - worked > self.most_seconds
 
     def _end_turn(self) -> None:
         self.turn = None
