@@ -32,9 +32,6 @@ from tests import postgresql
 from tests.engine.tables import EXAM
 from tests.postgresql import PostgreSQL
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # a server took half as long again where its lines were counted
-    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
-
 ROWS = [
     {"hours_studied": 2, "hours_slept": 9, "score": 92},
     {"hours_studied": 1, "hours_slept": 5, "score": 86},

@@ -7,7 +7,7 @@ import numpy as np
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:  # whoever checks shapes has it by now; whoever serves needs none of it
     from jaxtyping import Float, Float64, Integer, UInt8
-else:  # as served
+else:
 
     class _Array:
         def __class_getitem__(cls, of: tuple[type, str]) -> type:
