@@ -173,7 +173,7 @@ class LaneProtocol(GuardedProtocol):
         if CLOSE in self.server_state.default_headers:
             return False
         self.request = None
-        opening = Opening(0, "POST", head.path, head.host, head.length, head.request_id, "", keeps=True)
+        opening = Opening(0, "POST", head.path, head.host, head.length, head.request_id, "", closes=False)
         self._tell(Overloaded(), opening, closing=False)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         return True

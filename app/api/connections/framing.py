@@ -31,7 +31,7 @@ SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]{0,256})?\r\n"
 BEGINNING_OF_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}(?:[ \t;\r]|$)")
 TARGET = re.compile(r"(?:http://([^/?#]*))?(/[^?#]*)?|\*", re.IGNORECASE)
 NOT_OURS = (b"x-request-id", b"origin")  # which say nothing of where the request ends, or whom it is for
-CONNECTION, CLOSE = b"connection", b"close"
+CONNECTION = b"connection"
 LINE_END, END = b"\r\n", b"\r\n\r\n"
 BESIDE = 48  # bytes of a first line beside its address
 MOST_REMEMBERED, LONGEST_REMEMBERED = 1000, 2048  # heads, and bytes of each
@@ -66,8 +66,8 @@ class Opening(NamedTuple):
     request_id: str
     origin: str
     """Of the page that asks, where one does."""
-    keeps: bool
-    """Whether the client would ask more on its connection."""
+    closes: bool
+    """Whether the client asks no more on its connection."""
 
 
 def opening_of(data: bytes, limits: ConnectionLimits) -> Opening | None:
@@ -104,8 +104,8 @@ def _opening(data: bytes, limits: ConnectionLimits) -> Opening | None:
     if version == b"1" and b"host" not in told:
         raise MalformedHttp(NO_HOST)
     request_id, origin = [told.get(name, b"").decode("latin-1") for name in NOT_OURS]
-    keeps = version == b"1" and CLOSE not in re.split(rb"[ \t]*,[ \t]*", told.get(CONNECTION, b"").lower())
-    return Opening(end + len(END), method, path, host, _length(told, version), request_id, origin, keeps)
+    closes = version == b"0" or b"close" in re.split(rb"[ \t]*,[ \t]*", told.get(CONNECTION, b"").lower())
+    return Opening(end + len(END), method, path, host, _length(told, version), request_id, origin, closes)
 
 
 _remembered = lru_cache(MOST_REMEMBERED)(_opening)  # a client's heads are alike

@@ -25,7 +25,7 @@ ALWAYS = {"/livez", "/readyz", "/metrics", "/ping", "/health", "/v2/health/live"
 ANSWER = b"%b%b%b%bx-request-id: %b\r\nx-content-type-options: nosniff\r\ncontent-length: %d\r\n\r\n%b"
 PREDICTING = ("/predict", "/infer", "/invocations", ":predict")
 """How the paths of predictions end."""
-READING = {"GET", "HEAD", "OPTIONS", "DELETE"}
+BODILESS = {"GET", "HEAD", "OPTIONS", "DELETE"}
 """Methods whose bodies no route waits for."""
 CLOSE = (b"connection", b"close")
 """The header of every answer of a server that drains."""
@@ -119,7 +119,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(BadHost(), opening)
             return False
         is_too_much = self._is_too_much(opening)
-        if is_too_much and (not opening.keeps or CLOSE in self.server_state.default_headers):
+        if is_too_much and (opening.closes or CLOSE in self.server_state.default_headers):
             self._refuse(Overloaded(), opening)
             return False
         head, self.arrived = self.arrived[: opening.size], self.arrived[opening.size :]
@@ -132,7 +132,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._feed(head)
             self.cycle.keep_alive = self.cycle.keep_alive and self.in_a_row < self.limits.pipelined
             self.cycle.transport = cast("Any", self.lingering)
-            self.is_waited_for = opening.method not in READING
+            self.is_waited_for = opening.method not in BODILESS
             if _is_long_prediction(opening):
                 self.ticket = Ticket(self.parts.load)
                 cast("dict[str, Any]", self.cycle.scope)[Ticket.KEY] = self.ticket

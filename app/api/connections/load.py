@@ -17,7 +17,7 @@ USUAL = 1 / 256  # seconds between two answers, where nothing is known of them y
 SHARE = 1 / 8  # of an estimate that the last answer has
 
 
-class Turn(NamedTuple):
+class LoopTurn(NamedTuple):
     """When a turn of the event loop began: by the clock, and by its thread's processor time, which is dear to read."""
 
     began: float
@@ -32,7 +32,7 @@ class Load:
         self.waiting = 0  # predictions that have arrived, and are not answered
         self.interval = USUAL
         self.since = 0.0  # the last answer, or that the first of those that wait came
-        self.turn: Turn | None = None  # of the event loop, where it has begun
+        self.turn: LoopTurn | None = None  # of the event loop, where it has begun
 
     def refuses(self) -> bool:
         """Tell whether a prediction would wait longer than it may."""
@@ -45,7 +45,7 @@ class Load:
         That is its own work: it is not behind because a training holds the interpreter.
         """
         if self.turn is None:
-            self.turn = Turn(monotonic(), thread_time())
+            self.turn = LoopTurn(monotonic(), thread_time())
             asyncio.get_running_loop().call_soon(self._end_turn)
             return False
         began, worked = self.turn
