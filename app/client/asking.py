@@ -156,6 +156,9 @@ class Asking:
         except httpx.TransportError as error:
             message = f"Nobody answers at {self.url} ({error}). NETLET_URL or --url name another address."
             raise Unreachable(message) from error
+        except (UnicodeEncodeError, httpx.InvalidURL) as error:
+            message = f"What is asked for cannot stand in an address ({error})."
+            raise NotUsable(message) from error
         return answer
 
     def _is_enough(self, state: RetryCallState) -> bool:

@@ -4,10 +4,9 @@ from collections.abc import AsyncGenerator
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from app.client.asking import Asking
-from app.client.references import path_of, path_of_alias
+from app.client.references import part, path_of, path_of_alias
 from app.client.results import Alias, Dataset, Export, Job, Kept, ListedDataset, ListedModel, Model, Move
 from app.client.rows import address_of, as_json
 from app.client.wires import Request
@@ -171,11 +170,11 @@ class Catalogue(Asking):
 
 
 def _job(job: str) -> str:
-    return f"/jobs/{quote(job, safe='')}"
+    return f"/jobs/{part(job)}"
 
 
 def _dataset(dataset: str) -> str:
-    return f"/datasets/{quote(dataset, safe='')}"
+    return f"/datasets/{part(dataset)}"
 
 
 def _bytes_of(file: bytes | str | PathLike[str]) -> bytes:

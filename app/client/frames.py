@@ -12,6 +12,9 @@ MANY_CELLS = 100_000
 MATRIX = 2
 NUMBERS = "fiub"
 """Kinds of NumPy's types: floats, integers and truths."""
+LONGEST = 8
+"""Bytes of a number."""
+PERIODS = "pandas.period"
 
 
 def framed(rows: Any, given: dict[str, Any]) -> Table | None:  # noqa: ANN401 - of any library
@@ -27,8 +30,9 @@ def framed(rows: Any, given: dict[str, Any]) -> Table | None:  # noqa: ANN401 - 
     import pyarrow as pa  # noqa: PLC0415 - only who has frames, or long arrays, waits for it
 
     try:
-        columns = pa.table(features) if is_frame else pa.table([*features.T], names=_names(given, features.shape[1]))
+        columns = pa.table(features) if is_frame else _of_numbers(features, _names(given, features.shape[1]))
         given.pop("X", None)
+        _require_values(columns)
         for name, values in _beside(given, columns.column_names):
             columns = columns.append_column(name, pa.array(values))
     except NotUsable:
@@ -40,6 +44,22 @@ def framed(rows: Any, given: dict[str, Any]) -> Table | None:  # noqa: ANN401 - 
     with pa.ipc.new_stream(file, columns.schema) as stream:
         stream.write_table(columns)
     return Table(file, "application/vnd.apache.arrow.stream", file.tell())
+
+
+def _of_numbers(X: Any, names: list[str]) -> Any:  # noqa: ANN401 - an array and a table
+    """Make columns of an array, of numbers as Arrow has them: of 64 bits at most, in this machine's order."""
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    usual = X.dtype.newbyteorder("=")
+    return pa.table([*X.astype("float64" if usual.itemsize > LONGEST else usual, copy=False).T], names=names)
+
+
+def _require_values(columns: Any) -> None:  # noqa: ANN401 - of Arrow's
+    """Raise NotUsable for a column of pandas' periods, of which a service would see numbers that mean nothing alone."""
+    for field in columns.schema:
+        if getattr(field.type, "extension_name", "") == PERIODS:
+            message = f"Column {field.name} holds periods, which cannot be sent; to_timestamp() makes dates of them."
+            raise NotUsable(message)
 
 
 def name_targets(given: dict[str, Any]) -> None:

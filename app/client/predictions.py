@@ -142,13 +142,21 @@ def _predicting(sent: Sent) -> Request:
 def _parts(rows: Any, X: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401 - tables of any kind
     """Cut long tables, which take too much at once, into parts."""
     table = X if rows is None else rows
-    if isinstance(table, Mapping | str | PathLike | Table | None) or len(table) <= ROWS_AT_ONCE:
+    if isinstance(table, Mapping | str | PathLike | Table | None) or _length(table) <= ROWS_AT_ONCE:
         yield rows, X
         return
     rows_of = getattr(table, "iloc", table)
     for begins in range(0, len(table), ROWS_AT_ONCE):
         part = rows_of[begins : begins + ROWS_AT_ONCE]
-        yield (None, part) if rows is None else (part, None)
+        yield (None, part) if rows is None else (part, X)
+
+
+def _length(table: Any) -> int:  # noqa: ANN401 - whatever was given
+    """Count the rows of a table; what is none has none."""
+    try:
+        return len(table)
+    except TypeError:
+        return 0
 
 
 def _asked_of(reference: str, part: tuple[Any, Any], beside: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

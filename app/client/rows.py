@@ -56,6 +56,9 @@ def laid_out(rows: Rows | None, beside: Mapping[str, Any]) -> Iterator[Sent]:
 
     `beside` may hold `X`, `y` and `weights`, as the service takes them. Raises NotUsable for what is no table.
     """
+    if rows is not None and beside.get("X") is not None:
+        message = "Send rows or X, not both: each is a table."
+        raise NotUsable(message)
     if isinstance(rows, str | PathLike):
         with opened(str(rows)) as table:
             yield Sent(table, address_of(beside))
@@ -75,47 +78,68 @@ def address_of(settings: Mapping[str, Any]) -> Pairs:
     pairs: Pairs = []
     for name, value in settings.items():
         several = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
-        pairs += [(name, one if isinstance(one, str) else json.dumps(one)) for one in (value if several else [value])]
+        pairs += [
+            (name, one if isinstance(one, str) else as_json(one).decode()) for one in (value if several else [value])
+        ]
     return pairs
 
 
 def as_json(value: object) -> bytes:
     """Write JSON, with null where a number is missing; raise NotUsable for what JSON has no word for."""
     try:
-        return _dumps(value)
+        return _written(value)
     except NotUsable:
         raise
-    except ValueError:  # NaN somewhere, which programs take for a missing number
-        pass
-    try:
-        return _dumps(_without_nan(value))
-    except NotUsable:
-        raise
+    except UnicodeEncodeError as error:
+        message = f"A text is none, as what was read in another encoding than it has ({error})."
     except ValueError:
         message = "A number is infinite, which no table can hold."
-        raise NotUsable(message) from None
+    except TypeError as error:
+        message = f"Columns and settings have names that are texts ({error})."
+    except RecursionError:
+        message = "Lists are within each other without an end."
+    raise NotUsable(message)
+
+
+def _written(value: object) -> bytes:
+    try:
+        return _dumps(value)
+    except (NotUsable, UnicodeEncodeError):
+        raise
+    except ValueError:  # NaN somewhere, which programs take for a missing number
+        return _dumps(_without_nan(value))
 
 
 def _dumps(value: object) -> bytes:
-    return json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":")).encode()
+    return json.dumps(
+        value, default=_plain, allow_nan=False, ensure_ascii=False, check_circular=False, separators=(",", ":")
+    ).encode()
 
 
 def _plain(value: Any) -> object:  # noqa: ANN401 - whatever stands in a table
     """Give what JSON has for a value of another kind."""
     if type(value).__name__ in MISSING:
         return None
+    if isinstance(value, UNFIT) or _kind_of(value) in UNFIT_KINDS:
+        raise _unfit(value)
     if hasattr(value, "tolist"):  # an array, a column, or one of its numbers
-        return (value.astype("datetime64[us]") if _is_of_moments(value) else value).tolist()
+        usual = USUAL.get(_kind_of(value))
+        return (value if usual is None else value.astype(usual)).tolist()
     for kind, plain in PLAIN:
         if isinstance(value, kind):
             return plain(value)
+    raise _unfit(value)
+
+
+def _unfit(value: object) -> NotUsable:
     message = f"{type(value).__name__} cannot be sent in a table; numbers, texts, true, false, dates and None can."
-    raise NotUsable(message)
+    return NotUsable(message)
 
 
-def _is_of_moments(value: Any) -> bool:  # noqa: ANN401 - of NumPy's or of pandas'
-    """Tell whether these are moments of NumPy's, which are bare numbers where they are finer than microseconds."""
-    return type(value).__module__ == "numpy" and value.dtype.kind == "M"
+def _kind_of(value: Any) -> str:  # noqa: ANN401 - whatever stands in a table
+    """Tell the kind of NumPy's type that something is of; empty where it is none of NumPy's."""
+    is_numbers = type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "dtype")
+    return value.dtype.kind if is_numbers else ""
 
 
 def _moment(value: datetime) -> str:
@@ -128,6 +152,12 @@ def _moment(value: datetime) -> str:
 
 MISSING = {"NAType", "NaTType"}
 """What pandas calls its marks of what is missing."""
+UNFIT = (bytes, bytearray, memoryview)
+"""What is a list of numbers to Python, and means none."""
+UNFIT_KINDS = {"c", "m", "S"}
+"""Kinds of NumPy's types that no table holds: complex numbers, spans of time, octets."""
+USUAL = {"M": "datetime64[us]", "f": "float64"}
+"""What values become before they are Python's own: finer moments are bare numbers, longer floats none."""
 PLAIN: tuple[tuple[type, Callable[[Any], object]], ...] = (
     (Decimal, float),
     (datetime, _moment),
@@ -144,6 +174,6 @@ def _without_nan(value: object) -> object:
         return value
     if isinstance(value, Mapping):
         return {name: _without_nan(each) for name, each in value.items()}
-    if isinstance(value, Sequence):
+    if isinstance(value, list | tuple):
         return [_without_nan(each) for each in value]
     return _without_nan(_plain(value))

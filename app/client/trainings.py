@@ -5,14 +5,13 @@ from contextlib import aclosing
 from inspect import isawaitable
 from json import loads
 from typing import Any, TypedDict, Unpack
-from urllib.parse import quote
 
 import httpx
 from httpx_sse import SSEError
 
 from app.client.asking import Asking, key_of_a_request
 from app.client.errors import TooLarge, TrainingCancelled, TrainingFailed, Unreachable
-from app.client.references import path_of
+from app.client.references import part, path_of
 from app.client.results import Dataset, Event, Job, Model, Progress
 from app.client.rows import Rows, Sent, address_of, laid_out
 from app.client.sending import Pairs, Table
@@ -122,7 +121,7 @@ class Trainings(Asking):
         seen = ""
         while True:
             headers = {"accept": "text/event-stream", "last-event-id": seen}
-            request = Request("GET", f"/jobs/{quote(job, safe='')}/events", headers=headers, seconds=SILENCE)
+            request = Request("GET", f"/jobs/{part(job)}/events", headers=headers, seconds=SILENCE)
             try:
                 async with self._stream(request) as response, aclosing(self._wire.events(response)) as events:
                     async for event in events:

@@ -114,9 +114,9 @@ def test_a_table_that_is_too_large_is_uploaded_and_trained_from() -> None:
         client.begin(csv(), "b", priority=3, kinds={"a": "category", "b": "integer"}, delimiter=";")
 
     assert [request.path for request in received] == [
-        "/train?target=b&kinds=%7B%22a%22%3A+%22category%22%2C+%22b%22%3A+%22integer%22%7D&delimiter=%3B&priority=3&wait=0",
-        "/datasets?delimiter=%3B&kinds=%7B%22a%22%3A+%22category%22%7D",
-        "/train?target=b&kinds=%7B%22a%22%3A+%22category%22%2C+%22b%22%3A+%22integer%22%7D&dataset=d1&priority=3&wait=0",
+        "/train?target=b&kinds=%7B%22a%22%3A%22category%22%2C%22b%22%3A%22integer%22%7D&delimiter=%3B&priority=3&wait=0",
+        "/datasets?delimiter=%3B&kinds=%7B%22a%22%3A%22category%22%7D",
+        "/train?target=b&kinds=%7B%22a%22%3A%22category%22%2C%22b%22%3A%22integer%22%7D&dataset=d1&priority=3&wait=0",
     ]
     assert [request.body for request in received] == [b"a,b\n1,2\n", b"a,b\n1,2\n", b""]
     assert "d1" in said[0]
