@@ -175,6 +175,37 @@ def test_fault_08_what_may_be_read_as_two_requests_is_none(server: Server, name:
     assert asked(server, request("POST", "/predict", QUESTION)).status == 200  # the model is still there
 
 
+@pytest.mark.parametrize(
+    "target", ["http://localhost", "http://localhost?x", "http://localhost:99999/livez", "/a\x7fb"]
+)
+@pytest.mark.parametrize("body", [b"", b"{}"], ids=["alone", "in front of a body"])
+def test_fault_08_an_address_that_none_can_be_is_told(server: Server, target: str, body: bytes) -> None:
+    """Whoever finds it: what the guard takes for an address, the parser behind it may not."""
+    answers = ask(server, request("POST", target, body, x_request_id="mine") + CLOSING)
+
+    assert [(answer.status, answer.slug) for answer in answers] == [(400, "malformed-http")]
+    assert answers[0].headers["connection"] == "close"
+
+
+REFUSED_HEADS = {
+    400: request("HEAD", "/livez", Host="localhost"),
+    408: b"HEAD /livez HTTP/1.1\r\nhost: local",
+    414: b"\r\n" + request("HEAD", "/" + "a" * 8192),
+    421: request("HEAD", "/livez").replace(b"localhost", b"elsewhere.example"),
+    431: request("HEAD", "/livez", **{f"x{number}": "y" for number in range(100)}),
+    501: request("HEAD", "/livez", transfer_encoding="gzip"),
+}
+
+
+@pytest.mark.parametrize("status", REFUSED_HEADS)
+def test_what_asks_for_a_head_is_refused_with_a_head(server: Server, status: int) -> None:
+    """Its length is told, and nothing follows it, which the client would take for the next answer."""
+    (answer,) = ask(server, REFUSED_HEADS[status])
+
+    assert (answer.status, answer.body) == (status, b"")
+    assert int(answer.headers["content-length"]) > 100
+
+
 def test_fault_08_headers_behind_a_body_are_none(server: Server) -> None:
     """What stands behind the last chunk cannot say for whom or from where the request is."""
     body = b"%x\r\n%b\r\n0\r\norigin: http://elsewhere.example\r\nhost: elsewhere.example\r\n\r\n" % (

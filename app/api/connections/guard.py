@@ -27,6 +27,8 @@ PREDICTING = ("/predict", "/infer", "/invocations", ":predict")
 """How the paths of predictions end."""
 BODILESS = {"GET", "HEAD", "OPTIONS", "DELETE"}
 """Methods whose bodies no route waits for."""
+HEADS = (b"HEAD ", b"\r\nHEAD ")
+"""How requests begin whose answers are heads alone."""
 CLOSE = (b"connection", b"close")
 """The header of every answer of a server that drains."""
 
@@ -124,20 +126,28 @@ class GuardedProtocol(HttpToolsProtocol):
             return False
         head, self.arrived = self.arrived[: opening.size], self.arrived[opening.size :]
         self.turn, self.taken = self.turn + 1, 0
+        if is_too_much:  # told in front of the application; what follows is looked at again
+            self._tell(Overloaded(), opening, closing=False)
+        elif not self._hands_on(head, opening):
+            return False
         if opening.length is None or opening.length:
             self.body = Chunked(self.limits) if opening.length is None else Plain(opening.length)
-        if is_too_much:
-            self._pass_over(opening)
-        else:
+        self.is_passed_over = is_too_much and self.body is not None
+        return True
+
+    def _hands_on(self, head: bytes, opening: Opening) -> bool:
+        """Let uvicorn begin to answer; tell whether it does."""
+        try:
             self._feed(head)
-            self.cycle.keep_alive = self.cycle.keep_alive and self.in_a_row < self.limits.pipelined
-            self.cycle.transport = cast("Any", self.lingering)
-            self.is_waited_for = opening.method not in BODILESS
-            if _is_long_prediction(opening):
-                self.ticket = Ticket(self.parts.load)
-                cast("dict[str, Any]", self.cycle.scope)[Ticket.KEY] = self.ticket
-                if self.body is None:
-                    self.ticket.take()
+        except MalformedHttp as error:
+            self._refuse(error, opening)
+            return False
+        self.cycle.keep_alive = self.cycle.keep_alive and self.in_a_row < self.limits.pipelined
+        self.cycle.transport = cast("Any", self.lingering)
+        self.is_waited_for = opening.method not in BODILESS
+        if _is_long_prediction(opening):
+            self.ticket = Ticket(self.parts.load)
+            cast("dict[str, Any]", self.cycle.scope)[Ticket.KEY] = self.ticket
         return True
 
     def _goes_on(self) -> bool:
@@ -202,11 +212,6 @@ class GuardedProtocol(HttpToolsProtocol):
             return opening.path not in ALWAYS
         return _is_long_prediction(opening) and self.parts.load.refuses()
 
-    def _pass_over(self, opening: Opening) -> None:
-        """Answer in front of the application that it has too much to do; what follows is looked at again."""
-        self._tell(Overloaded(), opening, closing=False)
-        self.is_passed_over = self.body is not None
-
     def refuse(self, error: NetletError) -> None:
         """Tell the client why its connection ends, and end it once it has had the time to read that."""
         self._refuse(error, None)
@@ -218,12 +223,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
             is_answered = self.cycle.response_started
         self._unset_keepalive_if_required()
+        if not is_answered:
+            self._tell(error, opening, closing=True)
         self._listen_no_more()
         if is_answered:
             self.cut()
-            return
-        self._tell(error, opening, closing=True)
-        self._say_no_more()
+        else:
+            self._say_no_more()
 
     def _listen_no_more(self) -> None:
         """Take what still comes, and forget it."""
@@ -256,7 +262,8 @@ class GuardedProtocol(HttpToolsProtocol):
         others = b"".join([b"%b: %b\r\n" % header for header in [*self.server_state.default_headers, *shared]])
         body, is_told = told.body(request_id), CLOSE in self.server_state.default_headers
         close = b"connection: close\r\n" if closing and not is_told else b""
-        content = b"" if opening is not None and opening.method == "HEAD" else body
+        is_head = self.arrived.startswith(HEADS) if opening is None else opening.method == "HEAD"
+        content = b"" if is_head else body
         filled = STATUS_LINE[told.status], told.lines, others, close, request_id.encode(), len(body), content
         self.transport.write(ANSWER % filled)
         self.crowd.note(f"a request from {self.client[0] if self.client else 'nowhere'}: {error}", request_id)
