@@ -95,6 +95,7 @@ class Workers:
     def __init__(self, listener: socket.socket, settings: Settings) -> None:
         self.count, self.silence = settings.workers, settings.silence_seconds
         self.ending = settings.grace_seconds + ENDING
+        self.listener = listener
         guarded, self.guard = os.pipe()
         self.handed = {LISTENER: listener.fileno(), GUARD: guarded, FILE: new_pages(), RATES: shared_memory()}
         self.running: list[Worker] = []
@@ -191,7 +192,8 @@ class Workers:
             self.outdated.pop(0).end(signal.SIGTERM, self.ending)
 
     def _stop(self, how: int = signal.SIGTERM) -> None:
-        """Ask all to end; who asks twice has it sooner."""
+        """Ask all to end; who asks twice has it sooner. Who comes when no worker listens is refused at once."""
+        self.listener.close()
         seconds = ENDING if self.is_stopping else self.ending
         self.is_stopping, self.outdated = True, []
         for worker in self.running:

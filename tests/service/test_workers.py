@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import Server, StartServer, wait_until
 from tests.faults.clients import Asked, Crowd, Kept, until_answered
+from tests.faults.wire import one_of, opened, request
 
 XY = {"X": [[1, 2], [3, 4], [5, 6]], "y": [1, 2, 3]}
 
@@ -77,6 +78,33 @@ def test_workers_end_with_whoever_started_them(start_server: StartServer) -> Non
     workers = children(server.process.pid)
     server.process.kill()
     wait_until(lambda: not any(map(is_running, workers)))
+
+
+def test_who_comes_while_workers_end_is_refused(start_server: StartServer) -> None:
+    """Also where they take long: no connection waits for an answer that nobody will give."""
+    server = start_server("--workers", "2")
+    answering(server)
+    sent = request("POST", "/train", json.dumps({"name": "exam", **XY}).encode())
+    with opened(server) as client:
+        client.sendall(request("GET", "/livez"))
+        assert one_of(client).status == 200
+        client.sendall(sent[:-1])
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses(server))
+
+        client.sendall(sent[-1:])
+
+        assert one_of(client).status in {201, 202}
+    assert server.process.wait(30) == 0
+
+
+def refuses(server: Server) -> bool:
+    """Tell whether nothing listens where it did."""
+    try:
+        with opened(server):
+            return False
+    except ConnectionRefusedError:
+        return True
 
 
 async def test_all_workers_are_replaced_and_nobody_notices(start_server: StartServer) -> None:
