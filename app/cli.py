@@ -1,6 +1,8 @@
 """The `netlet` command: names of commands, each of which is imported when it is chosen, so that all begin at once."""
 
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 from keyword import iskeyword
 from typing import Any
 
@@ -57,7 +59,10 @@ def netlet() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; letters that a terminal has not, and names that are no text, are printed as codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     cli()
 
 

@@ -7,9 +7,11 @@ import typer
 from app.commands import command
 
 cli = command()
-NumberOf = Annotated[int, typer.Argument(metavar="NUMBER", help="The key's number, as `netlet keys list` tells it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
 MOST = 10**9
+NumberOf = Annotated[
+    int, typer.Argument(metavar="NUMBER", min=1, max=MOST, help="The key's number, as `netlet keys list` tells it.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
 
 
 @cli.callback()

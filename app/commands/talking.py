@@ -70,6 +70,8 @@ class Talk:
             self._end(_exit_of(problem.status), "\n".join([*problem.lines(), hint]).rstrip())
         except Unreachable as error:
             self._end(Exit.UNREACHABLE, str(error))
+        except BrokenPipeError:  # whoever read what is printed has enough of it
+            raise
         except OSError as error:
             self._end(Exit.FAILED, f"{error.filename or 'That'}: {error.strerror}.")
         except Interrupted as error:

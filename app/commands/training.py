@@ -4,18 +4,24 @@ from collections.abc import Iterable
 from shlex import quote
 from typing import Any
 
-from app.client import Client, Model, Unreachable
+from app.client import Client, Model, NotUsable, Unreachable
 from app.client.asking import DEFAULT_URL
 from app.client.sending import opened
 from app.commands.figures import figures
 from app.commands.given import settings_of
 from app.commands.talking import Interrupted, Talk
 
+THE_TABLE = {"self", "rows"}
+"""What a client takes apart from settings."""
+
 
 def train(talk: Talk, file: str, given: dict[str, Any], settings: Iterable[str]) -> None:
     """Send a table, show how it is learnt, and print what came of it."""
     with talk.client() as client:
         said: Any = settings_of(settings) | given
+        if THE_TABLE & {*said}:
+            message = "The table is FILE; --set is for all else."
+            raise NotUsable(message)
         try:
             with opened(file) as table, talk.screen.sending(table) as shown:
                 job = client.begin(shown, **said).job

@@ -50,3 +50,12 @@ def test_a_key_that_lasts_longer_than_a_calendar_is_listed_too(environment: dict
     write(lambda unit: api_keys.create(unit, "", Grant(frozenset({"predict"})), 1e300))
 
     assert '"expires": "9999-12-31T00:00:00Z"' in netlet(environment, "keys", "list", "--json")[1]
+
+
+@pytest.mark.parametrize("number", ["0", "1000000001", "9" * 30])
+@pytest.mark.parametrize("deed", ["rotate", "revoke", "delete"])
+def test_a_number_that_no_key_can_have_is_refused(deed: str, number: str, environment: dict[str, str]) -> None:
+    """Before the catalogue is asked, which has no number as long."""
+    code, _, said = netlet(environment, "keys", deed, number)
+
+    assert (code, "NUMBER" in said, "Traceback" in said) == (2, True, False)

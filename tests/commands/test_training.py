@@ -122,3 +122,16 @@ def test_a_service_that_went_away_leaves_word_of_the_training(capsys: pytest.Cap
     assert code == Exit.UNREACHABLE
     assert "netlet jobs show 'a job' --url http://127.0.0.1:9" in told
     assert "netlet jobs follow 'a job' --url http://127.0.0.1:9" in told
+
+
+@pytest.mark.parametrize("setting", ["rows=5", "self=5", "rows.a=5"])
+def test_the_table_is_no_setting(setting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is the file, and the code is that for wrong use."""
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n", "utf-8")
+    talk = Talk("http://127.0.0.1:1", None, as_json=False, quiet=False)
+
+    with pytest.raises(typer.Exit) as ended:
+        training.train(talk, str(tmp_path / "a.csv"), {"target": ["b"]}, [setting])
+
+    assert ended.value.exit_code == Exit.WRONG_USE
+    assert "FILE" in capsys.readouterr().err
