@@ -116,6 +116,7 @@ class LaneProtocol(GuardedProtocol):
 
     def refuse(self, error: NetletError) -> None:
         """Forget what has arrived of a request, too."""
+        self.arrived = self.held or self.arrived
         self.held, self.request, self.is_asked = b"", None, False
         super().refuse(error)
 

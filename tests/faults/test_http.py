@@ -206,6 +206,28 @@ def test_what_asks_for_a_head_is_refused_with_a_head(server: Server, status: int
     assert int(answer.headers["content-length"]) > 100
 
 
+REFUSED = {
+    "a length that is none": request("POST", "{}", x_request_id="mine", content_length="x"),
+    "too many headers": request("POST", "{}", x_request_id="mine", **{f"x{number}": "y" for number in range(100)}),
+    "a chunk that is none": request("POST", "{}", x_request_id="mine", transfer_encoding="chunked") + b"x\r\n",
+    "an unknown method": request("BREW", "{}", x_request_id="mine"),
+    "an address without an end": request("POST", "{}?" + "a" * 8192, x_request_id="mine"),
+    "a body that hardly arrives": request("POST", "{}", x_request_id="mine", content_length="9"),
+    "one in chunks": request("POST", "{}", x_request_id="mine", transfer_encoding="chunked"),
+    "a head that hardly arrives": request("POST", "{}", x_request_id="mine")[:-2],
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_who_is_refused_is_told_in_the_form_of_the_path_with_the_id_that_was_sent(server: Server, name: str) -> None:
+    """As far as that has come: also where nobody could read all of the head, or the rest of the body."""
+    own, foreign = [ask(server, REFUSED[name].replace(b"{}", path)) for path in (b"/predict", b"/v2/models/line/infer")]
+
+    assert [json.loads(answer.body)["instance"] for answer in own] == ["/predict"]
+    assert [[*json.loads(answer.body)] for answer in foreign] == [["error"]]
+    assert {answer.headers["x-request-id"] for answer in own + foreign} == {"mine"}
+
+
 def test_fault_08_headers_behind_a_body_are_none(server: Server) -> None:
     """What stands behind the last chunk cannot say for whom or from where the request is."""
     body = b"%x\r\n%b\r\n0\r\norigin: http://elsewhere.example\r\nhost: elsewhere.example\r\n\r\n" % (

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from tests.conftest import Server
 
-SECONDS = 30.0  # after which something that should have come is given up
+SECONDS = 60.0  # after which something that should have come is given up, beyond those that a training is waited for
 TABLE = {"name": "line", "X": [[1], [2], [3]], "y": [1, 2, 3], "training": {"optimizer": "adam", "epochs": 2}}
 QUESTION = json.dumps({"model": "line", "X": [[1]]}).encode()
 ANSWER = re.compile(rb"HTTP/1\.1 ([2-5]\d\d) [^\r]*\r\n(.*?)\r\n\r\n", re.DOTALL)

@@ -29,6 +29,7 @@ TOLD = re.compile(
 LENGTH = re.compile(rb"[0-9]{1,18}")
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]{0,256})?\r\n")
 BEGINNING_OF_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}(?:[ \t;\r]|$)")
+ASKED = re.compile(rb"(?:\r\n)?(%b{1,32}) ([!-~]*)" % TOKEN)
 TARGET = re.compile(r"(?:http://([^/?#]*))?(/[^?#]*)?|\*", re.IGNORECASE)
 NOT_OURS = (b"x-request-id", b"origin")  # which say nothing of where the request ends, or whom it is for
 CONNECTION = b"connection"
@@ -70,6 +71,10 @@ class Opening(NamedTuple):
     """Whether the client asks no more on its connection."""
 
 
+NOTHING = Opening(0, "", "", "", 0, "", "", closes=True)
+"""What is known of a request of which nothing has come."""
+
+
 def opening_of(data: bytes, limits: ConnectionLimits) -> Opening | None:
     """Read a head from the beginning of what has arrived; None where its end has not.
 
@@ -109,6 +114,18 @@ def _opening(data: bytes, limits: ConnectionLimits) -> Opening | None:
 
 
 _remembered = lru_cache(MOST_REMEMBERED)(_opening)  # a client's heads are alike
+
+
+def told_of(data: bytes) -> Opening:
+    """Gather from a head that is refused, whole or not, what its answer depends on, as far as that can be read."""
+    asked, end = ASKED.match(data), data.find(END)
+    if asked is None:
+        return NOTHING
+    method, place = asked[1].decode(), TARGET.match(asked[2].decode())
+    told = {name.lower(): value for name, value in TOLD.findall(data[: end + len(LINE_END) if end >= 0 else None])}
+    request_id, origin = [told.get(name, b"").decode("latin-1") for name in NOT_OURS]
+    path = (place and place[2]) or ""
+    return Opening(0, method if method in METHODS else "", path, "", 0, request_id, origin, closes=True)
 
 
 def _require_beginning_of_line(data: bytes, start: int, limits: ConnectionLimits) -> None:

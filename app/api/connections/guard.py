@@ -9,7 +9,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.connections.crowd import Crowd, Phase, State
-from app.api.connections.framing import Body, Chunked, Opening, Plain, opening_of
+from app.api.connections.framing import NOTHING, Body, Chunked, Opening, Plain, opening_of, told_of
 from app.api.connections.load import SHORT, Ticket
 from app.api.connections.refusals import refusal
 from app.api.middleware import request_id_of
@@ -27,8 +27,6 @@ PREDICTING = ("/predict", "/infer", "/invocations", ":predict")
 """How the paths of predictions end."""
 BODILESS = {"GET", "HEAD", "OPTIONS", "DELETE"}
 """Methods whose bodies no route waits for."""
-HEADS = (b"HEAD ", b"\r\nHEAD ")
-"""How requests begin whose answers are heads alone."""
 CLOSE = (b"connection", b"close")
 """The header of every answer of a server that drains."""
 
@@ -44,6 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.limits = self.crowd.limits
         self.arrived = b""  # and is not looked at yet, or has no end yet
+        self.opening = NOTHING  # of the request that was begun last
         self.body: Body | None = None  # what of a request is still to come
         self.taken = 0  # bytes of it that have come
         self.ticket: Ticket | None = None  # of a prediction that arrives, or is answered
@@ -125,7 +124,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(Overloaded(), opening)
             return False
         head, self.arrived = self.arrived[: opening.size], self.arrived[opening.size :]
-        self.turn, self.taken = self.turn + 1, 0
+        self.opening, self.turn, self.taken = opening, self.turn + 1, 0
         if is_too_much:  # told in front of the application; what follows is looked at again
             self._tell(Overloaded(), opening, closing=False)
         elif not self._hands_on(head, opening):
@@ -214,9 +213,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def refuse(self, error: NetletError) -> None:
         """Tell the client why its connection ends, and end it once it has had the time to read that."""
-        self._refuse(error, None)
+        self._refuse(error, self.opening if self.is_answering else told_of(self.arrived))
 
-    def _refuse(self, error: NetletError, opening: Opening | None) -> None:
+    def _refuse(self, error: NetletError, opening: Opening) -> None:
         is_answered = self.body is not None and not self.is_answering
         if self.is_answering:
             self.cycle.disconnected, self.cycle.waiting_for_100_continue = True, False
@@ -253,17 +252,15 @@ class GuardedProtocol(HttpToolsProtocol):
             self._listen_no_more()
             self._say_no_more()
 
-    def _tell(self, error: NetletError, opening: Opening | None, *, closing: bool) -> None:
-        request_id = request_id_of("" if opening is None else opening.request_id)
-        path = "" if opening is None else opening.path
-        told = refusal(path, error)
-        self.requests.of(OTHER, "" if opening is None else opening.method, told.status).add(0.0)
-        shared = self.limits.origins.headers(None if opening is None else opening.origin)
+    def _tell(self, error: NetletError, opening: Opening, *, closing: bool) -> None:
+        request_id = request_id_of(opening.request_id)
+        told = refusal(opening.path, error)
+        self.requests.of(OTHER, opening.method, told.status).add(0.0)
+        shared = self.limits.origins.headers(opening.origin)
         others = b"".join([b"%b: %b\r\n" % header for header in [*self.server_state.default_headers, *shared]])
         body, is_told = told.body(request_id), CLOSE in self.server_state.default_headers
         close = b"connection: close\r\n" if closing and not is_told else b""
-        is_head = self.arrived.startswith(HEADS) if opening is None else opening.method == "HEAD"
-        content = b"" if is_head else body
+        content = b"" if opening.method == "HEAD" else body
         filled = STATUS_LINE[told.status], told.lines, others, close, request_id.encode(), len(body), content
         self.transport.write(ANSWER % filled)
         self.crowd.note(f"a request from {self.client[0] if self.client else 'nowhere'}: {error}", request_id)
