@@ -23,7 +23,7 @@ SHORT = 2**16  # bytes of a body that holds no table
 LEAST_CHUNK = 2**10  # bytes that a chunk of a very long body has on average: less than a packet of the network
 
 
-@dataclass(frozen=True)
+@dataclass
 class Body:
     """What came, and how it is to be taken."""
 
@@ -46,6 +46,10 @@ class Body:
         """Let no other prediction be behind this one, whose work is long and has places of its own."""
         if self.ticket is not None:
             self.ticket.leave()
+
+    def let_go(self) -> None:
+        """Hold it no longer: it has been read, and the answer may take long."""
+        self.data = b""
 
     @property
     def format(self) -> str | None:

@@ -56,25 +56,33 @@ async def trained(
     `start` refers to the version that is trained on, where no new model is asked for. Raises InputError for what cannot
     be trained, ModelNotFound, VersionNotFound, Busy, KeyReused.
     """
-    named = None if key is None else ledger.Key(body.caller.named(key), _digest(request.url.path, body))
-    known = None if named is None else await parts.jobs.find(named)
-    found = None if known is None else Submitted(known, is_new=False)
-    if found is None:
-        order = await _order(parts, body, start)
-        await require_model_allowed(parts, body.caller, order.name)
-        terms = ledger.Request(
-            caller=body.caller.name,
-            grant=body.caller.grant,
-            priority=asked.priority,
-            seconds=asked.timeout_seconds,
-            key=named,
-            paused=asked.paused,
-            origin=_origin_of(request),
-        )
-        found = await parts.jobs.submit(replace(order, max_epochs=asked.max_epochs), terms)
+    found = await _submitted(parts, body, asked, key, request, start=start)
+    body.let_go()  # and the order with it: as many may wait as there are requests
     tell(job=found.job.id, model=found.job.name)
     request.state.is_replayed = not found.is_new
     return found._replace(job=await _waited(parts, body, asked, found))
+
+
+async def _submitted(
+    parts: Parts, body: Body, asked: Asked, key: str | None, request: Request, *, start: str | None
+) -> Submitted:
+    """Give the job of a request as it is at once."""
+    named = None if key is None else ledger.Key(body.caller.named(key), _digest(request.url.path, body))
+    known = None if named is None else await parts.jobs.find(named)
+    if known is not None:
+        return Submitted(known, is_new=False)
+    order = await _order(parts, body, start)
+    await require_model_allowed(parts, body.caller, order.name)
+    terms = ledger.Request(
+        caller=body.caller.name,
+        grant=body.caller.grant,
+        priority=asked.priority,
+        seconds=asked.timeout_seconds,
+        key=named,
+        paused=asked.paused,
+        origin=_origin_of(request),
+    )
+    return await parts.jobs.submit(replace(order, max_epochs=asked.max_epochs), terms)
 
 
 def _origin_of(request: Request) -> Origin:

@@ -3,16 +3,20 @@
 import gzip
 import json
 import zlib
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
 
 import pytest
 
-from tests.conftest import Server
+from tests.conftest import Server, StartServer, wait_until
 from tests.faults.wire import (
     QUESTION,
     TABLE,
     ask,
     asked,
     memory,
+    opened,
     request,
 )
 
@@ -28,6 +32,35 @@ def test_fault_11_bodies_may_be_compressed_but_not_without_bounds(server: Server
     answer = asked(server, request("POST", "/predict", gzip.compress(b" " * 10**8), content_encoding="gzip"))
     assert (answer.status, answer.slug) == (413, "body-too-large")
     assert memory(server) - before < 30e6
+
+
+def test_who_waits_for_a_training_takes_no_memory_for_what_was_sent(start_server: StartServer) -> None:
+    """As many may wait as there are requests: what each has sent is held no longer than it takes to write it down."""
+    server = start_server(NETLET_TRAININGS_AT_ONCE="1")
+    table = TABLE | {"preset": "tutorial", "training": {"epochs": 1_000_000}, "X": [[1, 2]] * 3}
+    body = b" " * 30_000_000 + json.dumps(table).encode()
+    before = memory(server)
+    with ExitStack() as stack:
+        for number in range(5):
+            client = stack.enter_context(opened(server))
+            client.sendall(request("POST", "/train?wait=3600", body))
+            wait_until(partial(are_submitted, server, number + 1))
+
+        wait_until(lambda: memory(server) - before < 90e6)
+
+    for job in jobs_of(server):
+        assert asked(server, request("DELETE", f"/jobs/{job['job']}")).status == 200
+
+
+def are_submitted(server: Server, count: int) -> bool:
+    """Tell whether a server has so many trainings."""
+    return len(jobs_of(server)) == count
+
+
+def jobs_of(server: Server) -> list[dict[str, Any]]:
+    """List the trainings of a server."""
+    found: list[dict[str, Any]] = json.loads(asked(server, request("GET", "/jobs")).body)["jobs"]
+    return found
 
 
 def test_fault_12_a_body_is_what_it_is(server: Server) -> None:
