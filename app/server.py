@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.telemetry import log_json_lines
 from app.worker import beat, inherited
 
-MOST_YOUNG = 50_000
+MOST_YOUNG = 10_000
 """Objects that are made before the collection looks for circles among them: each row that is read is one, and with the
 usual 700 it looked several times a request, among all that wait, for what next to nothing here leaves behind."""
 
