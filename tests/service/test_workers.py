@@ -128,6 +128,27 @@ async def test_all_workers_are_replaced_and_nobody_notices(start_server: StartSe
     assert crowd.tally["last answers of connections"] >= 40
 
 
+def test_a_worker_leaves_sighup_to_whoever_started_it(start_server: StartServer) -> None:
+    """Who sends it to all processes that are called so does not end those that answer."""
+    server = start_server("--workers", "2")
+    wait_until(lambda: [*map(ignores_sighup, children(server.process.pid))] == [True, True], seconds=60)
+    before = children(server.process.pid)
+    answering(server)
+
+    for worker in before:
+        os.kill(worker, signal.SIGHUP)
+    for _ in range(20):
+        assert httpx.get(f"{server.url}/livez", timeout=60).status_code == 200
+
+    assert children(server.process.pid) == before
+
+
+def ignores_sighup(pid: int) -> bool:
+    """Tell whether a process has begun so far that it leaves the signal to others."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return bool(int(status.partition("SigIgn:")[2].split()[0], 16) & 1 << signal.SIGHUP - 1)
+
+
 def _are_others(server: Server, than: set[int]) -> bool:
     now = set(children(server.process.pid))
     return len(now) == len(than) and not now & than
