@@ -122,6 +122,10 @@ class Keyring:
             raise self._failed(address)
         return replace(caller, address=address)
 
+    async def opens(self, presented: str) -> bool:
+        """Tell whether a key that was admitted is valid still."""
+        return self.at_hand(presented) is not None or await self._found(presented) is not None
+
     async def _found(self, presented: str) -> Caller | None:
         """Tell whoever is behind a key, from this generation of the catalogue, or a later one."""
         generation = self.catalogue.generation

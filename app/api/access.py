@@ -13,7 +13,7 @@ from starlette.types import Scope
 from app.access.keyring import Caller
 from app.api.heads import key_in
 from app.api.parts import READING, Parts
-from app.errors import JobNotFound
+from app.errors import JobNotFound, StorageError
 from app.store.deeds import Deed
 
 MODEL = r"/models/[^/]+(/versions/[^/]+)?"
@@ -76,12 +76,24 @@ async def require_access(request: Request) -> None:
 async def require_scope(request: Request, needed: str) -> Caller:
     """Find out who sends a request; raise unless it has a key with a scope, or needs none, as `require_access` does."""
     parts: Parts = request.app.state.parts
-    key = key_in(request.headers.get("authorization", ""), request.headers.get("x-api-key", ""))
-    caller = await parts.keyring.admit(key, _address_of(request))
+    caller = await parts.keyring.admit(_key_of(request), _address_of(request))
     request.state.caller = caller
     caller.require(needed)
     caller.take("requests", 1)
     return caller
+
+
+async def is_admitted(request: Request) -> bool:
+    """Tell whether whoever sent a request that is still being answered would be let in now."""
+    parts: Parts = request.app.state.parts
+    try:
+        return await parts.keyring.opens(_key_of(request))
+    except StorageError:  # nobody can tell
+        return False
+
+
+def _key_of(request: Request) -> str:
+    return key_in(request.headers.get("authorization", ""), request.headers.get("x-api-key", ""))
 
 
 def _address_of(request: Request) -> str:

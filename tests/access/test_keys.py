@@ -109,6 +109,26 @@ async def test_a_key_ends_when_it_is_revoked_or_expires(
     assert (await admin.get("/models", headers=key)).status_code == 401
 
 
+async def test_a_key_that_ends_is_told_no_more_of_what_it_followed(
+    admin: httpx.AsyncClient, make_key: MakeKey, write: Write
+) -> None:
+    """A stream of events ends with its key, though the training goes on: whoever connects again is 401."""
+    key = make_key("train")
+    endless = TUTORIAL | {"training": {"epochs": 10_000_000}}
+    job = (await admin.post("/train", params={"wait": 0}, json=endless)).json()["job"]
+    following = asyncio.create_task(admin.get(f"/jobs/{job}/events", headers=key))
+    for _ in range(10):  # until it is let in
+        await admin.get(f"/jobs/{job}")
+
+    write(lambda unit: api_keys.revoke(unit, 2))
+
+    async with asyncio.timeout(30):
+        told = await following
+    assert (told.status_code, "event: cancelled" in told.text) == (200, False)
+    assert (await admin.get(f"/jobs/{job}")).json()["status"] == "running"
+    await admin.delete(f"/jobs/{job}")
+
+
 async def test_a_key_that_is_rotated_has_another_secret(
     admin: httpx.AsyncClient, make_key: MakeKey, write: Write
 ) -> None:

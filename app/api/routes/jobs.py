@@ -4,9 +4,10 @@ import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from app.api.access import is_admitted
 from app.api.answers import as_json
 from app.api.bodies import ShortBody
 from app.api.job_answers import job_detail
@@ -101,12 +102,16 @@ async def events(
     parts: PartsOf,
     job: Annotated[Job, Depends(one_job)],
     asked: Annotated[Following, Query()],
+    request: Request,
     last_event_id: Annotated[str, Header(alias="Last-Event-ID")] = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a training as Server-Sent Events: its states, and its progress after the epoch that was seen last.
 
-    With `weights`, also the network: `network` says once what it is, `weights` how it is after an epoch.
+    With `weights`, also the network: `network` says once what it is, `weights` how it is after an epoch. It
+    ends with the key that it was asked for with.
     """
     after = int(last_event_id) if EPOCH.fullmatch(last_event_id) else 0
     async for event in events_of(parts.jobs, job, after, shows_weights=asked.weights):
+        if not await is_admitted(request):
+            return
         yield event
