@@ -30,6 +30,7 @@ DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])", re.ASCII)
 SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 LONGEST = 36_500 * 86_400  # seconds
 LARGEST = 10**18  # bytes
+LONGEST_NAME = 200
 SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kMGT]?)B?", re.ASCII)
 
 
@@ -68,7 +69,7 @@ def show(settings: Settings, *, as_json: bool) -> None:
         quotas = ", ".join(f"{what} {most:g}" for what, most in told["quotas"].items())
         cells = (str(key.number), key.name, ", ".join(told["scopes"]), ", ".join(key.grant.models))
         table.add_row(*cells, (told["expires"] or "never")[:10], quotas, told["state"])
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)
 
 
 def audit(settings: Settings, *, limit: int, as_json: bool) -> None:
@@ -83,7 +84,7 @@ def audit(settings: Settings, *, limit: int, as_json: bool) -> None:
     for deed in found:
         who = deed.who or "anybody"
         table.add_row(_moment(deed.at), who, deed.address, f"{deed.method} {deed.path}", deed.made or "")
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)
 
 
 def grant_of(scopes: str, models: str, quotas: Quotas) -> Grant:
@@ -103,6 +104,14 @@ def grant_of(scopes: str, models: str, quotas: Quotas) -> Grant:
         message = "A key without scopes or without models is for nothing."
         raise typer.BadParameter(message)
     return Grant(frozenset(words), tuple(patterns), quotas)
+
+
+def name_of(name: str) -> str:
+    """Read what a key is for, which is told in a line; raise typer.BadParameter."""
+    if len(name) <= LONGEST_NAME and name.isprintable():
+        return name
+    message = f"What a key is for is told in up to {LONGEST_NAME} characters that can be printed."
+    raise typer.BadParameter(message)
 
 
 def seconds_of(duration: str) -> float:

@@ -54,7 +54,7 @@ def create(  # noqa: PLR0913 - each is an option
     quotas = Quotas(requests, rows, trainings, None if size is None else work.bytes_of(size), stored)
     grant = work.grant_of(scopes, models, quotas)
     until = None if expires == "never" else time() + work.seconds_of(expires)
-    work.create(settings_or_end(), name, grant, until, as_json=as_json)
+    work.create(settings_or_end(), work.name_of(name), grant, until, as_json=as_json)
 
 
 @cli.command(name="list")

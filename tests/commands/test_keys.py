@@ -59,3 +59,21 @@ def test_a_number_that_no_key_can_have_is_refused(deed: str, number: str, enviro
     code, _, said = netlet(environment, "keys", deed, number)
 
     assert (code, "NUMBER" in said, "Traceback" in said) == (2, True, False)
+
+
+@pytest.mark.parametrize("name", ["[/x] [red]app[/red] :smile:", "größe", ""])
+def test_what_a_key_is_for_is_listed_as_it_is(name: str, environment: dict[str, str]) -> None:
+    """Whatever a terminal could take it for."""
+    assert netlet(environment, "keys", "create", name)[0] == 0
+
+    code, listed, _ = netlet(environment, "keys", "list")
+
+    assert (code, [word for word in name.split() if word not in listed]) == (0, [])
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[31mred", "n" * 201, "\udcff"])
+def test_what_cannot_be_told_in_a_line_is_no_name_of_a_key(name: str, environment: dict[str, str]) -> None:
+    """It stands in lists, in the log and in answers."""
+    code, _, said = netlet(environment, "keys", "create", name)
+
+    assert (code, "Traceback" in said) == (2, False)
