@@ -13,9 +13,10 @@ from starlette.types import Scope
 from app.access.keyring import Caller
 from app.api.heads import key_in
 from app.api.parts import READING, Parts
-from app.errors import JobNotFound, StorageError
+from app.errors import Forbidden, JobNotFound, StorageError
 from app.store.deeds import Deed
 
+OF_ALL = "Figures are of all models, and this key is for some. Use a key that is for all."
 MODEL = r"/models/[^/]+(/versions/[^/]+)?"
 SCOPES = {
     # Probes, and what is the same for everybody; what the page and its plain form ask for is asked for with a key.
@@ -74,11 +75,16 @@ async def require_access(request: Request) -> None:
 
 
 async def require_scope(request: Request, needed: str) -> Caller:
-    """Find out who sends a request; raise unless it has a key with a scope, or needs none, as `require_access` does."""
+    """Find out who sends a request; raise unless it has a key with a scope, or needs none, as `require_access` does.
+
+    Figures are of all models: raises Forbidden for a key that is for some.
+    """
     parts: Parts = request.app.state.parts
     caller = await parts.keyring.admit(_key_of(request), _address_of(request))
     request.state.caller = caller
     caller.require(needed)
+    if needed == "metrics" and not caller.grant.sees_all:
+        raise Forbidden(OF_ALL)
     caller.take("requests", 1)
     return caller
 

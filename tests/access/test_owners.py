@@ -37,6 +37,21 @@ async def test_a_dataset_that_cannot_be_deleted_stays_its_owners(admin: httpx.As
     await admin.delete(f"/jobs/{job}")
 
 
+@pytest.mark.parametrize("scope", ["metrics", "admin"])
+@pytest.mark.parametrize("path", ["/metrics", "/readyz?verbose"])
+async def test_figures_of_all_models_are_for_keys_of_all_models(
+    scope: str, path: str, admin: httpx.AsyncClient, make_key: MakeKey
+) -> None:
+    """Names of others' models are in them."""
+    some, every = make_key(scope, models=("a*",)), make_key(scope)
+
+    refused, answered = [await admin.get(path, headers=key) for key in (some, every)]
+
+    assert refused.status_code == 403
+    assert "for all" in refused.json()["detail"]
+    assert answered.status_code == 200
+
+
 async def test_what_is_sent_while_another_deletes_it_is_kept(settings: Settings, make_key: MakeKey) -> None:
     """Who is told that it is kept has it, also where its owner has just asked for it to be deleted."""
     first, second = (make_key("train", models=(f"{name}*",)) for name in "ab")
