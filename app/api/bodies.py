@@ -14,7 +14,7 @@ from app.api.connections.load import Ticket
 from app.api.inflating import coding_of, inflated
 from app.api.parts import Parts, PartsOf
 from app.api.patience import HEADER
-from app.api.spooling import spooled
+from app.api.spooling import spooled, whole
 from app.errors import BodyTooLarge
 from app.tables.formats import format_of
 
@@ -99,11 +99,9 @@ async def _bounded(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
 
 
 async def _body(request: Request, parts: Parts, limit: int, form: str | None) -> Body:
-    """Read a whole body, giving up as soon as it proves too long."""
-    data = BytesIO()  # unlike a list of chunks, it is as long as they are, however short each is
-    async for chunk in chunks(request, parts, limit):
-        data.write(chunk)
-    return _as_told(request, data.getvalue(), form)
+    """Read a whole body, giving up as soon as it proves too long; while it arrives, a long one takes no memory."""
+    with closing(await spooled(chunks(request, parts, limit))) as kept:
+        return _as_told(request, await whole(kept), form)
 
 
 def _as_told(request: Request, data: bytes, form: str | None, file: BinaryIO | None = None) -> Body:

@@ -37,6 +37,17 @@ async def spooled(arriving: AsyncIterator[bytes], most_held: int = MOST_HELD) ->
     return file or held
 
 
+async def whole(kept: BinaryIO) -> bytes:
+    """Give all of what was kept; raise StorageError where the disk refuses."""
+    return kept.getvalue() if isinstance(kept, io.BytesIO) else await to_thread(_read, kept)
+
+
+def _read(file: BinaryIO) -> bytes:
+    with storage_errors("The temporary folder", REMEDY):
+        file.seek(0)
+        return file.read()
+
+
 def _opened() -> BinaryIO:
     with storage_errors("The temporary folder", REMEDY):
         return cast("BinaryIO", TemporaryFile())

@@ -5,6 +5,7 @@ import json
 import zlib
 from contextlib import ExitStack
 from functools import partial
+from time import sleep
 from typing import Any
 
 import pytest
@@ -50,6 +51,19 @@ def test_who_waits_for_a_training_takes_no_memory_for_what_was_sent(start_server
 
     for job in jobs_of(server):
         assert asked(server, request("DELETE", f"/jobs/{job['job']}")).status == 200
+
+
+def test_bodies_that_are_still_arriving_take_little_memory(start_server: StartServer) -> None:
+    """However many there are, and however much of each has come."""
+    server = start_server()
+    body = request("POST", "/train", b" " * 30_000_000)
+    before = memory(server)
+    with ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(opened(server)).sendall(body[:-1])
+        for _ in range(20):
+            assert memory(server) - before < 60e6
+            sleep(0.05)
 
 
 def are_submitted(server: Server, count: int) -> bool:
