@@ -51,6 +51,7 @@ class Worker:
         self.silent = 0.0
         self.is_ready = False
         self.ends_by = inf
+        self.unheard: int | None = None  # the signal that it was sent before it was ready
 
     @property
     def is_ending(self) -> bool:
@@ -65,6 +66,9 @@ class Worker:
             is_heard = False
         self.is_ready |= is_heard
         self.silent = 0.0 if is_heard else self.silent + seconds
+        if self.is_ready and self.unheard is not None:  # Python loses what is raised while some modules are imported
+            self.process.send_signal(self.unheard)
+            self.unheard = None
 
     def hangs(self, most: float) -> bool:
         """Tell whether it has been silent for too long, or has not ended in time."""
@@ -72,8 +76,10 @@ class Worker:
 
     def end(self, how: int, seconds: float) -> None:
         """Ask it to end, and expect that it has after so many seconds."""
+        self.listen(0.0)
         self.ends_by = min(self.ends_by, monotonic() + seconds)
         self.process.send_signal(how)
+        self.unheard = None if self.is_ready else how
 
     def forget(self) -> None:
         """Leave nothing of one that has ended."""

@@ -213,3 +213,31 @@ def test_workers_that_are_killed_as_they_begin_replace_none(start_server: StartS
     dying.unlink()
     server.process.send_signal(signal.SIGHUP)
     wait_until(lambda: _are_others(server, before), seconds=100)
+
+
+DEAF = """
+import os, pathlib, signal
+deaf = pathlib.Path(__file__).with_name("deaf")
+if "NETLET_LISTENER" in os.environ and deaf.exists():
+    from time import sleep
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    deaf.with_name("begun").touch()
+    sleep(3)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+"""What Python runs before anything else."""
+
+
+def test_a_worker_that_was_asked_to_end_before_it_could_hear_is_asked_again(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    """Ctrl-C while a new one begins, which misses it: all have ended long before they would be killed."""
+    (tmp_path / "sitecustomize.py").write_text(DEAF, encoding="utf-8")
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    server = start_server("--workers", "2", PYTHONPATH=path, NETLET_GRACE_SECONDS="600")
+    answering(server)
+
+    (tmp_path / "deaf").touch()
+    os.kill(children(server.process.pid)[0], signal.SIGKILL)
+    wait_until((tmp_path / "begun").exists)
+    assert server.end() == 0
