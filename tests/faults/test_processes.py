@@ -73,10 +73,15 @@ def test_fault_83_no_jump_of_the_clock_changes_what_is_newest_or_known(
         assert trained(client, "last") == (6, False)
 
 
+def kept_client(server: Server) -> httpx.Client:
+    """Make a client that keeps its connection for as long as a server does, which is longer than clients usually do."""
+    return httpx.Client(base_url=server.url, timeout=60, trust_env=False, limits=httpx.Limits(keepalive_expiry=60))
+
+
 def test_fault_84_sigterm_ends_a_service_that_trains_and_loses_nothing(start_server: StartServer) -> None:
     """503 by /readyz, the last event, the last answer; the training goes on where it was put down; exit code 0."""
     server = start_server(NETLET_CHECKPOINT_SECONDS="3600")
-    with server.client() as client, server.client() as other, server.client() as third:
+    with server.client() as client, kept_client(server) as other, kept_client(server) as third:
         client.post("/train", json=TUTORIAL).raise_for_status()
         before = answer(client)
         for each in (other, third):
