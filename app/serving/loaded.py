@@ -1,6 +1,7 @@
 """Loaded models: read once, kept as long as memory allows, never out of date."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from threading import Lock
 
@@ -20,9 +21,26 @@ MOST_RESOLVED = 10_000  # references whose meaning is remembered
 
 
 class _Cache(LRUCache[tuple[str, int], Ready]):
-    """Versions up to so many bytes, which counts those that it lets go of."""
+    """Versions up to so many bytes, which knows those of a model, and counts those that it lets go of."""
 
-    evictions = 0
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(most_bytes, getsizeof=lambda ready: ready.stored.bytes)
+        self.of: defaultdict[str, set[int]] = defaultdict(set)
+        self.evictions = 0
+
+    def add(self, name: str, version: int, ready: Ready) -> None:
+        """Keep a version, unless it is larger than all that may be kept."""
+        if ready.stored.bytes <= self.maxsize:
+            self[name, version] = ready
+            self.of[name].add(version)
+
+    def __delitem__(self, key: tuple[str, int]) -> None:
+        """Let go of a version."""
+        super().__delitem__(key)
+        name, version = key
+        self.of[name].discard(version)
+        if not self.of[name]:
+            del self.of[name]
 
     def popitem(self) -> tuple[tuple[str, int], Ready]:
         """Let go of the one that was not asked for longest."""
@@ -40,7 +58,7 @@ class LoadedModels:
     def __init__(self, store: ModelStore, most_bytes: int, turn: Turn | None = None) -> None:
         self.store = store
         self.turn = Turn(store.catalogue) if turn is None else turn
-        self.cache = _Cache(most_bytes, getsizeof=lambda ready: ready.stored.bytes)
+        self.cache = _Cache(most_bytes)
         self.hits = self.misses = 0
         self.uses = Uses()
         self.loading: dict[tuple[str, int], asyncio.Task[Ready]] = {}
@@ -79,11 +97,12 @@ class LoadedModels:
             self.meant[text] = key
         return stored
 
-    def forget(self, name: str) -> None:
-        """Let go of what is loaded of a model; whoever asks for it loads it again."""
+    def forget(self, name: str, version: int | None = None) -> None:
+        """Let go of what is loaded of a model, or of a version of it; whoever asks for it loads it again."""
         with self.lock:
-            for key in [key for key in self.cache if key[0] == name]:
-                del self.cache[key]
+            for known in [*self.cache.of.get(name, ())]:
+                if version in (None, known):
+                    del self.cache[name, known]
 
     async def version(self, name: str, version: int) -> Stored:
         """Give a version, which may be deleted by now if it was loaded before; raise as ModelStore.load does."""
@@ -123,10 +142,22 @@ class LoadedModels:
 
     def _load(self, key: tuple[str, int]) -> Ready:
         ready = Ready(self.store.load(*key), self.room, self.uses)
+        self._forget_expired(key[0])
         with self.lock:
-            if ready.stored.bytes <= self.cache.maxsize:
-                self.cache[key] = ready
+            self.cache.add(*key, ready)
         return ready
+
+    def _forget_expired(self, name: str) -> None:
+        """Let go of versions that are not in the store any more: nobody can ask for them, and no commit tells of them.
+
+        Looked for whenever another version of the model is read, as those that a retraining replaces are never asked
+        for again, and filled the cache with what was deleted.
+        """
+        with self.lock:
+            known = [*self.cache.of.get(name, ())]
+        if known:
+            for version in {*known}.difference(self.store.kept(name)):
+                self.forget(name, version)
 
     def figures(self) -> Iterator[Figure]:
         """Tell what is loaded, and how often it was when it was asked for."""

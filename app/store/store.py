@@ -178,10 +178,15 @@ class ModelStore:
 
     def versions(self, name: str) -> list[int]:
         """List the versions of a model, oldest first; raise ModelNotFound if there are none."""
-        found = self._versions(name) if is_name(name) else []
+        found = self.kept(name) if is_name(name) else []
         if not found:
             raise ModelNotFound(name)
         return found
+
+    def kept(self, name: str) -> list[int]:
+        """List the versions of a model, oldest first; none if there is no such model."""
+        listed = select(versions.c.version).where(versions.c.name == name).order_by(versions.c.version)
+        return [row.version for row in self.catalogue.read(listed)]
 
     def resolve(self, reference: Reference) -> tuple[str, int]:
         """Find the version a reference means: a bare name means its alias `live`, else the newest.
@@ -278,10 +283,6 @@ class ModelStore:
         listed = select(versions.c.name, versions.c.version).order_by(versions.c.name, versions.c.version)
         return [(row.name, row.version) for row in self.catalogue.read(listed)]
 
-    def _versions(self, name: str) -> list[int]:
-        listed = select(versions.c.version).where(versions.c.name == name).order_by(versions.c.version)
-        return [row.version for row in self.catalogue.read(listed)]
-
     def _beginning(self, name: str, version: int) -> bytes:
         """Read a snapshot's header."""
         length, _ = self._read(name, version, snapshot.LENGTH_BYTES)
@@ -301,7 +302,7 @@ class ModelStore:
                 raise
 
     def _damaged(self, name: str, version: int, reason: str) -> SnapshotDamaged:
-        older = [number for number in self._versions(name) if number < version]
+        older = [number for number in self.kept(name) if number < version]
         return SnapshotDamaged(name, version, reason, previous=older[-1] if older else None)
 
 

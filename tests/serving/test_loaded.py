@@ -139,3 +139,35 @@ async def test_a_name_whose_version_expires_before_it_is_read_means_the_next(sto
         await meant(LoadedModels(Late(store, model), MOST), "exam/2")
     listed = Late(store, model).listed("exam")
     assert (listed.versions, listed.damage) == ((4,), None)
+
+
+async def test_versions_that_expire_are_not_kept_in_memory(store: ModelStore, other: ModelStore, model: Model) -> None:
+    """A model that is trained again and again takes the memory of the versions that it keeps, whoever trains it."""
+    store.publish("beside", model)
+    store.publish("exam", model)
+    store.keep("exam", 2)
+    loaded = LoadedModels(store, MOST)
+    await loaded.find("beside")
+    for writer in (store, other):
+        for _ in range(5):
+            newest = writer.publish("exam", model)
+            await shown(loaded, writer)
+            assert await meant(loaded, "exam") == newest
+    assert sorted(loaded.cache) == [("beside", 1), ("exam", newest - 1), ("exam", newest)]
+
+
+async def test_what_the_cache_lets_go_of_is_looked_up_again(store: ModelStore, model: Model) -> None:
+    """Room for one version, which two models share; a model that is forgotten is loaded again."""
+    for name in ("one", "two"):
+        store.publish(name, model)
+    loaded = LoadedModels(store, store.load("one", 1).bytes)
+    for name in ("one", "two", "one"):
+        await loaded.find(name)
+        assert [*loaded.cache] == [(name, 1)]
+    assert (loaded.cache.evictions, loaded.misses) == (2, 3)
+
+    loaded.forget("one", 2)
+    assert len(loaded.cache) == 1
+    loaded.forget("one")
+    assert (len(loaded.cache), loaded.cache.of) == (0, {})
+    assert await meant(loaded, "one") == 1

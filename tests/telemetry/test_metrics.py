@@ -170,6 +170,20 @@ async def test_models_that_make_room_for_others_are_counted(settings: Settings) 
     assert of(told, "netlet_cache_evictions_total") == 3
 
 
+async def test_a_deleted_version_or_model_takes_no_memory(client: httpx.AsyncClient) -> None:
+    """It is let go of at once; its room is free for others."""
+    for _ in range(3):
+        await client.post("/train", json=TUTORIAL)
+    for version in (1, 2, 3):
+        (await client.post("/predict", json=ASKED | {"model": f"exam/{version}"})).raise_for_status()
+
+    for deleted, left in (("exam/versions/2", 2), ("exam", 0)):
+        (await client.delete(f"/models/{deleted}")).raise_for_status()
+        told = await measured(client)
+        assert of(told, "netlet_loaded_models") == left
+        assert (of(told, "netlet_loaded_bytes") > 0) == (left > 0)
+
+
 async def test_prometheus_names_and_both_of_its_formats(client: httpx.AsyncClient) -> None:
     """OpenMetrics where it is asked for, whatever version is said to be wanted; counters end in _total."""
     headers = {"accept": "application/openmetrics-text;version=x;q=0.5,text/plain;q=0.3"}

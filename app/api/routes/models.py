@@ -75,6 +75,7 @@ async def change_model(parts: PartsOf, name: BareNameInPath, body: ShortBody) ->
 async def delete_model(parts: PartsOf, name: BareNameInPath, caller: CallerOf) -> None:
     """Delete a model with all its versions and aliases, for good; what its aliases were stays in their history."""
     await asyncio.to_thread(parts.store.delete, Reference.parse(name), caller.name)
+    parts.loaded.forget(name)
 
 
 @router.get("/{name}/versions/{version}", response_model=OneVersion, responses=READ)
@@ -86,7 +87,9 @@ async def model_version(parts: PartsOf, stored: Annotated[Stored, Depends(one_ve
 @router.delete("/{name}/versions/{version}", status_code=204, responses=DELETED)
 async def delete_version(parts: PartsOf, name: BareNameInPath, version: VersionInPath) -> None:
     """Delete one version for good, unless an alias points to it; its number is not used again."""
-    await asyncio.to_thread(parts.store.delete, Reference.parse(f"{name}/{version}"))
+    reference = Reference.parse(f"{name}/{version}")
+    await asyncio.to_thread(parts.store.delete, reference)
+    parts.loaded.forget(reference.name, reference.version)
 
 
 @router.get("/{name}/history", response_model=HistoryAnswer, responses=LOOK_INSIDE)
