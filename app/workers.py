@@ -66,7 +66,7 @@ class Worker:
             is_heard = False
         self.is_ready |= is_heard
         self.silent = 0.0 if is_heard else self.silent + seconds
-        if self.is_ready and self.unheard is not None:  # Python loses what is raised while some modules are imported
+        if self.is_ready and self.unheard is not None:  # it was lost between import and serving
             self.process.send_signal(self.unheard)
             self.unheard = None
 
@@ -75,10 +75,13 @@ class Worker:
         return self.silent > (most if self.is_ready else max(most, BEGINNING)) or monotonic() > self.ends_by
 
     def end(self, how: int, seconds: float) -> None:
-        """Ask it to end, and expect that it has after so many seconds."""
+        """Ask it to end, and expect that it has after so many seconds.
+
+        One that begins has nobody to answer: SIGTERM ends it at once, while Python may lose the SIGINT of Ctrl-C.
+        """
         self.listen(0.0)
         self.ends_by = min(self.ends_by, monotonic() + seconds)
-        self.process.send_signal(how)
+        self.process.send_signal(how if self.is_ready else signal.SIGTERM)
         self.unheard = None if self.is_ready else how
 
     def forget(self) -> None:

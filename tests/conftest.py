@@ -210,7 +210,8 @@ class Server:
 
     def __init__(self, environment: Mapping[str, str], *arguments: str, under: Sequence[str] = ()) -> None:
         command = [*under, sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
-        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        told = {**environment, "PYTHONFAULTHANDLER": "1"}
+        self.process = subprocess.Popen(command, env=told, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
         fcntl.fcntl(
             self.process.stderr, fcntl.F_SETPIPE_SZ, LONGEST_LOG
@@ -233,12 +234,35 @@ class Server:
         """Make a client of this server."""
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False)
 
-    def end(self, how: signal.Signals = signal.SIGINT) -> int:
+    def end(self, how: signal.Signals = signal.SIGINT, seconds: float = 30) -> int:
         """Send a signal, as Ctrl-C does unless told otherwise, and wait for the end; give the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(how)
-        self.process.communicate(timeout=30)
+        try:
+            self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(self._told_by_those_that_hang()) from None
         return self.process.returncode
+
+    def _told_by_those_that_hang(self) -> str:
+        """Let all who could still write to the log die, and say there where each of their threads is."""
+        assert self.process.stderr is not None
+        log = f"pipe:[{os.fstat(self.process.stderr.fileno()).st_ino}]"
+        hanging = [int(link.parts[2]) for link in Path("/proc").glob("[0-9]*/fd/2") if _meant_by(link) == log]
+        states = [Path(f"/proc/{pid}/stat").read_text(encoding="utf-8") for pid in hanging]
+        for pid in hanging:
+            for how in (signal.SIGABRT, signal.SIGCONT):
+                os.kill(pid, how)
+            time.sleep(0.2)  # that they do not all speak at once
+        _, told = self.process.communicate(timeout=30)
+        return "\n".join(["these did not end:", *states, told])
+
+
+def _meant_by(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # of a process that is gone, or another's
+        return ""
 
 
 StartServer = Callable[..., Server]

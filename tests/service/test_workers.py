@@ -184,6 +184,12 @@ def test_where_no_process_can_begin_it_is_tried_again(start_server: StartServer)
     assert other in children(pid)
 
 
+def beginning_with(program: str, folder: Path) -> str:
+    """Give the PYTHONPATH of a server whose processes run a program before anything else."""
+    (folder / "sitecustomize.py").write_text(program, encoding="utf-8")
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+
+
 DYING = """
 import os, pathlib, signal
 dying = pathlib.Path(__file__).with_name("dying")
@@ -192,13 +198,11 @@ if "NETLET_LISTENER" in os.environ and dying.exists():
         log.write(f"{os.getpid()}\\n")
     os.kill(os.getpid(), signal.SIGKILL)
 """
-"""What Python runs before anything else."""
 
 
 def test_workers_that_are_killed_as_they_begin_replace_none(start_server: StartServer, tmp_path: Path) -> None:
     """SIGHUP after an upgrade that cannot run: one try, those that are there go on, and can be replaced later."""
-    (tmp_path / "sitecustomize.py").write_text(DYING, encoding="utf-8")
-    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    path = beginning_with(DYING, tmp_path)
     server = start_server("--workers", "2", PYTHONPATH=path)
     answering(server)
     before, dying = set(children(server.process.pid)), tmp_path / "dying"
@@ -220,24 +224,27 @@ import os, pathlib, signal
 deaf = pathlib.Path(__file__).with_name("deaf")
 if "NETLET_LISTENER" in os.environ and deaf.exists():
     from time import sleep
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    names, seconds = deaf.read_text().split()
+    before = {name: signal.signal(name, signal.SIG_IGN) for name in map(signal.Signals.__getitem__, names.split(","))}
     deaf.with_name("begun").touch()
-    sleep(3)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sleep(float(seconds))
+    for name, handler in before.items():
+        signal.signal(name, handler)
 """
-"""What Python runs before anything else."""
 
 
-def test_a_worker_that_was_asked_to_end_before_it_could_hear_is_asked_again(
-    start_server: StartServer, tmp_path: Path
+@pytest.mark.parametrize(
+    "deaf", ["SIGINT 600", "SIGINT,SIGTERM 3"], ids=["while it imports what it needs", "until it serves"]
+)
+def test_a_worker_that_is_asked_to_end_while_it_begins_does_so(
+    deaf: str, start_server: StartServer, tmp_path: Path
 ) -> None:
     """Ctrl-C while a new one begins, which misses it: all have ended long before they would be killed."""
-    (tmp_path / "sitecustomize.py").write_text(DEAF, encoding="utf-8")
-    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    path = beginning_with(DEAF, tmp_path)
     server = start_server("--workers", "2", PYTHONPATH=path, NETLET_GRACE_SECONDS="600")
     answering(server)
 
-    (tmp_path / "deaf").touch()
+    (tmp_path / "deaf").write_text(deaf, encoding="utf-8")
     os.kill(children(server.process.pid)[0], signal.SIGKILL)
     wait_until((tmp_path / "begun").exists)
-    assert server.end() == 0
+    assert server.end(seconds=100) == 0
