@@ -11,7 +11,8 @@ from app.api.problems import FOREIGN, MEDIA_TYPE
 
 OF_ANY_REQUEST = (400, 408, 414, 421, 431, 503)
 """It arrives badly, slowly, at length, for another host, or when there is too much to do."""
-OF_A_BODY = (413, 415)
+OF_A_BODY = (413, 415, 507)
+"""It is too long, of a kind that is not read, or the disk is full, on which a longer one lies while it arrives."""
 OF_A_KEY = (401, 403, 429)
 REFUSED = HTTPStatus.BAD_REQUEST
 ID = {"x-request-id": {"$ref": "#/components/headers/X-Request-Id"}}
