@@ -17,6 +17,7 @@ from tests.faults.wire import (
     ask,
     asked,
     memory,
+    one_of,
     opened,
     request,
 )
@@ -55,16 +56,22 @@ def test_who_waits_for_a_training_takes_no_memory_for_what_was_sent(start_server
 
 
 def test_bodies_that_are_still_arriving_take_little_memory(start_server: StartServer) -> None:
-    """However many there are, and however much of each has come."""
-    server = start_server()
-    body = request("POST", "/train", b" " * 30_000_000)
+    """However many there are, and however much of each has come; each is read once it is whole."""
+    server = start_server(NETLET_RECEIVE_SECONDS="60")
+    body = request("POST", "/train", b" " * 20_000_000)
     before = memory(server)
     with ExitStack() as stack:
-        for _ in range(8):
-            stack.enter_context(opened(server)).sendall(body[:-1])
+        clients = [stack.enter_context(opened(server)) for _ in range(8)]
+        for client in clients:
+            client.sendall(body[:-1])
         for _ in range(20):
             assert memory(server) - before < 60e6
             sleep(0.05)
+
+        for client in clients:
+            client.sendall(body[-1:])
+            answer = one_of(client)
+            assert (answer.status, answer.slug) == (400, "malformed-json")
 
 
 def are_submitted(server: Server, count: int) -> bool:
