@@ -174,6 +174,7 @@ def _limits(settings: Settings) -> Limits:
         settings.most_answers,
         Cost(settings.most_parameters, settings.most_numbers, settings.most_operations),
         settings.training_seconds,
+        settings.most_groups,
         Bounds(
             settings.most_cells,
             settings.most_rows,

@@ -132,6 +132,8 @@ class Settings(BaseSettings):
     """How many lists and objects of a body in JSON may be within each other."""
     most_answers: Annotated[int, Ge(1)] = 1_000_000
     """Most numbers in one answer in JSON to a prediction: rows x targets, or rows x labels."""
+    most_groups: Annotated[int, Ge(1), Le(30_000)] = 10_000
+    """Most models that one request trains of as many groups."""
     most_parameters: Annotated[int, Ge(1)] = 10_000_000
     """Most parameters a network may have."""
     most_numbers: Annotated[int, Ge(1)] = 250_000_000

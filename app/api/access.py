@@ -36,6 +36,7 @@ SCOPES = {
     ),
     "train": (
         rf"POST ({MODEL})?/train",
+        r"POST /train/batch",
         rf"POST {MODEL}/(trace|gradcheck|counterfactual|verify)",
         r"GET /models/.+",
         r"(GET|POST|DELETE) (/jobs|/datasets)(/.+)?",
@@ -107,11 +108,13 @@ def _address_of(request: Request) -> str:
 
 
 async def _require_own(parts: Parts, caller: Caller, named: dict[str, str]) -> None:
-    """Raise NotFound for a model, a job or a dataset of others."""
+    """Raise NotFound for a model, a job or a dataset of others; what makes several models is of who asked for it."""
     if "name" in named:
         caller.require_model(named["name"])
-    if "job_id" in named and not caller.sees((await parts.jobs.get(named["job_id"])).name):
-        raise JobNotFound(named["job_id"])
+    if "job_id" in named:
+        job = await parts.jobs.get(named["job_id"])
+        if not (caller.sees(job.name) if job.groups is None else job.caller == caller.name):
+            raise JobNotFound(job.id)
     if "dataset" in named:
         await asyncio.to_thread(caller.require_dataset, parts.store.catalogue, named["dataset"])
 

@@ -1,5 +1,7 @@
 """Allowances: whether a key may have one more model or dataset."""
 
+from collections.abc import Collection
+
 from app.access.keyring import Caller
 from app.api.parts import Parts
 from app.errors import ModelForbidden, QuotaExceeded
@@ -11,15 +13,15 @@ from app.store.datasets import DatasetStore
 BYTES = "bytes"
 
 
-async def require_model_allowed(parts: Parts, caller: Caller, name: str) -> None:
+async def require_model_allowed(parts: Parts, caller: Caller, *names: str) -> None:
     """Raise ModelForbidden for the name of a new version that the key is not for, QuotaExceeded where it has enough."""
     key = caller.key
     if key is None:
         return
-    if not caller.sees(name):
+    if not all(map(caller.sees, names)):
         raise ModelForbidden(", ".join(key.grant.models))
     if key.grant.quotas.stored is not None or key.grant.quotas.bytes is not None:
-        await parts.read(_require_room, parts.datasets, key, name)
+        await parts.read(_require_room, parts.datasets, key, names)
 
 
 async def require_upload_allowed(parts: Parts, caller: Caller) -> None:
@@ -28,9 +30,9 @@ async def require_upload_allowed(parts: Parts, caller: Caller) -> None:
         await parts.read(_require_bytes, parts.datasets, caller.key)
 
 
-def _require_room(catalogue: Catalogue, datasets: DatasetStore, key: ApiKey, name: str) -> None:
+def _require_room(catalogue: Catalogue, datasets: DatasetStore, key: ApiKey, names: Collection[str]) -> None:
     most = key.grant.quotas.stored
-    if most is not None and catalogue.read(api_keys.models_beside(key.grant, name))[0][0] >= most:
+    if most is not None and catalogue.read(api_keys.models_beside(key.grant, names))[0][0] + len(names) > most:
         raise QuotaExceeded(STORED, most)
     _require_bytes(catalogue, datasets, key)
 

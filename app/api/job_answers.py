@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from app.api.job_schemas import Curves, JobDetail, ProgressEvent
+from app.api.job_schemas import Curves, GroupAnswer, GroupsAnswer, JobDetail, Paged, ProgressEvent
+from app.jobs.grouped import listed
 from app.jobs.job import Job, Point
+from app.store.catalogue import Catalogue
 
 
 def job_detail(job: Job, most_points: int = 0) -> JobDetail:
@@ -19,6 +21,7 @@ def job_detail(job: Job, most_points: int = 0) -> JobDetail:
         partial=job.partial,
         priority=job.priority,
         attempt=job.attempt,
+        groups=job.groups,
         request_id=job.origin.request_id or None,
         history=_curves(job.points, most_points) if most_points else None,
         error=str(job.error) if job.error else None,
@@ -27,6 +30,28 @@ def job_detail(job: Job, most_points: int = 0) -> JobDetail:
         ended=_time(job.ended),
         **latest[0],
     )
+
+
+def groups_of(job: Job, catalogue: Catalogue, asked: Paged) -> GroupsAnswer:
+    """List the models of a job, a page of them; its only one where it has no groups."""
+    if job.groups is None:
+        error = str(job.error) if job.error else None
+        only = GroupAnswer(group=None, model=job.name, version=job.version, rows=job.rows, validation=None, error=error)
+        return GroupsAnswer(job=job.id, name=job.name, models=[only], next=None)
+    rows = listed(catalogue, job.id, after=asked.after, limit=asked.limit + 1)
+    models = [
+        GroupAnswer(
+            group=row.name.removeprefix(f"{job.name}."),
+            model=row.name,
+            version=row.version,
+            rows=row.rows,
+            validation=None if row.score is None else {row.metric: row.score},
+            error=row.error,
+        )
+        for row in rows[: asked.limit]
+    ]
+    following = rows[asked.limit - 1].place if len(rows) > asked.limit else None
+    return GroupsAnswer(job=job.id, name=job.name, models=models, next=following)
 
 
 def thinned(count: int, most: int) -> list[int]:

@@ -91,6 +91,8 @@ class JobDetail(BaseModel):
     """Counts the processes that were at it: more than 1 where one was lost."""
     request_id: str | None
     """Of the request that it comes from."""
+    groups: int | None
+    """How many models it makes, each of a group of the rows, where that was asked for; epochs are groups then."""
     epoch: int | None
     epochs: int | None
     """The most there will be."""
@@ -106,6 +108,46 @@ class JobDetail(BaseModel):
     created: datetime
     started: datetime | None
     ended: datetime | None
+
+
+class GroupAnswer(BaseModel):
+    """What became of a group, or of the rows of a training without groups."""
+
+    model_config = LOOSE
+
+    group: str | None
+    """What the column said; null where there are no groups."""
+    model: str
+    version: int | None
+    """Null until there is one, and where there is an error."""
+    rows: int
+    validation: dict[str, float] | None
+    """How far answers to rows held out are off: `rmse`, in the target's units, or `log_loss`. Null where none were."""
+    error: str | None
+    """Why it has no model, and will have none."""
+
+
+class GroupsAnswer(BaseModel):
+    """The models of a training, those of groups of like size together."""
+
+    model_config = LOOSE
+
+    job: str
+    name: str
+    """What stands before the dot in the models' names."""
+    models: list[GroupAnswer]
+    next: int | None
+    """Send as `after` to get the following page; null on the last."""
+
+
+class Paged(BaseModel):
+    """Which of many models are listed, in the address."""
+
+    model_config = ConfigDict(**IN_ADDRESS, extra="forbid")
+
+    after: Annotated[int, Ge(-1), Le(MOST_EPOCHS)] = -1
+    """The `next` of the page before."""
+    limit: Annotated[int, Ge(1), Le(10_000)] = 10_000
 
 
 class JobList(BaseModel):

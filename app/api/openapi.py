@@ -15,7 +15,7 @@ from app.api.openapi_answers import ERROR, complete, parts_of_answers
 from app.api.openapi_links import link
 from app.api.predict_schemas import PredictRequest
 from app.api.queries import parameters, references_to_parameters
-from app.api.schemas import TUTORIAL_ROWS, ContinueRequest, Problem, TrainRequest, UploadSettings
+from app.api.schemas import TUTORIAL_ROWS, ContinueRequest, GroupsRequest, Problem, TrainRequest, UploadSettings
 from app.store.references import NAME, VERSION
 from app.tables.formats import FORMATS
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 READ_BY_ROUTES = (
     TrainRequest,
+    GroupsRequest,
     ContinueRequest,
     PredictRequest,
     AliasRequest,
@@ -33,7 +34,7 @@ READ_BY_ROUTES = (
     GradientCheckRequest,
     CounterfactualRequest,
 )
-READ_FROM_THE_ADDRESS = (TrainRequest, ContinueRequest, PredictRequest, UploadSettings)
+READ_FROM_THE_ADDRESS = (TrainRequest, GroupsRequest, ContinueRequest, PredictRequest, UploadSettings)
 SCHEMAS = [(Problem, "serialization"), *((schema, "validation") for schema in READ_BY_ROUTES)]
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key of `netlet keys create`."},

@@ -63,12 +63,14 @@ LINKED = {
     "job": Linked(
         {
             ("post", "/train"): ("202",),
+            ("post", "/train/batch"): ("201", "202"),
             ("post", "/models/{name}/train"): ("202",),
             ("post", f"{VERSION}/train"): ("202",),
         },
         {"job_id": "$response.body#/job"},
         {
             ("get", JOB): None,
+            ("get", f"{JOB}/models"): None,
             ("get", f"{JOB}/events"): None,
             ("post", f"{JOB}/pause"): None,
             ("post", f"{JOB}/step"): None,

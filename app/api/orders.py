@@ -12,7 +12,7 @@ from app.api.dataset_rows import Chosen, choose
 from app.api.parsing import parse
 from app.api.parts import Limits
 from app.api.predict_schemas import PredictRequest
-from app.api.schemas import LabelledRows, LearntRows, TrainRequest
+from app.api.schemas import LabelledRows, LearntRows, NewModel, TrainRequest
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
@@ -43,7 +43,7 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
     request, given, table = parse(TrainRequest, body, limits.bounds)
     name = new_name() if request.name is None else request.name
     require_name(name)
-    recipe, sweep = _recipe(request, given), _sweep(request)
+    recipe, sweep = recipe_of(request, given), _sweep(request)
     planned = recipe if sweep is None else sweep.largest(recipe)
     chosen = chosen_rows(request, table, sent(request, table), planned, body=body, limits=limits, datasets=datasets)
     if sweep is not None:
@@ -77,7 +77,7 @@ def chosen_rows(
     """Read what is to be learnt: the table of a request, or of a dataset that it names, which is the sender's own."""
     if request.dataset is None:
         return Chosen(training_rows(sent, task=recipe.task, wants_labels=recipe.wants_labels))
-    _require_alone(request, table)
+    require_alone(request, table)
     body.caller.require_dataset(datasets.catalogue, request.dataset)
     return choose(sent, request.dataset, recipe, limits, datasets)
 
@@ -90,6 +90,11 @@ def require_affordable(rows: TrainingRows, recipes: Sequence[Recipe], limits: Li
         max(cost.numbers for cost in costs),
         sum(cost.operations for cost in costs),
     )
+    require_within(cost, limits)
+
+
+def require_within(cost: Cost, limits: Limits) -> None:
+    """Raise BudgetExceeded for what is more than one training may take."""
     for what, taken, limit in zip(cost._fields, cost, limits.training, strict=True):
         if taken > limit:
             message = (
@@ -126,7 +131,7 @@ def _value(setting: str, value: object, place: int) -> Any:  # noqa: ANN401 - of
     raise InvalidRequest(message, [Fault(expected, got=describe(value), field=f"sweep.{setting}[{place}]")])
 
 
-def _require_alone(request: LearntRows, table: Table | None) -> None:
+def require_alone(request: LearntRows, table: Table | None) -> None:
     """Raise InvalidRequest for a table, or a part of one, beside a dataset."""
     beside = [name for name in BESIDE if getattr(request, name) is not None]
     if beside or table is not None:
@@ -149,11 +154,12 @@ def sent(request: LabelledRows | PredictRequest, table: Table | None) -> Sent:
         y=request.y,
         weight=request.weight,
         weights=request.weights,
-        kinds=dict(request.kinds) if isinstance(request, TrainRequest) else {},
+        kinds=dict(request.kinds) if isinstance(request, NewModel) else {},
     )
 
 
-def _recipe(request: TrainRequest, given: dict[str, Any]) -> Recipe:
+def recipe_of(request: NewModel, given: dict[str, Any]) -> Recipe:
+    """Read the settings of a request, a preset's among them."""
     if request.preset is None:
         return Recipe(
             task=request.task,

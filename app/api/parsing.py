@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, to_json
 from app.api.bodies import Body
 from app.api.predict_schemas import PredictRequest
 from app.api.queries import format_options, settings_of, written_as
-from app.api.schemas import TrainRequest, UploadSettings
+from app.api.schemas import GroupsRequest, TrainRequest, UploadSettings
 from app.engine.arrays import Cells
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
@@ -216,8 +216,9 @@ def _path(location: tuple[int | str, ...], own: set[str]) -> list[int | str]:
 
 def _unknown(path: list[int | str], name: str, schema: type[BaseModel]) -> Fault:
     """Guess which setting was meant: one of the same group, or one that belongs elsewhere."""
-    takes_table = schema in {TrainRequest, PredictRequest}
+    takes_table = schema in {TrainRequest, GroupsRequest, PredictRequest}
     own = set(TrainRequest.model_fields) | set(PredictRequest.model_fields) if takes_table else schema.model_fields
+    own = {*own, *schema.model_fields}
     meant = closest(name, sorted(GROUPS.get(_dotted(path), own)))
     if meant is None and takes_table:
         elsewhere = {setting: f"{other}.{setting}" for other, settings in GROUPS.items() for setting in settings}

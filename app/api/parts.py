@@ -60,6 +60,8 @@ class Limits:
     """Numbers in the answer to a prediction."""
     training: Cost
     training_seconds: float
+    groups: int
+    """Models that one request may make."""
     bounds: Bounds
     """Of a table that is taken at once; of others, too, but for the cells."""
 

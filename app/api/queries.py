@@ -22,7 +22,7 @@ CSV_WRITTEN: dict[str, tuple[str, dict[str, Any]]] = {
     "encoding": ("Its encoding, likewise.", {"schema": {"type": "string"}}),
 }
 OF_THE_FORMAT = set(CSV_WRITTEN)
-TEXTS = {"name", "model", "target", "weight", "task", "preset", "description", "dataset"}
+TEXTS = {"name", "model", "target", "group_by", "weight", "task", "preset", "description", "dataset"}
 LISTS = {"columns"}
 SEVERAL = {"target"}  # a text, or several
 TABS = "text/tab-separated-values"

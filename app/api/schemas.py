@@ -30,6 +30,16 @@ TUTORIAL_ROWS = [
 ]
 
 TRAIN_EXAMPLE = {"name": "exam", "preset": "tutorial", "rows": TUTORIAL_ROWS, "target": "score"}
+GROUPS_EXAMPLE = {
+    "name": "pupils",
+    "group_by": "pupil",
+    "rows": [
+        {"pupil": pupil, "hours_studied": hours, "score": score}
+        for pupil, scores in {"ann": (62, 71, 83, 88), "ben": (55, 58, 66, 79)}.items()
+        for hours, score in enumerate(scores, start=1)
+    ],
+    "target": "score",
+}
 CONTINUE_EXAMPLE = {"rows": [{"hours_studied": 4, "hours_slept": 8, "score": 91}], "training": {"epochs": 100}}
 
 
@@ -81,10 +91,8 @@ class LearntRows(LabelledRows):
     """A sentence of your own."""
 
 
-class TrainRequest(LearntRows):
-    """A table to learn from, and how; everything but the table can be left out."""
-
-    model_config = strict(TRAIN_EXAMPLE)
+class NewModel(LearntRows):
+    """A table that a new model, or several, learn, and how."""
 
     name: str | None = None
     """The model's name; training it again makes its next version. One is made up where it is not given."""
@@ -97,11 +105,27 @@ class TrainRequest(LearntRows):
     """Layers and activations."""
     scaling: Scaling = Scaling()
     """How numbers are scaled on the way in and un-scaled on the way out."""
+    preset: Annotated[str, OneOf(PRESETS)] | None = None
+    """Settings that a name stands for; what is set beside it wins."""
+
+
+class GroupsRequest(NewModel):
+    """A table of several groups, each of which a model of its own learns."""
+
+    model_config = strict(GROUPS_EXAMPLE)
+
+    group_by: str
+    """The column that tells which group a row is of: text or numbers that can be part of a name. It is no input."""
+
+
+class TrainRequest(NewModel):
+    """A table to learn from, and how; everything but the table can be left out."""
+
+    model_config = strict(TRAIN_EXAMPLE)
+
     sweep: Annotated[dict[str, Annotated[list[Any], MinLen(2), MaxLen(MOST_RUNS)]], MinLen(1), MaxLen(1)] | None = None
     """One setting of `training` and values to try, `{"learning_rate": [0.5, 0.1, 0.05]}`: from the same first weights
     each is trained with, the best is kept, and `report.sweep` has the curves of all."""
-    preset: Annotated[str, OneOf(PRESETS)] | None = None
-    """Settings that a name stands for; what is set beside it wins."""
 
 
 class ContinueRequest(LearntRows):

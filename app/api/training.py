@@ -2,29 +2,33 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from app.access.keyring import Caller
 from app.api.allowances import require_model_allowed
 from app.api.bodies import Body
 from app.api.continuing import read_continuation
 from app.api.job_schemas import Asked
 from app.api.orders import read_order
 from app.api.parsing import names_dataset
-from app.api.parts import FELT, WORK_OF_A_TABLE, Parts
+from app.api.parts import FELT, WORK_OF_A_TABLE, Limits, Parts
 from app.errors import MalformedKey
 from app.jobs import ledger
 from app.jobs.job import Job, Origin
 from app.jobs.ledger import Submitted
 from app.jobs.orders import Order
+from app.store.datasets import DatasetStore
 from app.telemetry.current import tell
 from app.telemetry.traces import Place
 
 LOOK_SECONDS = 0.2
 KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
+Read = Callable[[Body, Limits, DatasetStore], Order]
 KeySent = Annotated[
     str | None,
     Header(
@@ -49,14 +53,28 @@ Key = Annotated[str | None, Depends(key_of)]
 
 
 async def trained(
-    parts: Parts, body: Body, asked: Asked, key: str | None, request: Request, *, start: str | None = None
+    parts: Parts,
+    body: Body,
+    asked: Asked,
+    key: str | None,
+    request: Request,
+    *,
+    start: str | None = None,
+    read: Read = read_order,
 ) -> Submitted:
     """Give the job of a request, new or known by its key, as it is when it is over or the wait is.
 
-    `start` refers to the version that is trained on, where no new model is asked for. Raises InputError for what cannot
-    be trained, ModelNotFound, VersionNotFound, Busy, KeyReused.
+    `read` makes an order of the body; `start` refers to the version that is trained on, where no new model is asked
+    for. Raises InputError for what cannot be trained, ModelNotFound, VersionNotFound, Busy, KeyReused.
     """
-    found = await _submitted(parts, body, asked, key, request, start=start)
+    named = None if key is None else ledger.Key(body.caller.named(key), _digest(request.url.path, body))
+    known = None if named is None else await parts.jobs.find(named)
+    if known is not None:
+        found = Submitted(known, is_new=False)
+    else:
+        order = await (_order(parts, body, read) if start is None else _continuation(parts, body, start))
+        found = await _submitted(parts, body.caller, asked, request, order, named=named)
+        del order
     body.let_go()  # and the order with it: as many may wait as there are requests
     tell(job=found.job.id, model=found.job.name)
     request.state.is_replayed = not found.is_new
@@ -64,18 +82,14 @@ async def trained(
 
 
 async def _submitted(
-    parts: Parts, body: Body, asked: Asked, key: str | None, request: Request, *, start: str | None
+    parts: Parts, caller: Caller, asked: Asked, request: Request, order: Order, *, named: ledger.Key | None
 ) -> Submitted:
-    """Give the job of a request as it is at once."""
-    named = None if key is None else ledger.Key(body.caller.named(key), _digest(request.url.path, body))
-    known = None if named is None else await parts.jobs.find(named)
-    if known is not None:
-        return Submitted(known, is_new=False)
-    order = await _order(parts, body, start)
-    await require_model_allowed(parts, body.caller, order.name)
+    """Give the job of an order as it is at once."""
+    names = (order.name,) if order.groups is None else order.groups.names
+    await require_model_allowed(parts, caller, *names)
     terms = ledger.Request(
-        caller=body.caller.name,
-        grant=body.caller.grant,
+        caller=caller.name,
+        grant=caller.grant,
         priority=asked.priority,
         seconds=asked.timeout_seconds,
         key=named,
@@ -90,9 +104,11 @@ def _origin_of(request: Request) -> Origin:
     return Origin(request.state.request_id, *(() if place is None else (place.traceparent, place.tracestate)))
 
 
-async def _order(parts: Parts, body: Body, start: str | None) -> Order:
-    if start is None:
-        return await parts.read_table(_size(body), read_order, body, parts.limits, parts.datasets)
+async def _order(parts: Parts, body: Body, read: Read) -> Order:
+    return await parts.read_table(_size(body), read, body, parts.limits, parts.datasets)
+
+
+async def _continuation(parts: Parts, body: Body, start: str) -> Order:
     stored = await parts.loaded.find(start)
     return await parts.read_table(FELT, read_continuation, body, stored, parts.limits, parts.datasets, parts.store)
 

@@ -183,6 +183,8 @@ class Job(Told):
     priority: int
     attempt: int
     request_id: str | None
+    groups: int | None
+    """How many models it makes, where it makes one of each group; its epochs are groups then."""
     epoch: int | None
     epochs: int | None
     loss: float | None
@@ -194,6 +196,42 @@ class Job(Told):
     created: datetime
     started: datetime | None
     ended: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class GroupModel(Told):
+    """What became of a group."""
+
+    group: str | None
+    model: str
+    version: int | None
+    rows: int
+    validation: dict[str, float] | None
+    error: str | None
+
+    @property
+    def reference(self) -> str | None:
+        """What to ask for to get exactly this version; None where the group has none."""
+        return None if self.version is None else f"{self.model}/{self.version}"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Groups(Told):
+    """The models of a training that makes one of each group."""
+
+    job: str
+    name: str
+    models: list[GroupModel]
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> Self:
+        """Read an answer."""
+        return replace(super().of(told), models=[GroupModel.of(model) for model in told["models"]])
+
+    @property
+    def failed(self) -> list[GroupModel]:
+        """The groups that have no model, each with its error."""
+        return [model for model in self.models if model.error is not None]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -10,9 +10,9 @@ import httpx
 from httpx_sse import SSEError
 
 from app.client.asking import Asking, key_of_a_request
-from app.client.errors import TooLarge, TrainingCancelled, TrainingFailed, Unreachable
+from app.client.errors import NotUsable, TooLarge, TrainingCancelled, TrainingFailed, Unreachable
 from app.client.references import part, path_of
-from app.client.results import Dataset, Event, Job, Model, Progress
+from app.client.results import Dataset, Event, Groups, Job, Model, Progress
 from app.client.rows import Rows, Sent, address_of, laid_out
 from app.client.sending import Pairs, Table
 from app.client.wires import Request
@@ -61,6 +61,12 @@ class Training(TypedDict, total=False):
     paused: bool
 
 
+class Begun(Training, total=False):
+    """The same, and what makes a model of each group."""
+
+    group_by: str
+
+
 class Trainings(Asking):
     """What a client asks about trainings."""
 
@@ -97,20 +103,55 @@ class Trainings(Asking):
         answer = await self._trained(path, rows, target, said, wait=0 if progress else SECONDS_AT_ONCE)
         return await self._waited_for(answer, progress)
 
+    async def train_batch(
+        self,
+        rows: Rows | None = None,
+        target: str | list[str] | None = None,
+        *,
+        progress: Watch | None = None,
+        **said: Unpack[Begun],
+    ) -> Groups:
+        """Train a model for each group of a table, told by its column `group_by`, and give them all.
+
+        They are called `name`, a dot and the group. Epochs of the `progress` are groups. Otherwise as `train`.
+        """
+        answer = await self._trained("/train/batch", rows, target, said, wait=0 if progress else SECONDS_AT_ONCE)
+        if answer.get("next") is None and "models" in answer:
+            return Groups.of(answer)
+        return await self.wait_batch(answer["job"], progress)
+
     async def begin(
-        self, rows: Rows | None = None, target: str | list[str] | None = None, **said: Unpack[Training]
+        self, rows: Rows | None = None, target: str | list[str] | None = None, **said: Unpack[Begun]
     ) -> Job:
-        """Begin to train on a table, as `train` does, and give the job without waiting for its end."""
-        answer = await self._trained("/train", rows, target, said, wait=0)
-        return Job.of(answer if "job" in answer else await self._job_of(answer))
+        """Begin to train on a table, as `train` or `train_batch` does, and give the job without waiting for its end."""
+        path = "/train" if said.get("group_by") is None else "/train/batch"
+        answer = await self._trained(path, rows, target, said, wait=0)
+        if "status" not in answer:
+            job = answer.get("job")
+            answer = await (self._job_of(answer) if job is None else self._told(Request("GET", f"/jobs/{part(job)}")))
+        return Job.of(answer)
 
     async def wait(self, job: str, progress: Watch | None = None) -> Model:
         """Wait for a training, and give its model; raises TrainingFailed where there is none."""
+        return await self._model_of(await self._ended(job, progress))
+
+    async def wait_batch(self, job: str, progress: Watch | None = None) -> Groups:
+        """Wait for a training of groups, and give its models; raises TrainingFailed where there are none."""
+        _require_good(await self._ended(job, progress))
+        told: dict[str, Any] = {"models": [], "next": -1}
+        while told["next"] is not None:
+            pages = Request("GET", f"/jobs/{part(job)}/models", [("after", str(told["next"]))])
+            page = await self._told(pages)
+            told = page | {"models": told["models"] + page["models"]}
+        return Groups.of(told)
+
+    async def _ended(self, job: str, progress: Watch | None) -> Job:
+        """Wait until a training is over."""
         async with aclosing(self.follow(job)) as events:
             async for event in events:
                 if isinstance(event.told, Job):
                     if event.name in ENDS:
-                        return await self._model_of(event.told)
+                        return event.told
                 elif progress is not None and isawaitable(waits := progress(event.told)):
                     await waits
         message = "a training is followed to its end"
@@ -147,7 +188,7 @@ class Trainings(Asking):
             return Dataset.of(await self._told(_creating("/datasets", sent)))
 
     async def _trained(
-        self, path: str, rows: Rows | None, target: str | list[str] | None, said: Training, *, wait: float
+        self, path: str, rows: Rows | None, target: str | list[str] | None, said: Begun | Training, *, wait: float
     ) -> dict[str, Any]:
         """Ask for a training and give the model, or the job where that is not there yet.
 
@@ -175,8 +216,10 @@ class Trainings(Asking):
         return await self.wait(answer["job"], progress) if "job" in answer else Model.of(answer)
 
     async def _model_of(self, job: Job) -> Model:
-        if job.status != "succeeded":
-            raise (TrainingFailed if job.status == "failed" else TrainingCancelled)(job)
+        _require_good(job)
+        if job.groups is not None:
+            message = f"Job {job.job} makes {job.groups} models. wait_batch gives them."
+            raise NotUsable(message)
         return Model.of(await self._told(Request("GET", path_of(f"{job.model}/{job.version}"))))
 
     async def _job_of(self, model: dict[str, Any]) -> dict[str, Any]:
@@ -188,6 +231,11 @@ class Trainings(Asking):
                 return told
         message = f"{model['reference']} is trained, and its job is none of the newest 1,000."
         raise Unreachable(message)
+
+
+def _require_good(job: Job) -> None:
+    if job.status != "succeeded":
+        raise (TrainingFailed if job.status == "failed" else TrainingCancelled)(job)
 
 
 def _creating(path: str, sent: Sent, how: Pairs | None = None) -> Request:

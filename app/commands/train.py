@@ -20,6 +20,10 @@ def train(  # noqa: PLR0913 - each is an option
         list[str] | None, typer.Option(help="The column to be learnt; several if it is given several times.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; one is made up where it is not given.")] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Train a model for each group that this column tells, NAME.GROUP."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other setting of the training: training.epochs=100, preset=tutorial, …"),
@@ -46,6 +50,6 @@ def train(  # noqa: PLR0913 - each is an option
     if follow:
         training.follow(talk, follow)
     else:
-        said = {"target": target, "name": name, "timeout_seconds": timeout, "priority": priority}
+        said = {"target": target, "name": name, "group_by": group_by, "timeout_seconds": timeout, "priority": priority}
         given = {name: value for name, value in said.items() if value is not None}
         training.train(talk, file, given, settings or ())

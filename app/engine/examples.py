@@ -1,7 +1,7 @@
 """Examples: scaled rows, and how they come to those who learn from them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
@@ -23,6 +23,8 @@ class Examples:
     weights: RowWeights | None
     learnt: Indices
     judged: HeldOut
+    models: int = field(default=1, kw_only=True)
+    """How many learn at once, each with as many members and rows of its own, in the order that it would alone."""
 
     def batch(self, rows: Indices) -> Batch:
         """Take each member's own rows; `take` does it in a third of the time of an index."""
@@ -39,7 +41,8 @@ class Examples:
         if size >= self.count:
             yield self.count, self._whole.part
             return
-        shuffled = np.stack([rows[rng.permutation(len(rows))] for rows in self.learnt])
+        orders = [rng.permutation(self.count) for _ in range(len(self.learnt) // self.models)]
+        shuffled = np.take_along_axis(self.learnt, np.tile(orders, (self.models, 1)), axis=1)
         for start in range(0, self.count, size):
             batch = shuffled[:, start : start + size]
             yield batch.shape[1], partial(self._take, batch)

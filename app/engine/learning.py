@@ -26,7 +26,7 @@ from app.engine.preprocessing import Encoder, places
 from app.engine.recipe import Recipe
 from app.engine.solvers import SOLVERS, GaveUp, solve
 from app.engine.table import MoreRows, TrainingRows
-from app.engine.training import Course, History, Means, descend
+from app.engine.training import Course, History, Means, Trained, descend
 from app.engine.uncertainty import Misses
 from app.errors import Cancelled, Diverged, UnsuitableTarget
 from app.faults import MOST_FAULTS, Fault
@@ -111,9 +111,30 @@ def _partial(model: Model) -> Model:
     return replace(model, report=report)
 
 
-def _trained(
-    rows: TrainingRows, candidate: Candidate, means: Means, more: MoreRows | None, start: Model | None
-) -> Judged:
+class Lesson(NamedTuple):
+    """What is learnt: a model that has learnt nothing yet, the course that it takes, the rows, and who judges whom."""
+
+    rows: TrainingRows
+    choice: str
+    model: Model
+    course: Course
+    examples: Examples
+    folds: Folds
+
+    def judged(self, trained: Trained, *, is_new: bool = True) -> Judged:
+        """Give the model as it is when it has learnt, and measured."""
+        model, members = self.model, len(trained.parameters)
+        recipe = replace(model.recipe, training=replace(model.recipe.training, members=members))
+        parameters = self.course.device.fetch(trained.parameters)
+        model = replace(model, recipe=recipe, parameters=parameters, history=trained.history)
+        folds = Folds(*(each[:members] for each in self.folds))
+        return judged(model, self.rows, folds, trained, self.choice, is_new=is_new)
+
+
+def lesson_of(
+    rows: TrainingRows, candidate: Candidate, means: Means, more: MoreRows | None = None, start: Model | None = None
+) -> Lesson:
+    """Prepare all that a training needs; raise UnsuitableTarget where its rows cannot be learnt."""
     recipe, training = candidate.recipe, candidate.recipe.training
     rng = GENERATORS[training.generator](training.seed)
     members = training.members or 1
@@ -125,16 +146,19 @@ def _trained(
     examples = Examples(*encoding.batch(rows), *folds)
     if more is not None:
         examples = Streamed(**vars(examples), more=more, encode=encoding.batch)
+    return Lesson(rows, candidate.sentence, model, course, examples, folds)
+
+
+def _trained(
+    rows: TrainingRows, candidate: Candidate, means: Means, more: MoreRows | None, start: Model | None
+) -> Judged:
+    lesson = lesson_of(rows, candidate, means, more, start)
+    model, course, examples = lesson.model, lesson.course, lesson.examples
     before = None if start is None else float(course.measure(course.parameters, examples, examples.learnt).mean())
     means.control.on_begin(model, lambda: means.device.fetch(course.parameters))
-    solver = SOLVERS.get(str(training.optimizer))
+    solver = SOLVERS.get(str(candidate.recipe.training.optimizer))
     trained = descend(course, examples) if solver is None else solve(solver, course, examples)
-    members = len(trained.parameters)
-    recipe = replace(recipe, training=replace(training, members=members))
-    parameters = means.device.fetch(trained.parameters)
-    model = replace(model, recipe=recipe, parameters=parameters, history=trained.history)
-    folds = Folds(*(each[:members] for each in folds))
-    model, apparent = judged(model, rows, folds, trained, candidate.sentence, is_new=start is None)
+    model, apparent = lesson.judged(trained, is_new=start is None)
     model = replace(model, report=replace(model.report, loss_before=before))
     return Judged(model if more is None else _of_all(model, more), apparent)
 

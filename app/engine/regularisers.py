@@ -24,6 +24,7 @@ class Dropout:
 
     def __init__(self, course: "Course") -> None:
         self.course, self.share = course, course.config.dropout or 0.0
+        self.members = len(course.parameters) // course.models  # others learn with the same masks, as if alone
         self.units = course.network.sizes[1:-1] if self.share else ()
         self.pool = course.parameters[0, :0]
 
@@ -31,16 +32,17 @@ class Dropout:
         """Give one mask for each hidden layer, shape (members, rows, units); none where nothing is dropped."""
         if not self.units:
             return []
-        members, rng = len(self.course.parameters), self.course.rng
+        members, models, rng = self.members, self.course.models, self.course.rng
         longest = members * rows * max(self.units)
         if len(self.pool) < longest + SPARE:
             kept = rng.uniform(size=longest + SPARE) >= self.share
             self.pool = self.course.device.send(np.multiply(kept, 1.0 / (1.0 - self.share)).astype(self.pool.dtype))
         starts = (rng.uniform(size=len(self.units)) * SPARE).astype(np.intp)
-        return [
+        masks = [
             self.pool[start : start + members * rows * units].reshape(members, rows, units)
             for start, units in zip(starts, self.units, strict=True)
         ]
+        return masks if models == 1 else [np.tile(mask, (models, 1, 1)) for mask in masks]
 
 
 class RawParameters:

@@ -26,7 +26,9 @@ class Recording:
     half of the rows chooses for the other half.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, models: int = 1) -> None:
+        """Record so many models that learn at once, each with as many members as the others."""
+        self.models = models
         self.outputs: list[Recorded] = []
         self.losses: list[Recorded] = []
         self.is_given_up = False
@@ -35,10 +37,10 @@ class Recording:
         """Note an epoch's answers, and the loss of each member, or of each half of one member's rows."""
         if self.is_given_up:
             return
-        if (len(self.outputs) + 1) * a.size > MOST_RECORDED:
+        if (len(self.outputs) + 1) * a.size > MOST_RECORDED * self.models:
             self.give_up()
             return
-        parts = _parts(*a.shape[:2])
+        parts = _parts(a.shape[0] // self.models, a.shape[1])
         losses = [
             course.loss.value(z[:, part], a[:, part], rows.y, rows.weights)
             for part, rows in ((part, batch.part(part)) for part in parts)
@@ -50,14 +52,17 @@ class Recording:
         """Forget all, for good."""
         self.outputs, self.losses, self.is_given_up = [], [], True
 
-    def fair(self) -> Outputs | None:
-        """Give the answers, shape (members, judged, outputs), of epochs that others chose; None where that is unknown.
+    def fair(self, model: int = 0) -> Outputs | None:
+        """Give a model's answers, (members, judged, outputs), of epochs that others chose; None where that is unknown.
 
         A member is judged by its rows, one member by halves of them, and a row alone by nobody.
         """
         if not self.outputs:
             return None
-        outputs, losses = np.array(self.outputs), np.array(self.losses, dtype=np.float64)
+        width = self.outputs[0].shape[0] // self.models
+        own = slice(model * width, (model + 1) * width)
+        outputs = np.array([each[own] for each in self.outputs])
+        losses = np.array([each[:, own] for each in self.losses], dtype=np.float64)
         _, members, judged, _ = outputs.shape
         parts = _parts(members, judged)
         if len(parts) * members == 1:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import Array, Curve, Indices, Outputs, Parameters, PerMember, Randomness
-from app.engine.backpropagation import Backpropagation, Batch, ShardedBackpropagation
+from app.engine.arrays import Array, Curve, Index, Indices, Outputs, Parameters, PerMember, Randomness
+from app.engine.backpropagation import ALL, Backpropagation, Batch, ShardedBackpropagation
 from app.engine.config import TrainingConfig
 from app.engine.control import CANCELLED, MEMORY, Checkpoint, Control, Progress, random_state, set_random_state
 from app.engine.device import Device
@@ -80,6 +81,8 @@ class Course(Means):
     config: TrainingConfig
     parameters: Parameters
     rng: Randomness
+    models: int = 1
+    """How many learn at once, each with as many members: the first of the parameters are those of the first model."""
 
     def diverged(self, parameters: Parameters, rows: Batch, past: Sequence[float]) -> Diverged:
         """Say that the loss of rows is not finite, naming the first layer that is not; `past` losses came before it."""
@@ -130,7 +133,7 @@ Told = Callable[[float], str | None]
 """Notes the loss after a solver's step; tells why it is time to stop, if it is."""
 
 
-class _Run:
+class Run:
     """The changing state of one training by gradients."""
 
     def __init__(self, course: Course, examples: Examples) -> None:
@@ -155,7 +158,8 @@ class _Run:
         self.best_loss = np.full(len(parameters), np.inf)
         self.best_epochs = np.zeros(len(parameters), dtype=np.intp)  # at whose end the best loss was known
         self.best_parameters = parameters.copy()
-        self.recording = Recording() if config.keep_best and not isinstance(examples, Streamed) else None
+        is_recorded = config.keep_best and not isinstance(examples, Streamed)
+        self.recording = Recording(course.models) if is_recorded else None
         self.before = np.empty_like(parameters)  # the epoch that is under way
         if course.memory is not None:
             self.remember(course.memory)
@@ -183,8 +187,12 @@ class _Run:
                 return None
             value = self.descend(count, take)
             total += value if self.course.loss.summed else value * (count / self.examples.count)
-        self.losses.append(_mean(total))
+        self.note(self.losses, total)
         return total
+
+    def note(self, curve: list[float], losses: PerMember) -> None:
+        """Add the mean over the members to a curve."""
+        curve.append(_mean(losses))
 
     def descend(self, rows: int, take: Take) -> PerMember:
         """Take one step on one batch of so many rows and return the loss before it, without the penalty."""
@@ -211,7 +219,7 @@ class _Run:
             parameters = self.course.parameters
             judged = self.examples.judged
             watched = self.course.measure(parameters, self.examples, judged, self.losses, self.recording)
-            self.validation_losses.append(_mean(watched))
+            self.note(self.validation_losses, watched)
         elif not self.is_watched:
             return
         better = watched < self.best_loss
@@ -299,18 +307,32 @@ class _Run:
 
     def trained(self, stopped: str) -> Trained:
         """Keep each member's best parameters, or the last."""
-        course, learnt = self.course, self.examples.learnt
-        parameters, epochs = course.parameters, np.full(len(self.gradient), len(self.losses))
-        loss = course.measure(parameters, self.examples, learnt, self.losses)
-        if self.config.keep_best:
-            best = course.measure(self.best_parameters, self.examples, learnt, self.losses)
-            better = (best < loss) | bool(self.validation_losses)  # what judges has chosen already
-            parameters[better] = self.best_parameters[better]
-            epochs[better] = self.best_epochs[better] - (not self.validation_losses)  # seen before its steps
-            loss = np.where(better, best, loss)
+        parameters, loss, epochs = self.kept()
         history = History(np.array(self.losses), np.array(self.validation_losses))
         unseen = None if self.recording is None else self.recording.fair()
         return Trained(parameters, history, float(loss.mean()), tuple(epochs.tolist()), stopped, unseen)
+
+    def kept(self, members: slice | Index = ALL) -> "Kept":
+        """Give what is kept of some members, written over their last parameters where these are all."""
+        course, learnt = self.course, self.examples.learnt[members]
+        parameters, epochs = course.parameters[members], np.full(len(learnt), len(self.losses))
+        loss = course.measure(parameters, self.examples, learnt, self.losses)
+        if self.config.keep_best:
+            best_parameters, best_epochs = self.best_parameters[members], self.best_epochs[members]
+            best = course.measure(best_parameters, self.examples, learnt, self.losses)
+            better = (best < loss) | bool(self.validation_losses)  # what judges has chosen already
+            parameters[better] = best_parameters[better]
+            epochs[better] = best_epochs[better] - (not self.validation_losses)  # seen before its steps
+            loss = np.where(better, best, loss)
+        return Kept(parameters, loss, epochs)
+
+
+class Kept(NamedTuple):
+    """Of each member: its parameters, their loss on its training rows, and the epochs after which it had them."""
+
+    parameters: Parameters
+    losses: PerMember
+    epochs: Index
 
 
 def _mean(values: PerMember) -> float:
@@ -319,7 +341,7 @@ def _mean(values: PerMember) -> float:
 
 def descend(course: Course, examples: Examples) -> Trained:
     """Train by gradients from the given parameters, changed in place; raise Diverged if a loss is not finite."""
-    run = _Run(course, examples)
+    run = Run(course, examples)
     stopped = None if course.control.resume is None else run.resume(course.control.resume)
     while stopped is None:
         stopped = run.epoch()

@@ -1,7 +1,8 @@
 """Budgets: what a training will take, told from its shapes alone, before it begins."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import cycle, islice, pairwise
 from operator import gt
 from sys import maxsize
 from typing import NamedTuple
@@ -56,6 +57,14 @@ def estimate(rows: TrainingRows, recipe: Recipe, *, judging: int = 0) -> Cost:
         max(cost.numbers for cost in costs),
         sum(cost.operations for cost in costs) + float(passes) * rows.X.size * CELL_OPERATIONS,
     )
+
+
+def estimate_groups(rows: TrainingRows, sizes: Sequence[int], recipe: Recipe) -> Cost:
+    """Estimate the cost of a model for each group, one after the other, from the largest; raise as `estimate` does."""
+    many = max(2, *sizes)
+    y = tuple(islice(cycle(labels_of(rows)), many)) if isinstance(rows.y, tuple) else rows.y[:many]
+    cost = estimate(_as_many(replace(rows, y=y), many), recipe)
+    return cost._replace(numbers=cost.numbers + 3 * rows.X.size, operations=cost.operations * len(rows.X) / many)
 
 
 def most_rows(rows: TrainingRows, recipe: Recipe, limits: Cost, most: int, *, judging: int = 0) -> int:

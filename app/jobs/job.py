@@ -91,6 +91,8 @@ class Job:
     error: NetletError | None
     points: tuple[Point, ...]
     origin: Origin
+    groups: int | None
+    """How many models it makes, each of a group of the rows; None where it makes one. Its epochs are groups then."""
 
     @classmethod
     def of(cls, row: "Row[Any]") -> "Job":

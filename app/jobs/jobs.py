@@ -3,40 +3,34 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
-from app.errors import (
-    Cancelled,
-    LeaseLost,
-    NetletError,
-    ShuttingDown,
-    StorageError,
-    StorageFull,
-    TrainingTooLong,
-    WorkerLost,
-)
+from app.errors import Cancelled, LeaseLost, NetletError, ShuttingDown, StorageError, StorageFull, WorkerLost
+from app.jobs import grouped
 from app.jobs.calls import GRACE_SECONDS, Calls, encoded
 from app.jobs.capacity import Capacity
 from app.jobs.endings import ending_of
 from app.jobs.folder import JobFolder
+from app.jobs.grouping import SavedGroups
 from app.jobs.job import Job, State, error_to, facts_of
 from app.jobs.known import KnownJobs
 from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished
 from app.jobs.moves import Moves
 from app.jobs.orders import Order
+from app.jobs.patience import patience, until
 from app.jobs.progress import LEAVE, Note
 from app.jobs.running import Ended, Running
 from app.jobs.work import Workplace
 from app.store.catalogue import Catalogue, Unit
 from app.store.deleting import Gone, clear_expired
 from app.store.numbering import next_version, place
-from app.store.saving import Saved, drop, drop_of
+from app.store.saving import Saved
 from app.telemetry.current import telling
 
 T = TypeVar("T")
@@ -86,8 +80,8 @@ class Jobs(KnownJobs):
         is_short = len(data) <= SHORT_ORDER
         if not is_short:
             await asyncio.to_thread(self.folder.keep_order, job_id, data)
-        entry = Entry(order.name, order.dataset, order.count, data if is_short else None)
-        runs, most = self.free > 0, self.capacity.most_waiting
+        entry = Entry(order.name, order.dataset, order.count, data if is_short else None, order.groups)
+        runs, most, first = self.free > 0, self.capacity.most_waiting, None if order.groups is None else 0
         self.reserved += runs
         # It is trained while it is written down; nobody is told before both are done.
         kept = data if is_short else self.folder.order(job_id)
@@ -95,7 +89,7 @@ class Jobs(KnownJobs):
         try:
             if runs:
                 facts = facts_of(job_id, order.name, request.origin)
-                future = self.calls.begin(job_id, 1, kept, 0 if request.paused else None, facts)
+                future = self.calls.begin(job_id, 1, kept, 0 if request.paused else None, facts, group=first)
             found = await self._write(
                 lambda unit: self.ledger.submit(unit, job_id, entry, request, runs=runs, most_queued=most)
             )
@@ -109,7 +103,7 @@ class Jobs(KnownJobs):
         if not found.is_new:
             self.calls.disown(job_id, future, is_known=False)
         elif future is not None:
-            self._start(Running(found.job, kept, future))
+            self._start(Running(found.job, kept, future, group=first))
         else:  # a place may have become free meanwhile
             self.moves.tell(found.job)
             self._spawn(self._fill())
@@ -134,14 +128,14 @@ class Jobs(KnownJobs):
         deadline = monotonic() + seconds
         while not (job.is_over or job.id in self.running or self.stopping) and (left := deadline - monotonic()) > 0:
             begins = self.awaited.setdefault(job.id, asyncio.Event())
-            await _until(begins, min(POLL_SECONDS[job.state], left))
+            await until(begins, min(POLL_SECONDS[job.state], left))
             self.awaited.pop(job.id, None)
             if job.id not in self.running:
                 job = await asyncio.to_thread(self.ledger.get, job.id)
         running = self.running.get(job.id)
         if running is None:
             return job
-        await _until(running.over, deadline - monotonic())
+        await until(running.over, deadline - monotonic())
         return running.outcome or await self.get(job.id)
 
     async def cancel(self, job_id: str, *, keep_best: bool) -> Job:
@@ -183,7 +177,7 @@ class Jobs(KnownJobs):
         """Keep the lease, run what waits, and look what others wish, until this process stops."""
         while True:
             await asyncio.sleep(min(LOOK_SECONDS, self.capacity.lease / 4))
-            with _patience():
+            with patience():
                 await self.beat()
             await self._fill()
 
@@ -196,7 +190,7 @@ class Jobs(KnownJobs):
 
     async def _fill(self) -> None:
         """Run queued jobs while there are places."""
-        with _patience():
+        with patience():
             while self.free > 0 and await asyncio.to_thread(self.ledger.has_claims):
                 self.reserved += 1
                 try:
@@ -209,12 +203,12 @@ class Jobs(KnownJobs):
 
     def _heed(self, begun: dict[str, Running], own: dict[str, Wished]) -> None:
         for job_id, running in begun.items():
-            wish, until = own.get(job_id, Wished("cancel", None))
+            wish, pause = own.get(job_id, Wished("cancel", None))
             if wish:
                 self._ask(running.job, wish)
-            elif until != running.job.until:
-                running.job = replace(running.job, until=until)
-                self._note(running.job).hold(until)
+            elif pause != running.job.until:
+                running.job = replace(running.job, until=pause)
+                self._note(running.job).hold(pause)
 
     def _ask(self, job: Job, wish: str) -> None:
         """Ask a training to end, wherever it runs."""
@@ -234,10 +228,10 @@ class Jobs(KnownJobs):
             self.folder.clear(job.id)
             self._spawn(self._fill())
             return
-        self._start(Running(job, data, self._called(job, data)))
+        self._start(Running(job, data, self._called(job, data, claimed.group), group=claimed.group))
 
-    def _called(self, job: Job, data: bytes | Path) -> "asyncio.Future[Saved]":
-        return self.calls.begin(job.id, job.attempt, data, job.until, job.facts())
+    def _called(self, job: Job, data: bytes | Path, group: int | None) -> "asyncio.Future[Saved | SavedGroups]":
+        return self.calls.begin(job.id, job.attempt, data, job.until, job.facts(), group=group)
 
     def _start(self, running: Running) -> None:
         self.moves.tell(running.job)
@@ -281,7 +275,8 @@ class Jobs(KnownJobs):
     async def _attempt(self, running: Running) -> None:
         """Wait until a training ends, and write down how."""
         limit = min(running.job.seconds or self.capacity.seconds, self.capacity.seconds)
-        done, _ = await asyncio.wait([running.future], timeout=limit)
+        left = max(0.0, limit - (monotonic() - running.since))
+        done, _ = await asyncio.wait([running.future], timeout=left)
         if not done:
             running.is_late = True
             self._ask(running.job, "cancel")
@@ -299,11 +294,12 @@ class Jobs(KnownJobs):
             match ending:
                 case Saved():
                     await self._succeed(running, job, ending)
+                case SavedGroups():
+                    await self._publish(running, job, ending)
                 case WorkerLost() if not self.stopping:
                     await self._retry(running, job)
                 case ShuttingDown() | WorkerLost():
-                    await self._write(lambda unit: self.ledger.release(unit, job.id))
-                    running.outcome = job
+                    await self._leave_to_others(running, job)
                 case Cancelled():
                     running.end(*await self._end(job, State.CANCELLED))
                 case NetletError():
@@ -312,15 +308,36 @@ class Jobs(KnownJobs):
             running.outcome = job  # which is another's by now
         except StorageError as error:
             await self._give_up(running, job, error)
-        await self._tidy(ending, self._note(job).word)
+        await self.calls.tidy(ending, self._note(job))
 
-    async def _tidy(self, ending: Saved | NetletError, word: str) -> None:
-        """Remove what an attempt has written aside and nobody needs, also what its process did not end."""
-        if isinstance(ending, Saved):
-            drop(self.root, ending)  # most often there is nothing left of it
-        elif isinstance(ending, WorkerLost | Cancelled | TrainingTooLong):
-            with _patience():
-                await asyncio.to_thread(drop_of, self.root, word)
+    async def _publish(self, running: Running, job: Job, saved: SavedGroups) -> None:
+        """Make what was saved of some groups versions, in one commit, while the next groups learn already."""
+        ahead = None if saved.is_last or self.stopping else self._called(running.job, running.data, saved.end)
+
+        def do(unit: Unit) -> tuple[Ended | None, list[Gone]]:
+            ended = None
+            if saved.is_last:
+                fault = grouped.fault(unit, job, saved)
+                how = {} if fault is None else {"error": error_to(fault)}
+                ended = self._move(unit, job, State.FAILED if how else State.SUCCEEDED, **how)
+            else:
+                self.ledger.move(unit, job, State.RUNNING)  # which raises where another has taken it over
+            return ended, grouped.publish(unit, self.root, job, saved)
+
+        try:
+            ended, all_gone = await self._write(do)
+        except NetletError:
+            if ahead is not None:
+                self.calls.disown(job.id, ahead, is_known=True, attempt=job.attempt)
+            raise
+        if ended is not None:
+            running.end(*ended)
+        elif ahead is None:
+            await self._leave_to_others(running, job)
+        else:
+            running.future, running.group = ahead, saved.end
+        for gone in all_gone:
+            await asyncio.to_thread(clear_expired, self.root, gone)
 
     async def _succeed(self, running: Running, job: Job, saved: Saved) -> None:
         """Make what was saved a version, and the job's success, in one commit; then clear the versions that expired."""
@@ -335,6 +352,10 @@ class Jobs(KnownJobs):
         running.end(*ended)
         if gone.versions:
             await asyncio.to_thread(clear_expired, self.root, gone)
+
+    async def _leave_to_others(self, running: Running, job: Job) -> None:
+        await self._write(lambda unit: self.ledger.release(unit, job.id))
+        running.outcome = job
 
     async def _end(self, job: Job, state: State, **values: object) -> Ended:
         return await self._write(lambda unit: self._move(unit, job, state, **values))
@@ -354,7 +375,8 @@ class Jobs(KnownJobs):
             running.outcome = running.job
         else:
             self.moves.tell(running.job)
-            running.future = self._called(running.job, running.data)
+            running.since = monotonic()
+            running.future = self._called(running.job, running.data, running.group)
 
     async def _give_up(self, running: Running, job: Job, error: StorageError) -> None:
         """Let a job fail for which there is no space; where the catalogue is away, another attempt may find it back.
@@ -376,18 +398,3 @@ class Jobs(KnownJobs):
 
     async def _write(self, do: Callable[[Unit], T]) -> T:
         return await asyncio.wrap_future(self.catalogue.write(do))
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Let a catalogue that cannot be used be tried again later."""
-    try:
-        yield
-    except StorageError as error:
-        log.warning("jobs cannot be looked after now (%s)", error)
-
-
-async def _until(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, but not longer than this."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)

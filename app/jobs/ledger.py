@@ -22,7 +22,9 @@ from app.errors import (
     Unforeseen,
     WorkerLost,
 )
+from app.jobs import grouped
 from app.jobs.job import BEFORE, NOWHERE, Job, Origin, State, error_from, error_to
+from app.jobs.orders import Groups
 from app.store.api_keys import STORED, Grant, models_beside
 from app.store.catalogue import Catalogue, Unit
 from app.store.schema import datasets, jobs, keys, orders
@@ -113,6 +115,12 @@ class Entry(NamedTuple):
     rows: int
     data: bytes | None
     """The order; None where it is a file already."""
+    groups: Groups | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all models that are to come of it."""
+        return (self.name,) if self.groups is None else self.groups.names
 
 
 class Submitted(NamedTuple):
@@ -127,6 +135,8 @@ class Claimed(NamedTuple):
 
     job: Job
     data: bytes | None
+    group: int | None = None
+    """The first one that is not done, where a model of each is made."""
 
 
 class Ledger:
@@ -155,7 +165,7 @@ class Ledger:
                 return Submitted(Job.of(standing), is_new=False)
         if not runs and unit.connection.scalars(_QUEUED).one() >= most_queued:
             raise Busy(most_queued)
-        _require_allowed(unit, entry.name, request)
+        _require_allowed(unit, entry.names, request)
         if entry.dataset is not None and not unit.connection.execute(_DATASET, {"id": entry.dataset}).all():
             raise DatasetNotFound
         now = time()
@@ -173,12 +183,15 @@ class Ledger:
             "until": 0 if request.paused else None,
             "partial": False,
             "origin": request.origin,
+            "groups": None if entry.groups is None else len(entry.groups.names),
         }
         if runs:
             values |= self._own(now) | {"state": State.RUNNING}
         row = unit.changed(_NEW, values)
         assert row is not None  # noqa: S101 - it has just been inserted
         unit.execute(_ORDERED, {"job": job_id, "data": entry.data})
+        if entry.groups is not None:
+            grouped.plan(unit, job_id, entry.groups)
         if request.key is not None:
             _name(unit, found, request.key, job_id)
         return Submitted(Job.of(row), is_new=True)
@@ -213,7 +226,8 @@ class Ledger:
             return Claimed(self.move(unit, job, State.FAILED, error=error_to(WorkerLost())), None)
         attempt = job.attempt + (job.owner is not None or job.state == State.QUEUED)
         own = self._own(now) | {"attempt": attempt, "started": job.started or now}
-        return Claimed(self.move(unit, job, State.RUNNING, **own), unit.connection.scalar(_ORDER, {"job": job.id}))
+        data = unit.connection.scalar(_ORDER, {"job": job.id})
+        return Claimed(self.move(unit, job, State.RUNNING, **own), data, grouped.done(unit, job))
 
     def has_claims(self) -> bool:
         """Whether there is anything to claim, as far as can be told without keeping others from writing."""
@@ -299,14 +313,16 @@ class Ledger:
         return {"owner": self.owner, "lease": now + self.lease, "started": now, "attempt": 1}
 
 
-def _require_allowed(unit: Unit, name: str, request: Request) -> None:
+def _require_allowed(unit: Unit, names: Sequence[str], request: Request) -> None:
     """Raise QuotaExceeded where a key has as many trainings or models, with those that are coming, as it may."""
     quotas = request.grant.quotas
     if quotas.trainings is not None:
         unfinished = unit.connection.scalars(_UNFINISHED, {"caller": request.caller}).one()
         if unfinished >= quotas.trainings:
             raise QuotaExceeded(TRAININGS, quotas.trainings)
-    if quotas.stored is not None and unit.connection.scalars(models_beside(request.grant, name)).one() >= quotas.stored:
+    if quotas.stored is None:
+        return
+    if unit.connection.scalars(models_beside(request.grant, names)).one() + len(names) > quotas.stored:
         raise QuotaExceeded(STORED, quotas.stored)
 
 

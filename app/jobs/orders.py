@@ -9,6 +9,7 @@ import json
 import threading
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
@@ -43,6 +44,21 @@ class Beginning:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Groups:
+    """The groups of rows that are models of their own, those of like size together."""
+
+    names: tuple[str, ...]
+    """Of their models."""
+    ends: tuple[int, ...]
+    """Where the rows of each end; the next one's begin there."""
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many rows each has."""
+        return [end - begin for begin, end in pairwise((0, *self.ends))]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """One training that was asked for."""
 
@@ -67,10 +83,14 @@ class Order:
     """What columns were said to be."""
     sweep: Sweep | None = None
     """A setting that is tried with several values, each a training of its own."""
+    groups: Groups | None = None
+    """The groups, each of which becomes a model, where the rows are of several."""
 
     @property
     def count(self) -> int:
         """How many rows are learnt from in an epoch, or drawn to be."""
+        if self.groups is not None:  # whose epochs are groups
+            return -(-len(self.rows.X) // len(self.groups.names))
         return len(self.rows.X) if self.plan is None else self.plan.more
 
 

@@ -3,8 +3,10 @@
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
+from app.jobs.grouping import SavedGroups
 from app.jobs.job import Job
 from app.jobs.ledger import Claimed
 from app.store.saving import Saved
@@ -24,7 +26,7 @@ class Running:
     job: Job
     data: bytes | Path
     """Its order, or where that is."""
-    future: "asyncio.Future[Saved]"
+    future: "asyncio.Future[Saved | SavedGroups]"
     outcome: Job | None = None
     next: Claimed | None = None
     has_looked: bool = False
@@ -32,6 +34,10 @@ class Running:
     task: "asyncio.Task[None] | None" = None
     """What sees it to its end."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    group: int | None = None
+    """The first one that is not done, where a model of each is made."""
+    since: float = field(default_factory=monotonic)
+    """When this attempt began."""
     is_late: bool = False
     is_left: bool = False
     """Whether its end could not be written down: it is tried again later, and needs its files then."""

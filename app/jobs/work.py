@@ -18,6 +18,7 @@ from app.errors import Cancelled, OrderDamaged, ShuttingDown
 from app.jobs import orders
 from app.jobs.checkpoints import Checkpoints
 from app.jobs.continuing import begun, wider, with_old_rows
+from app.jobs.grouping import SavedGroups, train_some
 from app.jobs.live import LiveWriter
 from app.jobs.orders import Order
 from app.jobs.progress import LEAVE, Note, NoteWriter
@@ -64,6 +65,19 @@ def train_and_save(
             model, memory = _train(what, workplace, note, checkpoints, LiveWriter(note.live))
         with steps.step("save"):
             return save_aside(workplace.root, model, memory, note.word)
+
+
+def train_groups_and_save(
+    order: bytes | Path, workplace: Workplace, note: Note, facts: Mapping[str, str], group: int
+) -> SavedGroups:
+    """Do that for some of the groups that were ordered, from one on; what is not saved when it ends is learnt again."""
+    steps = StepWriter(note.steps if workplace.tells_steps else None)
+    with telling(**facts):
+        with steps.step("read"):
+            what = orders.decode(order if isinstance(order, bytes) else _read(order))
+        assert what.groups is not None  # noqa: S101 - as its job says
+        with steps.step("learn"):
+            return train_some(what, what.groups, workplace.root, note, group)
 
 
 def _read(order: Path) -> bytes:

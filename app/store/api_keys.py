@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cached_property
@@ -32,7 +33,7 @@ from sqlalchemy import (
 from app.errors import KeyNotFound
 from app.store.catalogue import Catalogue, Unit
 from app.store.layout import DATASET_ID
-from app.store.schema import api_keys, datasets, jobs, owners, versions
+from app.store.schema import api_keys, datasets, grouped, jobs, owners, versions
 
 KEY = re.compile(r"nk_([1-9][0-9]{0,8})_([A-Za-z0-9_-]{43})", re.ASCII)
 PATTERN = re.compile(r"[a-z0-9._*?-]{1,63}", re.ASCII)
@@ -174,11 +175,15 @@ def are_there(catalogue: Catalogue) -> bool:
     return bool(catalogue.read(_ANY))
 
 
-def models_beside(grant: Grant, name: str) -> Select[int]:
-    """Choose how many models a key is for beside one, with those that are still to be trained."""
-    coming = select(jobs.c.name).where(jobs.c.state.in_(("queued", "running")), _matching(grant, jobs.c.name))
-    known = select(versions.c.name).where(_matching(grant, versions.c.name)).union(coming).subquery()
-    return select(func.count()).select_from(known).where(known.c.name != name)
+def models_beside(grant: Grant, names: Collection[str]) -> Select[int]:
+    """Choose how many models a key is for beside some, with those that are still to be trained."""
+    waiting = jobs.c.state.in_(("queued", "running"))
+    coming = select(jobs.c.name).where(waiting, jobs.c.groups.is_(None), _matching(grant, jobs.c.name))
+    several = select(grouped.c.name).join(jobs, grouped.c.job == jobs.c.id)
+    several = several.where(waiting, grouped.c.error.is_(None), _matching(grant, grouped.c.name))
+    there = select(versions.c.name).where(_matching(grant, versions.c.name))
+    known = there.union(coming, several).subquery()
+    return select(func.count()).select_from(known).where(known.c.name.not_in(names))
 
 
 def bytes_of(catalogue: Catalogue, grant: Grant) -> int:

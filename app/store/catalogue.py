@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from app.errors import CatalogueDamaged, StorageError, StorageFull
 from app.store import belonging
 from app.store.databases import FILE, PATIENCE, REPAIR, database_errors, engine_of, opening_errors
-from app.store.files import opened, rename, storage_errors, sync
+from app.store.files import opened, rename, storage_errors, sync, sync_disk
 from app.store.migrating import migrate
 from app.store.reserve import Reserve
 
@@ -39,6 +39,8 @@ class Unit:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.folders: set[Path] = set()
+        self.disk: Path | None = None
+        """A folder whose whole disk is synced, where there are too many to be synced one by one."""
         self.placed: list[tuple[Path, Path]] = []
         self.changes = 0
         self.is_whole = False
@@ -61,8 +63,12 @@ class Unit:
 
     def sync(self) -> None:
         """Make sure that what was placed is on disk."""
-        for folder in self.folders:
-            sync(folder)
+        if self.disk is not None:
+            with opened(self.disk) as disk:
+                sync_disk(disk)
+        else:
+            for folder in self.folders:
+                sync(folder)
         self.is_whole = True
 
     def undo(self) -> None:

@@ -1,5 +1,6 @@
 """Durable files: written aside, synced, renamed, and the folder synced, before anyone is told."""
 
+import ctypes
 import errno
 import fcntl
 import logging
@@ -20,6 +21,7 @@ READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never waits
 MORE_SPACE = "Delete models or datasets that are not needed, or give the store more space."
 
 log = logging.getLogger(__name__)
+_LIBC = ctypes.CDLL(None, use_errno=True)  # Python has no name for syncfs
 
 
 @contextmanager
@@ -49,6 +51,15 @@ def sync(folder: Path) -> None:
     """Make sure that what a folder lists is on disk."""
     with opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:
         os.fsync(descriptor)
+
+
+def sync_disk(folder: int) -> None:
+    """Make sure that all that was written to the disk of an open folder is on it: for many files at once."""
+    if not hasattr(_LIBC, "syncfs"):
+        os.sync()
+    elif _LIBC.syncfs(folder):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def make(folder: Path) -> None:
@@ -99,13 +110,17 @@ def written_aside(folder: int, data: bytes) -> Iterator[str]:
         yield name
 
 
-def kept_aside(folder: int, data: bytes, name: str = "") -> str:
-    """Write and sync a file under a name of its own, or the one that is given, and tell which; it is left there."""
+def kept_aside(folder: int, data: bytes, name: str = "", *, synced: bool = True) -> str:
+    """Write and sync a file under a name of its own, or the one that is given, and tell which; it is left there.
+
+    Where it is not `synced`, whoever writes many syncs them all at once.
+    """
     name = name or secrets.token_hex(8)
     try:
         with opened(name, CREATE, within=folder) as descriptor:
             write_all(descriptor, data)
-            os.fsync(descriptor)
+            if synced:
+                os.fsync(descriptor)
     except OSError:
         remove(name, within=folder)
         raise

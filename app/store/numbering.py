@@ -1,6 +1,7 @@
 """Numbering: what was saved becomes a version, which everybody sees at once, or nobody."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from time import time
 from typing import NamedTuple
@@ -18,6 +19,12 @@ from app.store.schema import models, versions
 KINDS = ("safetensors", memories.MEMORY)
 
 _NEXT = update(models).where(models.c.name == bindparam("which")).values(highest=models.c.highest + 1).returning(models)
+_NEXT_OF_SEVERAL = (
+    update(models)
+    .where(models.c.name.in_(bindparam("names", expanding=True)))
+    .values(highest=models.c.highest + 1)
+    .returning(models)
+)
 _FIRST, _LISTED = insert(models), insert(versions)
 
 
@@ -50,24 +57,60 @@ def next_version(unit: Unit, name: str) -> Number:
     return Number(1, None) if row is None else Number(row.highest, row.keep_last)
 
 
+def next_versions(unit: Unit, names: Sequence[str]) -> list[Number]:
+    """Take the next number of each of many names, which nobody else gets."""
+    unit.changes += 1
+    known = {row.name: row for row in unit.connection.execute(_NEXT_OF_SEVERAL, {"names": list(names)})}
+    if new := [{"name": name, "highest": 1} for name in names if name not in known]:
+        unit.execute(_FIRST, new)
+    return [Number(known[name].highest, known[name].keep_last) if name in known else Number(1, None) for name in names]
+
+
+def place_all(
+    unit: Unit, root: Path, names: Sequence[str], numbers: Sequence[Number], saves: Sequence[Saved]
+) -> list[Gone]:
+    """Do what `place` does for many, in few statements and one sync of the disk."""
+    listed = [
+        {"name": name, "version": number.version} | _facts(saved)
+        for name, number, saved in zip(names, numbers, saves, strict=True)
+    ]
+    unit.execute(_LISTED, listed)
+    gone = [
+        Gone(name, expire(unit, name, number.keep_last), number.version)
+        for name, number in zip(names, numbers, strict=True)
+        if number.keep_last is not None
+    ]
+    unit.disk = root
+    for name, number, saved in zip(names, numbers, saves, strict=True):
+        _put(unit, root / name, number.version, saved)
+    return gone
+
+
 def place(unit: Unit, root: Path, name: str, number: Number, saved: Saved) -> Gone:
     """Make what was saved the version of this number, and expire older ones. Comes last: it does not raise.
 
     A file that has its place already is one that nobody knows of, left by a crash: it is put out of the way.
     """
-    version, folder = number.version, root / name
-    files = {aside: snapshot_file(version, kind) for kind, aside in saved.asides.items()}
-    if version == 1:  # also where the folder is there: whoever made it may have died before it was synced
-        unit.folders.add(root)
-    if not folder.is_dir():
-        folder.mkdir(mode=0o700)
-        unit.folders.add(root)
-    for file in (snapshot_file(version, kind) for kind in KINDS):
-        if os.path.lexists(folder / file):
-            rename(folder / file, folder / f"{file}.orphan-{saved.aside}")
-    facts = {"sha256": saved.sha256, "bytes": saved.bytes, "created": time(), "dataset": saved.dataset}
-    unit.execute(_LISTED, {"name": name, "version": version} | facts)
-    gone = Gone(name, expire(unit, name, number.keep_last), version)
-    for aside, file in files.items():
-        unit.place(root / INCOMING / aside, folder, file)
+    unit.execute(_LISTED, {"name": name, "version": number.version} | _facts(saved))
+    gone = Gone(name, expire(unit, name, number.keep_last), number.version)
+    _put(unit, root / name, number.version, saved)
     return gone
+
+
+def _facts(saved: Saved) -> dict[str, object]:
+    return {"sha256": saved.sha256, "bytes": saved.bytes, "created": time(), "dataset": saved.dataset}
+
+
+def _put(unit: Unit, folder: Path, version: int, saved: Saved) -> None:
+    """Bring the files of a version to their places."""
+    if version == 1:  # also where the folder is there: whoever made it may have died before it was synced
+        unit.folders.add(folder.parent)
+    if folder.is_dir():
+        for file in (snapshot_file(version, kind) for kind in KINDS):
+            if os.path.lexists(folder / file):
+                rename(folder / file, folder / f"{file}.orphan-{saved.aside}")
+    else:
+        folder.mkdir(mode=0o700)
+        unit.folders.add(folder.parent)
+    for kind, aside in saved.asides.items():
+        unit.place(folder.parent / INCOMING / aside, folder, snapshot_file(version, kind))

@@ -3,13 +3,14 @@
 import logging
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from app.engine.control import CANCELLED, Checkpoint
 from app.engine.model import Model
 from app.store import memories, snapshot
-from app.store.files import kept_aside, opened, remove, storage_errors
+from app.store.files import kept_aside, opened, remove, storage_errors, sync_disk
 from app.store.layout import INCOMING
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,24 @@ def save_aside(root: Path, model: Model, memory: Checkpoint | None = None, word:
             raise
 
 
+def save_all_aside(root: Path, models: Sequence[Model], word: str) -> list[Saved]:
+    """Write the snapshots of many models aside, and sync them all at once; raise StorageFull or StorageError."""
+    saves: list[Saved] = []
+    with storage_errors(), opened(root / INCOMING) as incoming:
+        try:
+            for model in models:
+                data = snapshot.encode(model)
+                _, document = snapshot.decode(data)  # what cannot be read again is not written
+                aside = kept_aside(incoming, data, _name(word), synced=False)
+                saves.append(Saved(aside, document.sha256, len(data), model.dataset, partial=False))
+            sync_disk(incoming)
+        except OSError:
+            for saved in saves:
+                remove(saved.aside, within=incoming)
+            raise
+    return saves
+
+
 def save_as_it_is(root: Path, data: bytes) -> Saved:
     """Write a snapshot aside that came from elsewhere, byte for byte.
 
@@ -68,14 +87,14 @@ def _name(word: str) -> str:
     return f"{word}-{secrets.token_hex(8)}" if word else ""
 
 
-def drop(root: Path, saved: Saved) -> None:
+def drop(root: Path, *saves: Saved) -> None:
     """Remove what was written aside, if it is still there; if that cannot be, the next start does it."""
     try:
         with opened(root / INCOMING) as incoming:
-            for aside in saved.asides.values():
+            for aside in (aside for saved in saves for aside in saved.asides.values()):
                 remove(aside, within=incoming)
     except OSError as error:
-        log.warning("%s was left behind (%s)", saved.aside, error.strerror)
+        log.warning("%s was left behind (%s)", saves[0].aside, error.strerror)
 
 
 def drop_of(root: Path, word: str) -> None:

@@ -101,9 +101,22 @@ jobs = Table(
     Column("error", JSON),
     Column("points", JSON),  # its progress, as its events tell it
     Column("origin", JSON),  # the request that it comes from, and the trace that this is part of
+    Column("groups", Integer),  # how many models of as many groups it makes; None where it makes one
     Index(None, "state", "created"),
     Index(None, "created"),
     Index(None, "caller", "started"),
+)
+grouped = Table(
+    "grouped",
+    metadata,
+    Column("job", String(16), ForeignKey("jobs.id"), primary_key=True),
+    Column("place", Integer, primary_key=True),  # of a group, in the order in which they are learnt
+    Column("name", _word(63), nullable=False),  # of its model
+    Column("rows", BigInteger, nullable=False),
+    Column("version", Integer),  # None until there is one
+    Column("metric", String(16)),  # by which the model was judged,
+    Column("score", Double),  # on rows held out; None where there were none
+    Column("error", Text),  # why there is no model, and will be none
 )
 orders = Table(
     "orders",

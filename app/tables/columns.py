@@ -46,7 +46,7 @@ def learn(raw: RawColumn, faults: Faults, kind: str | None = None) -> Learnt:
     if kind == "date":
         source, values = _learn_date(source, found)
         return Learnt(source, tuple(map(Column, source.columns)), values)
-    described = _describe_levels(source, column, found) if column.levels else _describe_numbers(source, found)
+    described = describe_levels(source, column, found) if column.levels else describe_numbers(source, found)
     return Learnt(described, (column,), found[:, np.newaxis])
 
 
@@ -153,14 +153,16 @@ def _levels_of(raw: RawColumn, kind: str) -> tuple[Label, ...]:
     return levels
 
 
-def _describe_levels(source: Source, column: Column, places: Values) -> Source:
+def describe_levels(source: Source, column: Column, places: Values) -> Source:
+    """Say of a category how many levels it has, and which are frequent, by its cells: positions of levels."""
     counts = np.bincount(places[places >= 0].astype(np.intp), minlength=len(column.levels))
     most = np.argsort(-counts, kind="stable")[:MOST_FREQUENT].tolist()
-    frequent = tuple((column.levels[place], int(counts[place])) for place in most)
+    frequent = tuple((column.levels[place], int(counts[place])) for place in most if counts[place])
     return replace(source, levels=len(column.levels), frequent=frequent)
 
 
-def _describe_numbers(source: Source, values: Values) -> Source:
+def describe_numbers(source: Source, values: Values) -> Source:
+    """Say of a column of numbers how far they go, and whether all are whole."""
     there = values[np.isfinite(values)]
     if not len(there):
         return source

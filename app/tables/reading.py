@@ -52,7 +52,7 @@ def training_rows(sent: Sent, *, task: str | None, wants_labels: bool | None) ->
 
 def _rows(sent: Sent, task: str | None, wants_labels: bool | None) -> TrainingRows:  # noqa: FBT001 - as a recipe has it
     """Read rows, whatever they weigh."""
-    table, targets = _labelled_table(sent)
+    table, targets = labelled_table(sent)
     faults = Faults()
     weights, table = _weights(sent, table, targets, faults)
     if sent.like is not None:
@@ -110,7 +110,7 @@ class Likeness:
     def of(cls, sent: Sent, task: str | None, wants_labels: bool | None) -> "Likeness":  # noqa: FBT001 - as a recipe has it
         """Read the rows at hand, which may all weigh 0; raise as `training_rows` does."""
         at_hand = _rows(sent, task, wants_labels)
-        table, targets = _labelled_table(sent)
+        table, targets = labelled_table(sent)
         answers = [table.column(name) for name in targets]
         kinds = _kinds_of(answers, sent) if sent.like is None else _kinds_like(sent.like, answers)
         return cls(at_hand, replace(sent, table=None, like=None), kinds, task, wants_labels)
@@ -165,7 +165,7 @@ class Likeness:
     def read(self, table: Table, faults: Faults) -> TrainingRows:
         """Read more rows; what does not fit goes to `faults`. What a category had not at hand is UNSEEN."""
         sent, at_hand = replace(self.sent, table=table), self.at_hand
-        table, targets = _labelled_table(sent)
+        table, targets = labelled_table(sent)
         weights, table = _weights(sent, table, targets, faults)
         own = {column.name for column in at_hand.columns}
         X = known_cells(table, at_hand.sources, at_hand.columns, faults, may_miss=own)
@@ -236,7 +236,7 @@ def _from_rows(sent: Sent) -> Table:
     return from_records(rows) if sent.columns is None else from_arrays(rows, sent.columns)
 
 
-def _labelled_table(sent: Sent) -> tuple[Table, tuple[str, ...]]:
+def labelled_table(sent: Sent) -> tuple[Table, tuple[str, ...]]:
     """Bring all forms of a table with a target to one."""
     if (sent.rows is not None or sent.table is not None) and sent.X is None and sent.y is None:
         if sent.target is None:

@@ -81,7 +81,7 @@ def test_a_backup_of_older_tables_is_migrated(revision: str, store: ModelStore, 
     )
     if revision == "0001":
         files = {name: data for name, data in files.items() if not name.startswith(LATER)}
-    files[MANIFEST] = files[MANIFEST].replace(b'"revision":"0003"', f'"revision":"{revision}"'.encode())
+    files[MANIFEST] = files[MANIFEST].replace(b'"revision":"0004"', f'"revision":"{revision}"'.encode())
 
     there = restore(file_of(backup_of(files)), tmp_path / "new")
 

@@ -171,7 +171,7 @@ JOB = {
         row("jobs", **JOB | {"error": [1]}),
         row("jobs", **JOB | {"points": [[1]]}),
         row("datasets", id="0" * 32, created=0.0),
-        changed(MANIFEST, b'"revision":"0003"', b'"revision":"../3"'),
+        changed(MANIFEST, b'"revision":"0004"', b'"revision":"../3"'),
         changed(MANIFEST, b'"format":1', b'"format":0'),
         changed(MANIFEST, b"{", b"["),
     ],
@@ -184,7 +184,7 @@ def test_what_contradicts_itself_is_refused(change: Callable[[Files], Files], ba
 def test_a_backup_of_a_newer_netlet_is_refused(backup: Path, tmp_path: Path) -> None:
     """By the format of its manifest, whatever else is in it, or by the revision of its tables; the error says so."""
     newer = changed(MANIFEST, b'{"format":1', b'{"of":"the future","format":2')(members(backup))
-    later = changed(MANIFEST, b'"revision":"0003"', b'"revision":"9999"')(members(backup))
+    later = changed(MANIFEST, b'"revision":"0004"', b'"revision":"9999"')(members(backup))
 
     for files in (newer, later):
         assert isinstance(error := refused(backup_of(files), tmp_path), BackupNewer)

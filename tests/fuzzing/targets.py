@@ -43,7 +43,7 @@ from tests.fuzzing.mutating import mutated
 
 BOUNDS = Bounds(cells=2**20, rows=10**6, inflated=2**24)
 MOST = 2**24  # bytes of a body
-LIMITS = Limits(MOST, MOST, MOST, MOST, MOST, 10**6, Cost(10**6, 10**8, 1e12), 60.0, BOUNDS)
+LIMITS = Limits(MOST, MOST, MOST, MOST, MOST, 10**6, Cost(10**6, 10**8, 1e12), 60.0, 100, BOUNDS)
 
 Read = Callable[[bytes], object]
 

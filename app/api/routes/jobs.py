@@ -1,5 +1,6 @@
 """The jobs that trainings are: list, follow, pause, cancel."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -10,9 +11,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from app.api.access import is_admitted
 from app.api.answers import as_json
 from app.api.bodies import ShortBody
-from app.api.job_answers import job_detail
+from app.api.job_answers import groups_of, job_detail
 from app.api.job_events import events as events_of
-from app.api.job_schemas import Ending, Following, JobDetail, JobList, Steps
+from app.api.job_schemas import Ending, Following, GroupsAnswer, JobDetail, JobList, Paged, Steps
 from app.api.openapi import in_path
 from app.api.parts import CallerOf, PartsOf
 from app.api.problems import documented
@@ -51,6 +52,12 @@ async def job(
 ) -> Response:
     """Tell how far a training is, and how it ended."""
     return as_json(job_detail(job, max_points))
+
+
+@router.get("/{job_id}/models", response_model=GroupsAnswer, responses=documented(404, 422, 503))
+async def models(parts: PartsOf, job: Annotated[Job, Depends(one_job)], asked: Annotated[Paged, Query()]) -> Response:
+    """List the models that a training makes of groups, as far as it is, a page of `limit` at a time."""
+    return as_json(await asyncio.to_thread(groups_of, job, parts.store.catalogue, asked))
 
 
 @router.delete("/{job_id}", response_model=JobDetail, responses=documented(403, 404, 422, 503, 507))

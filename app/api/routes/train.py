@@ -1,5 +1,6 @@
 """`POST /train`, and the same to train a model on."""
 
+import asyncio
 from contextlib import suppress
 from typing import Annotated
 
@@ -9,15 +10,16 @@ from app.api.alias_answers import with_aliases
 from app.api.alias_schemas import OneVersion
 from app.api.answers import as_json, detail
 from app.api.bodies import TrainingBody
-from app.api.job_answers import job_detail
-from app.api.job_schemas import Asked, JobDetail
+from app.api.groups import read_groups
+from app.api.job_answers import groups_of, job_detail
+from app.api.job_schemas import Asked, GroupsAnswer, JobDetail, Paged
 from app.api.openapi import BareNameInPath, NameInPath, VersionInPath, body_of
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
-from app.api.schemas import ContinueRequest, TrainRequest
+from app.api.schemas import ContinueRequest, GroupsRequest, TrainRequest
 from app.api.training import Key, trained
 from app.errors import Cancelled, NotFound
-from app.jobs.job import State
+from app.jobs.job import Job, State
 from app.jobs.ledger import Submitted
 
 router = APIRouter(
@@ -39,6 +41,21 @@ async def train(parts: PartsOf, request: Request, body: TrainingBody, asked: Ter
     than `wait` seconds.
     """
     return await _answer(parts, await trained(parts, body, asked, key, request))
+
+
+@router.post("/train/batch", status_code=201, response_model=GroupsAnswer, openapi_extra=body_of(GroupsRequest))
+async def train_batch(parts: PartsOf, request: Request, body: TrainingBody, asked: Terms, key: Key) -> Response:
+    """Train a model for each group of a table: those of a column `group_by`, called as the group after a dot.
+
+    Answers 201 with all models once they are safe on disk, or 202 with the job, which is safe too, if that takes longer
+    than `wait` seconds. A group that cannot be learnt has its error in the answer.
+    """
+    job = (await trained(parts, body, asked, key, request, read=read_groups)).job
+    _require_good(job)
+    if not job.is_over:
+        return as_json(job_detail(job), 202, f"/jobs/{job.id}")
+    made = await asyncio.to_thread(groups_of, job, parts.store.catalogue, Paged())
+    return as_json(made, 201, f"/jobs/{job.id}/models")
 
 
 @router.post("/models/{name}/train", status_code=201, response_model=OneVersion, openapi_extra=body_of(ContinueRequest))
@@ -73,10 +90,14 @@ async def train_version_on(
 
 
 async def _answer(parts: Parts, found: Submitted) -> Response:
-    job = found.job
+    _require_good(found.job)
+    return await _told(parts, found)
+
+
+def _require_good(job: Job) -> None:
+    """Raise what a job failed with, or Cancelled where it was and left no version."""
     if job.error or (job.state == State.CANCELLED and job.version is None):
         raise job.error or Cancelled
-    return await _told(parts, found)
 
 
 async def _told(parts: Parts, found: Submitted) -> Response:

@@ -1,0 +1,120 @@
+"""Grouping: what a training process does for a job that makes a model of each group, some hundred groups a call.
+
+What is done is known by the catalogue: whoever goes on with the job begins with the first group that it does not list.
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from math import fsum
+from pathlib import Path
+from sys import maxsize
+from typing import NamedTuple
+
+import numpy as np
+
+from app.engine.control import Control, Progress, Wish
+from app.engine.groups import learn_groups
+from app.engine.model import Model
+from app.engine.table import TrainingRows
+from app.errors import InputError, ShuttingDown
+from app.jobs.orders import Groups, Order
+from app.jobs.progress import LEAVE, Note, NoteWriter
+from app.store.saving import Saved, save_all_aside
+from app.tables.ends import Ends
+from app.tables.groups import described
+
+MOST_AT_ONCE, MOST_CELLS = 500, 2**21  # groups, and cells of their rows, that are learnt and saved by one call
+METRICS = {"regression": "rmse", "classification": "log_loss", "multilabel": "log_loss"}
+
+
+class GroupEnd(NamedTuple):
+    """What came of a group: a snapshot and how well it answers rows held out, or why there is none."""
+
+    name: str
+    saved: Saved | None = None
+    metric: str | None = None
+    score: float | None = None
+    error: str | None = None
+
+
+class SavedGroups(NamedTuple):
+    """What came of some groups in a row, the first of which has this place."""
+
+    begin: int
+    ends: list[GroupEnd]
+    is_last: bool
+
+    @property
+    def end(self) -> int:
+        """The place after the last."""
+        return self.begin + len(self.ends)
+
+    @property
+    def saves(self) -> list[Saved]:
+        """What was written aside."""
+        return [end.saved for end in self.ends if end.saved is not None]
+
+
+def train_some(order: Order, groups: Groups, root: Path, note: Note, begin: int) -> SavedGroups:
+    """Learn some groups from a place on, and save them aside; raise Cancelled or ShuttingDown where that is wished."""
+    with closing(NoteWriter(note)) as writer:
+        writer.hold(begin)
+        control = Control(wish=lambda: _wish(writer), most_epochs=order.max_epochs or maxsize)
+        control.ends_now()
+        end = begin + _how_many(groups.sizes[begin:], order.rows.X.shape[1])
+        starts = (0, *groups.ends)
+        parts = [order.rows.part(np.arange(starts[place], starts[place + 1])) for place in range(begin, end)]
+        outcomes = learn_groups([described(part) for part in parts], order.recipe, control)
+        models = [
+            _told(outcome, part, order)
+            for outcome, part in zip(outcomes, parts, strict=True)
+            if isinstance(outcome, Model)
+        ]
+        saved = zip(models, save_all_aside(root, models, note.word), strict=True)
+        ends = [
+            GroupEnd(name, error=str(outcome)) if isinstance(outcome, InputError) else _ended(name, *next(saved))
+            for name, outcome in zip(groups.names[begin:end], outcomes, strict=True)
+        ]
+        if models:
+            writer(Progress(end, len(groups.names), *_losses(models)))
+    return SavedGroups(begin, ends, is_last=end == len(groups.names))
+
+
+def _wish(writer: NoteWriter) -> Wish:
+    """Tell what is wished; whoever would keep the best has what is saved already. Raises ShuttingDown."""
+    if writer.wish == LEAVE:
+        raise ShuttingDown
+    return Wish.GO_ON if writer.wish == b"\0" else Wish.CANCEL
+
+
+def _how_many(sizes: Sequence[int], columns: int) -> int:
+    """Tell how many groups of these sizes are learnt by one call: one at least."""
+    cells = np.cumsum(sizes[:MOST_AT_ONCE]) * columns
+    return max(1, int((cells <= MOST_CELLS).sum()))
+
+
+def _told(model: Model, rows: TrainingRows, order: Order) -> Model:
+    """Say of a model what was ordered."""
+    warnings = (*model.report.warnings, *order.notes, *Ends(rows).warnings())
+    return replace(
+        model,
+        report=replace(model.report, warnings=warnings),
+        tags=order.tags,
+        description=order.description,
+        weight=order.weight,
+        kinds=order.kinds,
+    )
+
+
+def _ended(name: str, model: Model, saved: Saved) -> GroupEnd:
+    metric = METRICS[str(model.recipe.task)]
+    score = model.report.metrics.get("validation", {}).get(metric)
+    return GroupEnd(name, saved, None if score is None else metric, score)
+
+
+def _losses(models: Sequence[Model]) -> tuple[float, float | None]:
+    """Average the last losses of models, on the rows that they learnt and on those held out, where there were any."""
+    judged = [curve for curve in (model.history.validation_loss for model in models) if curve.size]
+    loss = fsum(model.history.loss[-1] for model in models) / len(models)
+    return loss, fsum(curve[-1] for curve in judged) / len(judged) if judged else None
