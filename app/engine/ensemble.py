@@ -35,7 +35,9 @@ def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
     turns = (np.arange(members)[:, np.newaxis] + 0.5) / members
     places = (np.arange(held_out) + turns) * (rows / held_out)
     judged = np.sort(ranked[places.astype(np.intp)], axis=1)
-    return Folds(np.stack([np.setdiff1d(np.arange(rows), out) for out in judged]), judged)
+    is_learnt = np.ones((members, rows), dtype=bool)
+    np.put_along_axis(is_learnt, judged, values=False, axis=1)
+    return Folds(is_learnt.nonzero()[1].reshape(members, -1), judged)
 
 
 def learnt_copies(copies: Index, folds: Folds) -> Known:
@@ -44,6 +46,8 @@ def learnt_copies(copies: Index, folds: Folds) -> Known:
     Where members learn from rows that are not at hand, one with a copy at hand may have others there.
     """
     found = np.zeros(len(copies), dtype=bool)
+    if (copies == np.arange(len(copies))).all():  # there are none, and nobody learns a row twice
+        return found
     for learnt, judged in zip(*folds, strict=True):
         times = np.bincount(copies[learnt], minlength=len(copies))
         found[judged] |= times[copies[judged]] > np.isin(judged, learnt)

@@ -31,7 +31,7 @@ LEAST_ROWS = 2
 NUMBERS_AT_ONCE = 2**17  # in the widest layer of all networks that learn at once: they stay in a core's cache
 MOST_RECORDED_AT_ONCE = 2**24
 USUAL_NETWORK = {"hidden": (8,), "activation": "tanh", "initializer": "lecun"}
-USUAL_TRAINING = {"members": 4, "epochs": 150, "precision": "float32"}
+USUAL_TRAINING = {"members": 4, "epochs": 100, "precision": "float32"}
 USUAL_RATE = 0.05  # of adam, where the optimizer is open too
 
 Outcome: TypeAlias = Model | InputError

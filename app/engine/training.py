@@ -23,6 +23,7 @@ from app.engine.selection import Recording
 from app.errors import Diverged
 
 LARGEST_LOSS = 1e100  # a loss beyond this overflows as soon as it is squared or un-scaled
+FEW_MEMBERS = 16
 MOST_TRACED = 1024  # rows looked at to find the layer that overflowed
 BLOCK_NUMBERS = 2**21  # numbers in the widest layer of rows that are judged at once: bounds the memory
 CURVES, BESTS = ("losses", "validation_losses"), ("best_loss", "best_epochs")
@@ -126,7 +127,9 @@ class Course(Means):
 
 def is_finite(value: PerMember) -> bool:
     """Tell whether a loss is one that can still be worked with."""
-    return all(abs(number) < LARGEST_LOSS for number in value.tolist())  # false for NaN too; faster than arrays
+    if len(value) > FEW_MEMBERS:
+        return bool((np.abs(value) < LARGEST_LOSS).all())  # false for NaN too
+    return all(abs(number) < LARGEST_LOSS for number in value.tolist())  # faster than arrays
 
 
 Told = Callable[[float], str | None]

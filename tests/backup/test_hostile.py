@@ -142,6 +142,7 @@ JOB = {
     "error": None,
     "points": None,
     "origin": None,
+    "groups": None,
 }
 
 

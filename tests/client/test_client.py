@@ -16,6 +16,7 @@ from app.client import (
     Conflict,
     DoesNotFit,
     NotFound,
+    NotUsable,
     Progress,
     TrainingCancelled,
     TrainingFailed,
@@ -284,3 +285,48 @@ def test_whatever_else_a_service_has_can_be_asked_for(client: Client) -> None:
     assert len(told["loss"]) <= 4
     assert near
     assert client.call("DELETE", "/models/else") is None
+
+
+PUPILS = [{"pupil": pupil, **row} for pupil in ("ann", "ben") for row in ROWS * 4]
+FEW: dict[str, Any] = {"training": {"epochs": 5}}
+
+
+def test_a_model_of_each_group_is_one_call(client: Client) -> None:
+    """All are given, with those that have none; whoever watches is told of groups."""
+    seen: list[Progress] = []
+    rows = [*PUPILS, {"pupil": "new"} | ROWS[0]]
+
+    groups = client.train_batch(rows, "score", group_by="pupil", name="batch", **FEW)
+    watched = client.train_batch(
+        pd.DataFrame(rows), "score", group_by="pupil", name="batch", progress=seen.append, **FEW
+    )
+
+    assert {model.group: model.reference for model in groups.models} == {
+        "ann": "batch.ann/1",
+        "ben": "batch.ben/1",
+        "new": None,
+    }
+    assert [(model.group, model.rows) for model in groups.failed] == [("new", 1)]
+    assert {model.reference for model in watched.models} == {"batch.ann/2", "batch.ben/2", None}
+    assert [(told.epoch, told.epochs) for told in seen] == [(3, 3)]
+    assert client.predict("batch.ann", NEW).raw["version"] == 2
+
+
+def test_a_training_of_groups_is_begun_and_waited_for(client: Client) -> None:
+    """Its job says how many there are; whoever waits for one model is told how to have them all."""
+    job = client.begin(PUPILS, "score", group_by="pupil", name="begun", **FEW)
+
+    assert job.groups == 2
+    assert {model.model for model in client.wait_batch(job.job).models} == {"begun.ann", "begun.ben"}
+    with pytest.raises(NotUsable, match="wait_batch"):
+        client.wait(job.job)
+
+
+def test_groups_of_which_none_can_be_learnt_have_failed(client: Client) -> None:
+    """At once, or when they are waited for."""
+    rows = [{"pupil": "a"} | ROWS[0], {"pupil": "b"} | ROWS[1]]
+
+    with pytest.raises(DoesNotFit, match="No group can be learnt"):
+        client.train_batch(rows, "score", group_by="pupil")
+    with pytest.raises(TrainingFailed):
+        client.wait_batch(client.begin(rows, "score", group_by="pupil").job)

@@ -344,3 +344,24 @@ def test_the_command_lines_of_the_readme_work(start_server: StartServer, grades:
     assert told[:5] == ["grades/1", "grades/2", "yes", "yes", "grades/2"]
     assert told[-4:] == ["grades@live is grades/1 (revision 1)", "grades.safetensors", "passed/1", "grades/1"]
     assert (folder / "answers.csv").read_text() == '"passed","in_range"\n"yes",true\n'
+
+
+def test_a_model_of_each_group_is_a_line(start_server: StartServer, tmp_path: Path) -> None:
+    """With its figures and its fault; followed again, by its job; and with `--json` an object each."""
+    path = tmp_path / "pupils.csv"
+    rows = [f"{pupil},{row % 5},{row}" for pupil in ("ann", "ben") for row in range(12)]
+    path.write_text("\n".join(["pupil,hours,score", *rows, "new,1,2"]), encoding="utf-8")
+    url = start_server().url
+    how = (str(path), "--target", "score", "--name", "pupils", "--group-by", "pupil", "--set", "training.epochs=5")
+
+    told, as_json = train(url, *how), train(url, *how, "--json")
+    job = re.search(r"[0-9a-f]{16}", told.stderr)
+    assert job is not None
+    again = train(url, "--follow", job[0], "--quiet")
+
+    assert told.returncode == as_json.returncode == 0, told.stderr
+    assert "pupils.ann" in told.stdout
+    assert "at least 2" in told.stdout
+    made = {row["model"]: row["version"] for row in map(json.loads, as_json.stdout.splitlines())}
+    assert made == {"pupils.ann": 2, "pupils.ben": 2, "pupils.new": None}
+    assert set(again.stdout.split()) == {*made}
