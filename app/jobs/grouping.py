@@ -17,7 +17,7 @@ from app.engine.control import Control, Progress, Wish
 from app.engine.groups import learn_groups
 from app.engine.model import Model
 from app.engine.table import TrainingRows
-from app.errors import InputError, ShuttingDown
+from app.errors import InputError, ShuttingDown, Unforeseen
 from app.jobs.orders import Groups, Order
 from app.jobs.progress import LEAVE, Note, NoteWriter
 from app.store.saving import Saved, save_all_aside
@@ -107,7 +107,9 @@ def _told(model: Model, rows: TrainingRows, order: Order) -> Model:
     )
 
 
-def _ended(name: str, model: Model, saved: Saved) -> GroupEnd:
+def _ended(name: str, model: Model, saved: Saved | None) -> GroupEnd:
+    if saved is None:
+        return GroupEnd(name, error=Unforeseen.usual)
     metric = METRICS[str(model.recipe.task)]
     score = model.report.metrics.get("validation", {}).get(metric)
     return GroupEnd(name, saved, None if score is None else metric, score)

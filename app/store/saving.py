@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from app.engine.control import CANCELLED, Checkpoint
 from app.engine.model import Model
 from app.store import memories, snapshot
+from app.store.document import Damage
 from app.store.files import kept_aside, opened, remove, storage_errors, sync_disk
 from app.store.layout import INCOMING
 
@@ -54,19 +57,26 @@ def save_aside(root: Path, model: Model, memory: Checkpoint | None = None, word:
             raise
 
 
-def save_all_aside(root: Path, models: Sequence[Model], word: str) -> list[Saved]:
-    """Write the snapshots of many models aside, and sync them all at once; raise StorageFull or StorageError."""
-    saves: list[Saved] = []
+def save_all_aside(root: Path, models: Sequence[Model], word: str) -> list[Saved | None]:
+    """Write the snapshots of many models aside, and sync them all at once; raise StorageFull or StorageError.
+
+    What nobody could read again is not written, and is None.
+    """
+    saves: list[Saved | None] = []
     with storage_errors(), opened(root / INCOMING) as incoming:
         try:
             for model in models:
-                data = snapshot.encode(model)
-                _, document = snapshot.decode(data)  # what cannot be read again is not written
+                try:
+                    data, sha256 = snapshot.encode_sound(model)
+                except (Damage, ValidationError):
+                    log.exception("a model could not be read again, and is not saved")
+                    saves.append(None)
+                    continue
                 aside = kept_aside(incoming, data, _name(word), synced=False)
-                saves.append(Saved(aside, document.sha256, len(data), model.dataset, partial=False))
+                saves.append(Saved(aside, sha256, len(data), model.dataset, partial=False))
             sync_disk(incoming)
         except OSError:
-            for saved in saves:
+            for saved in filter(None, saves):
                 remove(saved.aside, within=incoming)
             raise
     return saves

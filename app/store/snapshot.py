@@ -7,6 +7,7 @@ metadata. Reading one runs nothing that is in it.
 import hashlib
 import json
 import platform
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from safetensors.numpy import load, save
 
 from app import __version__
 from app.engine.model import Model
-from app.store.arrays import arrays_of, model_from
+from app.store.arrays import Arrays, arrays_of, model_from
 from app.store.document import FORMAT, Damage, Document
 from app.store.parts import require_each_key_once, require_few_parts
 
@@ -35,9 +36,27 @@ class NewerFormat(Exception):
         self.found = found
 
 
+class Encoded(NamedTuple):
+    """A snapshot, and the SHA-256 that it says of itself."""
+
+    data: bytes
+    sha256: str
+
+
 def encode(model: Model) -> bytes:
     """Write a model as a safetensors file; equal models give equal bytes."""
-    document = Document(
+    return _encoded(_document_of(model), arrays_of(model)).data
+
+
+def encode_sound(model: Model) -> Encoded:
+    """Do the same; raise Damage for a model that nobody could read again, since its parts contradict each other."""
+    document, arrays = _document_of(model), arrays_of(model)
+    model_from(document, arrays)
+    return _encoded(document, arrays)
+
+
+def _document_of(model: Model) -> Document:
+    return Document(
         sha256=BLANK,
         format=FORMAT,
         libraries={"netlet": __version__, "numpy": np.__version__, "python": platform.python_version()},
@@ -57,8 +76,12 @@ def encode(model: Model) -> bytes:
         weight=model.weight,
         kinds=model.kinds,
     )
-    blank = save(arrays_of(model), metadata={KEY: document.model_dump_json()})
-    return blank.replace(BLANK.encode(), hashlib.sha256(blank).hexdigest().encode(), 1)
+
+
+def _encoded(document: Document, arrays: Arrays) -> Encoded:
+    blank = save(arrays, metadata={KEY: document.model_dump_json()})
+    sha256 = hashlib.sha256(blank).hexdigest()
+    return Encoded(blank.replace(BLANK.encode(), sha256.encode(), 1), sha256)
 
 
 def decode(data: bytes) -> tuple[Model, Document]:

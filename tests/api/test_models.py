@@ -272,11 +272,15 @@ async def test_every_answer_carries_a_request_id(client: httpx.AsyncClient) -> N
 
 
 async def test_every_example_of_the_openapi_document_works(client: httpx.AsyncClient, settings: Settings) -> None:
-    """Pasted in the document's order, each body and path is answered with a documented success."""
+    """Pasted in the document's order, each body and path is answered with a documented success.
+
+    What makes several models comes last: some of the others are about the only one.
+    """
     document = (await client.get("/openapi.json")).json()
     tried, snapshot = 0, b""
     operations = [(path, method, op) for path, ops in document["paths"].items() for method, op in ops.items()]
-    for path, method, operation in sorted(operations, key=lambda item: (item[0] != "/train", item[1] == "delete")):
+    turn = {"/train": 0, "/train/batch": 2}
+    for path, method, operation in sorted(operations, key=lambda item: (turn.get(item[0], 1), item[1] == "delete")):
         if "{job_id}" in path or "{dataset}" in path or path.endswith("/verify"):  # which needs a dataset
             continue
         query = {}
