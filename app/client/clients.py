@@ -59,6 +59,7 @@ class Client:
     begin = waiting(Calls.begin)
     wait = waiting(Calls.wait)
     wait_batch = waiting(Calls.wait_batch)
+    outcome = waiting(Calls.outcome)
     follow = one_by_one(Calls.follow)
     upload = waiting(Calls.upload)
     predict = waiting(Calls.predict)

@@ -133,11 +133,25 @@ class Trainings(Asking):
 
     async def wait(self, job: str, progress: Watch | None = None) -> Model:
         """Wait for a training, and give its model; raises TrainingFailed where there is none."""
-        return await self._model_of(await self._ended(job, progress))
+        made = await self.outcome(job, progress)
+        if isinstance(made, Groups):
+            message = f"Job {job} makes {len(made.models)} models. wait_batch gives them."
+            raise NotUsable(message)
+        return made
 
     async def wait_batch(self, job: str, progress: Watch | None = None) -> Groups:
         """Wait for a training of groups, and give its models; raises TrainingFailed where there are none."""
-        _require_good(await self._ended(job, progress))
+        made = await self.outcome(job, progress)
+        return made if isinstance(made, Groups) else await self._groups_of(job)
+
+    async def outcome(self, job: str, progress: Watch | None = None) -> Model | Groups:
+        """Wait for a training, and give its model, or all where it makes one of each group; raises TrainingFailed."""
+        ended = await self._ended(job, progress)
+        if ended.status != "succeeded":
+            raise (TrainingFailed if ended.status == "failed" else TrainingCancelled)(ended)
+        return await (self._model_of(ended) if ended.groups is None else self._groups_of(job))
+
+    async def _groups_of(self, job: str) -> Groups:
         told: dict[str, Any] = {"models": [], "next": -1}
         while told["next"] is not None:
             pages = Request("GET", f"/jobs/{part(job)}/models", [("after", str(told["next"]))])
@@ -216,10 +230,6 @@ class Trainings(Asking):
         return await self.wait(answer["job"], progress) if "job" in answer else Model.of(answer)
 
     async def _model_of(self, job: Job) -> Model:
-        _require_good(job)
-        if job.groups is not None:
-            message = f"Job {job.job} makes {job.groups} models. wait_batch gives them."
-            raise NotUsable(message)
         return Model.of(await self._told(Request("GET", path_of(f"{job.model}/{job.version}"))))
 
     async def _job_of(self, model: dict[str, Any]) -> dict[str, Any]:
@@ -231,11 +241,6 @@ class Trainings(Asking):
                 return told
         message = f"{model['reference']} is trained, and its job is none of the newest 1,000."
         raise Unreachable(message)
-
-
-def _require_good(job: Job) -> None:
-    if job.status != "succeeded":
-        raise (TrainingFailed if job.status == "failed" else TrainingCancelled)(job)
 
 
 def _creating(path: str, sent: Sent, how: Pairs | None = None) -> Request:

@@ -1,19 +1,17 @@
 """A training as a person sees it: the table goes, a bar moves, the model is told."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from shlex import quote
-from typing import Any, TypeVar
+from typing import Any
 
-from app.client import Client, NotUsable, Unreachable
+from app.client import Client, Groups, Model, NotUsable, Unreachable
 from app.client.asking import DEFAULT_URL
 from app.client.sending import opened
-from app.client.trainings import Watch
 from app.commands.figures import figures
 from app.commands.given import settings_of
 from app.commands.tables import Heading
 from app.commands.talking import Interrupted, Talk
 
-T = TypeVar("T")
 GROUPS: dict[str, Heading] = {
     "model": lambda row: row["model"],
     "version": lambda row: row["version"],
@@ -39,30 +37,29 @@ def train(talk: Talk, file: str, given: dict[str, Any], settings: Iterable[str])
             message = "Interrupted; the table may have arrived, or not."
             raise Interrupted(message) from None
         talk.screen.say(f"Training as job {job}. Ctrl-C leaves it to itself.")
-        _watch(talk, client, job, is_grouped="group_by" in said)
+        _watch(talk, client, job)
 
 
 def follow(talk: Talk, job: str) -> None:
     """Show how a training goes on, and print what came of it."""
     with talk.client() as client:
-        _watch(talk, client, job, is_grouped=client.job(job).groups is not None)
+        _watch(talk, client, job)
 
 
-def _watch(talk: Talk, client: Client, job: str, *, is_grouped: bool) -> None:
+def _watch(talk: Talk, client: Client, job: str) -> None:
     """Show a training until it is over, and print its model, or models; raises TrainingFailed where there is none."""
-    if is_grouped:
-        groups = watched(talk, client, job, client.wait_batch)
-        talk.rows(GROUPS, (model.raw for model in groups.models), "model")
+    made = watched(talk, client, job)
+    if isinstance(made, Groups):
+        talk.rows(GROUPS, (model.raw for model in made.models), "model")
     else:
-        model = watched(talk, client, job, client.wait)
-        talk.one(figures(model), model.raw, "reference")
+        talk.one(figures(made), made.raw, "reference")
 
 
-def watched(talk: Talk, client: Client, job: str, wait: Callable[[str, Watch | None], T]) -> T:
-    """Show a training until it is over, and give what it came to; raises what waiting for it does."""
+def watched(talk: Talk, client: Client, job: str) -> Model | Groups:
+    """Show a training until it is over, and give what it came to; raises TrainingFailed where that is nothing."""
     try:
         with talk.screen.bar() as bar:
-            return wait(job, bar.show)
+            return client.outcome(job, bar.show)
     except Unreachable as error:
         message = f"{error}{_ways_back(client, job)}"
         raise Unreachable(message) from error
