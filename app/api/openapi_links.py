@@ -63,7 +63,7 @@ LINKED = {
     "job": Linked(
         {
             ("post", "/train"): ("202",),
-            ("post", "/train/batch"): ("201", "202"),
+            ("post", "/train/batch"): ("202",),
             ("post", "/models/{name}/train"): ("202",),
             ("post", f"{VERSION}/train"): ("202",),
         },
