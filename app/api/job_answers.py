@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from app.api.job_schemas import Curves, GroupAnswer, GroupsAnswer, JobDetail, Paged, ProgressEvent
+from app.api.job_schemas import Curves, GroupAnswer, GroupsAnswer, JobDetail, Paged, ProgressEvent, SearchDetail
 from app.jobs.grouped import listed
 from app.jobs.job import Job, Point
+from app.jobs.leaderboard import Leaderboard
 from app.store.catalogue import Catalogue
 
 
@@ -24,6 +25,7 @@ def job_detail(job: Job, most_points: int = 0) -> JobDetail:
         groups=job.groups,
         request_id=job.origin.request_id or None,
         history=_curves(job.points, most_points) if most_points else None,
+        search=None if job.search is None else search_detail(job.search, 0 if most_points else None),
         error=str(job.error) if job.error else None,
         created=datetime.fromtimestamp(job.created, UTC),
         started=_time(job.started),
@@ -52,6 +54,18 @@ def groups_of(job: Job, catalogue: Catalogue, asked: Paged) -> GroupsAnswer:
     ]
     following = rows[asked.limit - 1].place if len(rows) > asked.limit else None
     return GroupsAnswer(job=job.id, name=job.name, models=models, next=following)
+
+
+def search_detail(board: Leaderboard, after: int | None) -> SearchDetail:
+    """Describe a search, with its trials after so many; with none where it is None."""
+    return SearchDetail(
+        metric=board.metric,
+        done=len(board.trials),
+        most=board.most,
+        budget_seconds=board.seconds,
+        best=board.best,
+        trials=None if after is None else list(board.trials[after:]),
+    )
 
 
 def thinned(count: int, most: int) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from fastapi.sse import ServerSentEvent
 
 from app.api.answers import columns_of, inputs_of, members_of, one_or_all, scaler_of
-from app.api.job_answers import job_detail, progress
+from app.api.job_answers import job_detail, progress, search_detail
 from app.api.job_schemas import NetworkEvent, WeightsEvent
 from app.errors import StorageError
 from app.jobs.job import Job
@@ -22,9 +22,10 @@ MOST_SENT = 4_000  # numbers of several networks at once; of one, all are
 async def events(jobs: Jobs, job: Job, after: int, *, shows_weights: bool) -> AsyncIterator[ServerSentEvent]:
     """Tell each state of a job, paused or not, and its progress after an epoch, until it is over or the service drains.
 
-    The id of an event of progress is its epoch. `shutdown` is the last event of a service that is about to end.
+    The id of an event of progress is its epoch. `search` tells trials that are over. `shutdown` is the last event of a
+    service that is about to end.
     """
-    state, shown = None, _Shown(jobs) if shows_weights else None
+    state, trials, shown = None, 0, _Shown(jobs) if shows_weights else None
     while True:
         if (job.state, job.paused) != state and not job.is_over:
             state = job.state, job.paused
@@ -33,6 +34,9 @@ async def events(jobs: Jobs, job: Job, after: int, *, shows_weights: bool) -> As
             after = event.epoch
             await asyncio.sleep(0)  # there may be many, and others are to be answered meanwhile
             yield ServerSentEvent(event="progress", id=str(after), data=event)
+        if job.search is not None and len(job.search.trials) > trials:
+            yield ServerSentEvent(event="search", data=search_detail(job.search, trials))
+            trials = len(job.search.trials)
         for told in () if shown is None else await shown.news(job):
             yield told
         if job.is_over or jobs.draining:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from app.api.schemas import Column, InputAnswer, MemberAnswer, ScalerAnswer
 from app.docstrings import Described
 from app.engine.table import Label
+from app.engine.trials import Trial
 from app.jobs.job import State
 
 MOST_EPOCHS = 10_000_000
@@ -72,6 +73,23 @@ class Curves(BaseModel):
     validation_loss: list[float] | None
 
 
+class SearchDetail(BaseModel):
+    """How far a search is."""
+
+    model_config = LOOSE
+
+    metric: str
+    done: int
+    """Trials that are over."""
+    most: int | None
+    """How many there will be; null where seconds are counted."""
+    budget_seconds: float | None
+    best: Trial | None
+    """The best that is complete."""
+    trials: list[Trial] | None = None
+    """In the answer for one job, all that are over; in an event, those that were not told before."""
+
+
 class JobDetail(BaseModel):
     """A training: `queued` or `running`, then `succeeded`, `failed` or `cancelled` for ever."""
 
@@ -103,6 +121,8 @@ class JobDetail(BaseModel):
     """How long the remaining epochs would take; fewer may be needed."""
     history: Curves | None = None
     """In the answer for one job."""
+    search: SearchDetail | None = None
+    """While a search goes on; afterwards the model's `report.search` tells of it."""
     error: str | None
     """Why it failed."""
     created: datetime

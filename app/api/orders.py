@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from app.api.bodies import Body
@@ -13,26 +13,25 @@ from app.api.parsing import parse
 from app.api.parts import Limits
 from app.api.predict_schemas import PredictRequest
 from app.api.schemas import LabelledRows, LearntRows, NewModel, TrainRequest
+from app.api.trying import read_search, read_sweep
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
-from app.engine.sweep import SETTINGS, Sweep
+from app.engine.search import Search
 from app.engine.table import TrainingRows
-from app.errors import BudgetExceeded, InvalidRequest
+from app.errors import BudgetExceeded, InvalidRequest, UnsuitableTarget
 from app.faults import Fault
 from app.jobs.budget import Cost, estimate
 from app.jobs.orders import Order
 from app.presets import PRESETS
 from app.store.datasets import DatasetStore
 from app.store.references import new_name, require_name
-from app.tables.cells import closest, describe
 from app.tables.reading import training_rows
 from app.tables.sent import Sent
 from app.tables.table import Table
 
 BESIDE = ("rows", "X", "y", "weights", "columns")
 RECIPE = TypeAdapter(Recipe)
-TRAINING = TypeAdapter(TrainingConfig)
 
 
 def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
@@ -43,12 +42,15 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
     request, given, table = parse(TrainRequest, body, limits.bounds)
     name = new_name() if request.name is None else request.name
     require_name(name)
-    recipe, sweep = recipe_of(request, given), _sweep(request)
+    recipe, sweep = recipe_of(request, given), read_sweep(request)
     planned = recipe if sweep is None else sweep.largest(recipe)
     chosen = chosen_rows(request, table, sent(request, table), planned, body=body, limits=limits, datasets=datasets)
     if sweep is not None:
         recipe = sweep.completed(recipe, chosen.problem(recipe.scaling.one_hot))
     require_affordable(chosen.rows, [recipe] if sweep is None else sweep.recipes(recipe), limits)
+    search = read_search(request, chosen, recipe, limits)
+    if search is not None:
+        _require_affordable_search(chosen.rows, search, recipe, limits)
     return Order(
         name=name,
         rows=chosen.rows,
@@ -61,6 +63,7 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
         weight=request.weight,
         kinds=dict(request.kinds),
         sweep=sweep,
+        search=search,
     )
 
 
@@ -82,13 +85,13 @@ def chosen_rows(
     return choose(sent, request.dataset, recipe, limits, datasets)
 
 
-def require_affordable(rows: TrainingRows, recipes: Sequence[Recipe], limits: Limits) -> None:
-    """Raise BudgetExceeded for trainings, one after the other, that would take more than one may."""
+def require_affordable(rows: TrainingRows, recipes: Sequence[Recipe], limits: Limits, times: int = 1) -> None:
+    """Raise BudgetExceeded for trainings, one after the other, all so many times, that would take more than one may."""
     costs = [estimate(rows, recipe) for recipe in recipes]
     cost = Cost(
         max(cost.parameters for cost in costs),
         max(cost.numbers for cost in costs),
-        sum(cost.operations for cost in costs),
+        times * sum(cost.operations for cost in costs),
     )
     require_within(cost, limits)
 
@@ -104,31 +107,17 @@ def require_within(cost: Cost, limits: Limits) -> None:
             raise BudgetExceeded(message)
 
 
-def _sweep(request: TrainRequest) -> Sweep | None:
-    """Read what is to be tried; raise InvalidRequest for a setting that cannot be swept, or a value that it has not."""
-    if request.sweep is None:
-        return None
-    ((setting, values),) = request.sweep.items()
-    if setting not in SETTINGS:
-        message = "This cannot be swept: it would change the first weights, or the rows that are held out."
-        fault = Fault(f"one of: {', '.join(SETTINGS)}", got=setting, field="sweep", instead=closest(setting, SETTINGS))
-        raise InvalidRequest(message, [fault])
-    valid = [_value(setting, value, place) for place, value in enumerate(values)]
-    if len(set(map(str, valid))) < len(valid):
-        message = "A value of a sweep is there twice."
-        raise InvalidRequest(message, [Fault("each value once", field=f"sweep.{setting}")])
-    return Sweep(setting, tuple(valid))
-
-
-def _value(setting: str, value: object, place: int) -> Any:  # noqa: ANN401 - of whatever kind the setting is
-    try:
-        if value is not None:
-            return getattr(TRAINING.validate_json(to_json({setting: value})), setting)
-        expected = "a value"
-    except ValidationError as error:
-        expected = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    message = "A value of a sweep is not one that its setting can have."
-    raise InvalidRequest(message, [Fault(expected, got=describe(value), field=f"sweep.{setting}[{place}]")])
+def _require_affordable_search(rows: TrainingRows, search: Search, recipe: Recipe, limits: Limits) -> None:
+    """Hold each trial to what one training may take, and all together, if they take as long as the first, too."""
+    faults, dearest = [], search.dearest(recipe)
+    for trial in dearest:
+        try:
+            require_affordable(rows, [trial], limits)
+        except UnsuitableTarget as fault:  # one of the trials that would fail
+            faults.append(fault)
+    if len(faults) == len(dearest):
+        raise faults[0]
+    require_affordable(rows, [recipe], limits, times=1 + (search.trials or 1))
 
 
 def require_alone(request: LearntRows, table: Table | None) -> None:

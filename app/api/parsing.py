@@ -14,6 +14,7 @@ from app.api.bodies import Body
 from app.api.predict_schemas import PredictRequest
 from app.api.queries import format_options, settings_of, written_as
 from app.api.schemas import GroupsRequest, TrainRequest, UploadSettings
+from app.api.search_schemas import SearchRequest, Tried
 from app.engine.arrays import Cells
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
@@ -34,10 +35,10 @@ M = TypeVar("M", bound=BaseModel)
 GROUPS = {
     name: {field.name for field in fields(config)}
     for name, config in {"network": Architecture, "training": TrainingConfig, "scaling": Scaling}.items()
-}
+} | {"search": set(SearchRequest.model_fields)}
 TABLE = ("rows", "X", "y", "weights")
 MOST_ITEMS = 10_001
-FIELDS = set().union(*GROUPS.values(), TrainRequest.model_fields, PredictRequest.model_fields)
+FIELDS = set().union(*GROUPS.values(), TrainRequest.model_fields, PredictRequest.model_fields, Tried.model_fields)
 
 
 class Parsed(NamedTuple, Generic[M]):

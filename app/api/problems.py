@@ -69,6 +69,7 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.PictureNotFound: Kind(404, "picture-not-found", "No such picture"),
     errors.NoPicture: Kind(404, "no-picture", "The model has no such picture"),
     errors.PicturesNotInstalled: Kind(501, "pictures-not-installed", "Pictures cannot be drawn here"),
+    errors.SearchNotInstalled: Kind(422, "search-not-installed", "Nothing can be searched here"),
     errors.DatasetDamaged: Kind(503, "dataset-corrupt", "The dataset's file is damaged", 3600),
     errors.DatasetFormatNewer: Kind(503, "dataset-newer", "The dataset's file is too new", 3600),
     errors.DatasetInUse: Kind(409, "dataset-in-use", "The dataset is being learnt from"),

@@ -56,6 +56,7 @@ def order_again(stored: Stored, limits: Limits, datasets: DatasetStore, store: M
         plan=chosen.plan,
         max_epochs=model.report.epochs if model.report.stopped == "max_epochs" else None,
         start=None if start is None else beginning_of(start, store),
+        searched=model.report.search is not None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from app.api.search_schemas import SearchRequest
 from app.docstrings import Described
 from app.engine.choices import OneOf
 from app.engine.config import TrainingConfig
@@ -126,6 +127,9 @@ class TrainRequest(NewModel):
     sweep: Annotated[dict[str, Annotated[list[Any], MinLen(2), MaxLen(MOST_RUNS)]], MinLen(1), MaxLen(1)] | None = None
     """One setting of `training` and values to try, `{"learning_rate": [0.5, 0.1, 0.05]}`: from the same first weights
     each is trained with, the best is kept, and `report.sweep` has the curves of all."""
+    search: SearchRequest | None = None
+    """Tries settings, first of all what would be trained without it, and trains the best anew on all rows;
+    `report.search` has all trials."""
 
 
 class ContinueRequest(LearntRows):

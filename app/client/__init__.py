@@ -35,6 +35,7 @@ from app.client.results import (
     Move,
     Progress,
     Report,
+    Search,
 )
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Report",
+    "Search",
     "ServiceError",
     "TimedOut",
     "TooLarge",

@@ -73,6 +73,7 @@ class Report(Told):
     loss_before: float | None
     old_rows: dict[str, Any] | None
     sweep: dict[str, Any] | None
+    search: dict[str, Any] | None
     imported: str | None
     fingerprint: str | None
 
@@ -192,6 +193,7 @@ class Job(Told):
     rows_per_second: float | None
     eta_seconds: float | None
     history: dict[str, Any] | None
+    search: dict[str, Any] | None
     error: str | None
     created: datetime
     started: datetime | None
@@ -246,13 +248,26 @@ class Progress(Told):
     eta_seconds: float | None
 
 
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Search(Told):
+    """How far a search is."""
+
+    metric: str
+    done: int
+    most: int | None
+    budget_seconds: float | None
+    best: dict[str, Any] | None
+    trials: list[dict[str, Any]] | None
+    """In an event, those that were not told before."""
+
+
 @dataclass(frozen=True)
 class Event:
     """One thing that is told of a job."""
 
     name: str
-    """Its new state, or `progress`."""
-    told: Job | Progress
+    """Its new state, `progress` or `search`."""
+    told: Job | Progress | Search
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

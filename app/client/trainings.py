@@ -12,7 +12,7 @@ from httpx_sse import SSEError
 from app.client.asking import Asking, key_of_a_request
 from app.client.errors import NotUsable, TooLarge, TrainingCancelled, TrainingFailed, Unreachable
 from app.client.references import part, path_of
-from app.client.results import Dataset, Event, Groups, Job, Model, Progress
+from app.client.results import Dataset, Event, Groups, Job, Model, Progress, Search
 from app.client.rows import Rows, Sent, address_of, laid_out
 from app.client.sending import Pairs, Table
 from app.client.wires import Request
@@ -24,6 +24,8 @@ SECONDS_AT_ONCE = 30
 SECONDS_BETWEEN_STREAMS = 0.2
 SILENCE = 60  # seconds; a stream of events says something every 15
 ENDS = {"succeeded", "failed", "cancelled"}
+READ: dict[str, type[Job] | type[Progress] | type[Search]] = {"progress": Progress, "search": Search}
+"""What events tell that are no states."""
 LEAVES = "shutdown"
 """The event of a service that ends; the training goes on."""
 OF_THE_BODY = {"columns", "delimiter", "decimal", "encoding"}
@@ -52,6 +54,7 @@ class Training(TypedDict, total=False):
     training: Mapping[str, Any] | str
     scaling: Mapping[str, Any]
     sweep: Mapping[str, list[Any]]
+    search: Mapping[str, Any]
     preset: str
     tags: Mapping[str, str]
     description: str
@@ -166,7 +169,11 @@ class Trainings(Asking):
                 if isinstance(event.told, Job):
                     if event.name in ENDS:
                         return event.told
-                elif progress is not None and isawaitable(waits := progress(event.told)):
+                elif (
+                    isinstance(event.told, Progress)
+                    and progress is not None
+                    and isawaitable(waits := progress(event.told))
+                ):
                     await waits
         message = "a training is followed to its end"
         raise RuntimeError(message)
@@ -183,8 +190,7 @@ class Trainings(Asking):
                         seen = event.id
                         if event.event == LEAVES:
                             break
-                        read = Progress if event.event == "progress" else Job
-                        yield Event(event.event, read.of(loads(event.data)))
+                        yield Event(event.event, READ.get(event.event, Job).of(loads(event.data)))
                         if event.event in ENDS:
                             return
             except SSEError as error:

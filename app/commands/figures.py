@@ -28,5 +28,8 @@ def pairs(model: Model) -> Iterator[tuple[str, str]]:
     for rows, metrics in report.metrics.items():
         yield rows, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if value is not None)
     yield "choice", report.choice
+    if report.search is not None:
+        trials, best = report.search["trials"], report.search["best"]
+        yield "search", f"{len(trials)} trials by {report.search['metric']}; the best is number {best}"
     for warning in report.warnings:
         yield "warning", warning

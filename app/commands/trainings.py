@@ -60,6 +60,8 @@ def _pairs(job: Job) -> Iterator[tuple[str, str]]:
         yield "loss", written(job.loss)
     if job.validation_loss is not None:
         yield "validation", written(job.validation_loss)
+    if job.search is not None:
+        yield from _of_search(job.search)
     if job.error is not None:
         yield "error", job.error
     for name in ("created", "started", "ended"):
@@ -67,3 +69,10 @@ def _pairs(job: Job) -> Iterator[tuple[str, str]]:
             yield name, moment(job.raw[name])
     if job.attempt > 1:
         yield "attempts", written(job.attempt)
+
+
+def _of_search(search: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    most = f"{written(search['budget_seconds'])} s" if search["most"] is None else written(search["most"])
+    yield "trials", f"{written(search['done'])} of {most}"
+    if search["best"] is not None:
+        yield "best", f"trial {search['best']['number']}, {search['metric']} {written(search['best']['value'])}"

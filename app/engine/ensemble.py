@@ -19,6 +19,11 @@ class Folds(NamedTuple):
     learnt: Indices
     judged: HeldOut
 
+    def among(self, judges: Index, rows: int) -> "Folds":
+        """Take these for folds of the `judges` alone, of so many rows: all others are learnt by everybody."""
+        judged = judges[self.judged]
+        return Folds(np.stack([np.setdiff1d(np.arange(rows), out) for out in judged]), judged)
+
 
 def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
     """Hold out so many rows for each member, evenly over the strata (a class, or the size of a target).

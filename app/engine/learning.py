@@ -10,7 +10,7 @@ import numpy as np
 
 from app.engine.applicability import Neighbours
 from app.engine.arrays import Array, Index, Randomness, Vector
-from app.engine.config import GENERATORS, PRECISIONS
+from app.engine.config import GENERATORS, PRECISIONS, TrainingConfig
 from app.engine.control import CANCELLED, Checkpoint, Control
 from app.engine.defaults import Candidate, candidates, labels_of, problem_of, rows_held_out
 from app.engine.device import DEVICES, Device, one_blas_thread
@@ -32,6 +32,8 @@ from app.errors import Cancelled, Diverged, UnsuitableTarget
 from app.faults import MOST_FAULTS, Fault
 
 OPTIMISM = 1.5  # measured: errors of the ensemble on rows not seen at all, to those on rows that it stopped by
+APART = 0.2
+"""Share of the rows that a search does not see, so that its model's metrics are of rows that had no say in it."""
 PARTIAL = "Training was cancelled before its end: this is the best that it had come to."
 PROMISING = 0.2  # share of a target's variance that a small table's first members may leave unexplained
 
@@ -53,6 +55,7 @@ def learn(
     threads: Executor | None = None,
     more: MoreRows | None = None,
     start: Start = Start(),
+    judges: Index | None = None,
 ) -> Model:
     """Train networks on rows; raise UnsuitableTarget or Diverged where that cannot be done.
 
@@ -60,6 +63,7 @@ def learn(
     and seed give the same bytes for any number of threads, and however often a training was left and gone on with.
     `control` may ask for an end before the end: Cancelled, or a model that says that it is partial. Where there
     is a model to start from, only its weights learn; all else of it stays, and of the recipe only `training` counts.
+    Where there are `judges`, no other rows are held out.
     """
     labels = labels_of(rows)
     if start.model is not None:
@@ -76,7 +80,7 @@ def learn(
             means = replace(means, control=control.unseen(), good_enough=PROMISING)
         # Overflow is what Diverged reports.
         with suppress(*() if last else (GaveUp, Diverged)), np.errstate(all="ignore"), one_blas_thread():
-            tried.append(_trained(rows, option, means, more, start.model))
+            tried.append(_trained(rows, option, means, more, start.model, judges=judges))
         if tried and tried[-1].model.report.stopped == CANCELLED:
             break
     model = min(tried, key=_expected_error).model
@@ -132,14 +136,19 @@ class Lesson(NamedTuple):
 
 
 def lesson_of(
-    rows: TrainingRows, candidate: Candidate, means: Means, more: MoreRows | None = None, start: Model | None = None
+    rows: TrainingRows,
+    candidate: Candidate,
+    means: Means,
+    more: MoreRows | None = None,
+    start: Model | None = None,
+    *,
+    judges: Index | None = None,
 ) -> Lesson:
     """Prepare all that a training needs; raise UnsuitableTarget where its rows cannot be learnt."""
     recipe, training = candidate.recipe, candidate.recipe.training
     rng = GENERATORS[training.generator](training.seed)
     members = training.members or 1
-    held_out = rows_held_out(len(rows.X), training.validation or 0.0)
-    folds = deal(_strata(rows), members, held_out, rng) if more is None else all_judge(len(rows.X), members)
+    folds = _dealt(rows, training, judges, rng) if more is None else all_judge(len(rows.X), members)
     known = np.arange(len(rows.X)) if members > 1 else folds.learnt[0]  # what no member learns from stays unknown
     model = _drawn(rows, recipe, known, rng) if start is None else replace(start, recipe=recipe)
     course, encoding = _lesson(model, rows, means, rng)
@@ -150,9 +159,15 @@ def lesson_of(
 
 
 def _trained(
-    rows: TrainingRows, candidate: Candidate, means: Means, more: MoreRows | None, start: Model | None
+    rows: TrainingRows,
+    candidate: Candidate,
+    means: Means,
+    more: MoreRows | None,
+    start: Model | None,
+    *,
+    judges: Index | None,
 ) -> Judged:
-    lesson = lesson_of(rows, candidate, means, more, start)
+    lesson = lesson_of(rows, candidate, means, more, start, judges=judges)
     model, course, examples = lesson.model, lesson.course, lesson.examples
     before = None if start is None else float(course.measure(course.parameters, examples, examples.learnt).mean())
     means.control.on_begin(model, lambda: means.device.fetch(course.parameters))
@@ -161,6 +176,21 @@ def _trained(
     model, apparent = lesson.judged(trained, is_new=start is None)
     model = replace(model, report=replace(model.report, loss_before=before))
     return Judged(model if more is None else _of_all(model, more), apparent)
+
+
+def _dealt(rows: TrainingRows, training: TrainingConfig, judges: Index | None, rng: Randomness) -> Folds:
+    """Hold rows out for each member: any of them, or some of the judges alone."""
+    members, held_out = training.members or 1, rows_held_out(len(rows.X), training.validation or 0.0)
+    if judges is None:
+        return deal(_strata(rows), members, held_out, rng)
+    return deal(_strata(rows)[judges], members, min(held_out, len(judges)), rng).among(judges, len(rows.X))
+
+
+def apart(rows: TrainingRows, seed: int) -> Index:
+    """Choose the rows that a search does not see, evenly over classes or sizes; of each class, it sees the first."""
+    strata, held_out = _strata(rows), rows_held_out(len(rows.X), APART)
+    chosen = deal(strata, 1, held_out, np.random.default_rng(seed)).judged[0]
+    return np.setdiff1d(chosen, np.unique(strata, return_index=True)[1]) if labels_of(rows) else chosen
 
 
 def _lesson(model: Model, rows: TrainingRows, means: Means, rng: Randomness) -> tuple[Course, Encoding]:

@@ -18,6 +18,7 @@ from app.engine.recipe import Recipe
 from app.engine.sweep import Swept
 from app.engine.table import Column, Label, Source
 from app.engine.training import History
+from app.engine.trials import Searched
 from app.engine.uncertainty import Misses
 from app.errors import BadTable
 from app.faults import MOST_FAULTS, Fault
@@ -67,6 +68,8 @@ class Report:
     """What the training did to the answers for rows that had been learnt before, as far as these are still there."""
     sweep: Swept | None = None
     """How the training went with each value of a setting, where several were tried."""
+    search: Searched | None = None
+    """How the trials of a search went, where there was one."""
     imported: str | None = None
     """SHA-256 of the file that the weights were taken from, where nothing was learnt here: rows and loss are 0 then."""
     fingerprint: str | None = None

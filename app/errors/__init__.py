@@ -85,6 +85,7 @@ NetletError
 ├── TrainingTooLong           a training was stopped at its time limit
 ├── WorkerLost                the process of a training died
 ├── PicturesNotInstalled      the library that draws is not there
+├── SearchNotInstalled        the library that chooses what a search tries is not there
 ├── ShuttingDown              the service is about to end
 └── Unforeseen                a fault of netlet itself
 """
@@ -181,6 +182,7 @@ from app.errors.working import (
     OrderNewer,
     OutOfMemory,
     PicturesNotInstalled,
+    SearchNotInstalled,
     ShuttingDown,
     TrainingTooLong,
     Unforeseen,
@@ -247,6 +249,7 @@ __all__ = [
     "QuotaExceeded",
     "RateExceeded",
     "ScopeMissing",
+    "SearchNotInstalled",
     "ShuttingDown",
     "SnapshotDamaged",
     "SnapshotError",

@@ -94,6 +94,12 @@ class PicturesNotInstalled(NetletError):
     usual = "This service draws no pictures: pip install 'netlet[pictures]' lets it. As .json each has its data."
 
 
+class SearchNotInstalled(NetletError):
+    """The library that chooses what a search tries is not there."""
+
+    usual = "This service does not search: pip install 'netlet[search]' lets it. Train without search, or with a sweep."
+
+
 class Unforeseen(NetletError):
     """Something went wrong that netlet does not know of: a fault of its own."""
 

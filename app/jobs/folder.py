@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from app.jobs import leaderboard
 from app.jobs.job import Job, Point
+from app.jobs.leaderboard import Leaderboard
 from app.jobs.progress import Note
 from app.store.files import kept_aside, make, opened, remove, storage_errors
 
@@ -50,6 +52,10 @@ class JobFolder:
                     told.pop()
                 told.append(point)
         return tuple(told)
+
+    def trials(self, job: Job) -> Leaderboard | None:
+        """Read how far the search of a job is, if it has one."""
+        return leaderboard.read(self.note(job.id, job.attempt).trials)
 
     def clear(self, job: str) -> None:
         """Remove all files of a job, or leave them to the next start."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from app import errors
 from app.errors import NetletError, Unforeseen, rebuild
 from app.faults import Fault
+from app.jobs.leaderboard import Leaderboard
 
 if TYPE_CHECKING:  # training processes need no catalogue
     from sqlalchemy import Row
@@ -93,6 +94,8 @@ class Job:
     origin: Origin
     groups: int | None
     """How many models it makes, each of a group of the rows; None where it makes one. Its epochs are groups then."""
+    search: Leaderboard | None = None
+    """How far its search is, while it goes on."""
 
     @classmethod
     def of(cls, row: "Row[Any]") -> "Job":

@@ -35,4 +35,4 @@ class KnownJobs:
         return self._followed(self.ledger.get(job_id))
 
     def _followed(self, job: Job) -> Job:
-        return job if job.is_over else replace(job, points=self.folder.points(job))
+        return job if job.is_over else replace(job, points=self.folder.points(job), search=self.folder.trials(job))

@@ -19,6 +19,7 @@ from safetensors.numpy import load, save
 
 from app.engine.arrays import Bytes
 from app.engine.recipe import Recipe
+from app.engine.search import Search
 from app.engine.sweep import Sweep
 from app.engine.table import TrainingRows
 from app.errors import OrderDamaged, OrderNewer
@@ -85,6 +86,10 @@ class Order:
     """A setting that is tried with several values, each a training of its own."""
     groups: Groups | None = None
     """The groups, each of which becomes a model, where the rows are of several."""
+    search: Search | None = None
+    """Settings that are searched, each trial a training of its own."""
+    searched: bool = False
+    """Whether the settings come from a search, by rows that are not to judge the model."""
 
     @property
     def count(self) -> int:

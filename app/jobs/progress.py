@@ -34,6 +34,8 @@ class Note:
         self.wish_path = path.with_suffix(".wish")
         self.checkpoints = path.with_name(path.name.partition("-")[0] + ".checkpoints")
         """Where all attempts at the job leave their state."""
+        self.trials = self.checkpoints.with_suffix(".trials")
+        """Where they tell the trials of a search."""
         self.word = path.stem
         """What names of files begin with that this attempt writes elsewhere."""
         self.live = path.with_suffix(".live")

@@ -1,7 +1,7 @@
 """What happens in a training process: learn, then save."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -10,10 +10,16 @@ from pathlib import Path
 from sys import maxsize
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from app.engine.arrays import Index
 from app.engine.control import Checkpoint, Control, Progress, Wish
-from app.engine.learning import Start, learn
+from app.engine.learning import Start, apart, learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
+from app.engine.search import Search
+from app.engine.sweep import Sweep
+from app.engine.table import TrainingRows
 from app.errors import Cancelled, OrderDamaged, ShuttingDown
 from app.jobs import orders
 from app.jobs.checkpoints import Checkpoints
@@ -22,6 +28,8 @@ from app.jobs.grouping import SavedGroups, train_some
 from app.jobs.live import LiveWriter
 from app.jobs.orders import Order
 from app.jobs.progress import LEAVE, Note, NoteWriter
+from app.jobs.record import Record
+from app.jobs.searching import Attempt, Searching
 from app.jobs.steps import StepWriter
 from app.jobs.sweeping import swept
 from app.store import snapshot
@@ -110,7 +118,7 @@ def _train(
             more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
         start, lost = begun(order.start)
         means = {"device": workplace.device, "threads": threads, "more": more}
-        course = _Course(order, writer, live, checkpoints, means)
+        course = _Course(order, writer, live, note.trials, checkpoints, means)
         model, memory = course.learnt(start)
     ends = Ends(order.rows) if more is None else more.ends
     if start.model is None:
@@ -136,6 +144,30 @@ def _told(model: Model, order: Order) -> Model:
     )
 
 
+def _nobody_watches(_progress: Progress) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One training of a job, alone or among others."""
+
+    recipe: Recipe
+    rows: TrainingRows
+    is_alone: bool = True
+    before: int = 0
+    """Epochs of those before it."""
+    epochs: Callable[[int], int] | None = None
+    """Tells how many all of them have, where this one has so many; None for the last."""
+    watch: Callable[[Progress], None] = _nobody_watches
+    judges: Index | None = None
+    """The only rows that may be held out, if not all may."""
+
+    def all_epochs(self, own: int) -> int:
+        """Tell how many epochs all of them have, at most."""
+        return self.before + own if self.epochs is None else self.epochs(own)
+
+
 @dataclass(frozen=True)
 class _Course:
     """One job's way: what was ordered, whom it tells, and by what means it learns."""
@@ -144,38 +176,80 @@ class _Course:
     writer: NoteWriter
     live: LiveWriter | None
     """Shows the network to whoever watches; None where nobody can."""
+    board: Path
+    """Where the trials of a search are told."""
     checkpoints: Checkpoints
     means: dict[str, Any]
 
     def learnt(self, start: Start) -> _Trained:
-        """Learn, once or for each value of a sweep."""
-        order, sweep = self.order, self.order.sweep
-        if sweep is None:
-            model, states = self._learn(order.recipe, start)
-            return _Trained(model, states.memory_of(model))
+        """Learn, once, or for each value of a sweep, or each trial of a search."""
+        order = self.order
+        if order.sweep is not None:
+            return self._swept(order.sweep, start)
+        if order.search is not None:
+            return self._searched(order.search)
+        judges = apart(order.rows, order.recipe.training.seed) if order.searched else None
+        model, states = self._learn(_Run(order.recipe, order.rows, judges=judges), start)
+        return _Trained(model, states.memory_of(model))
+
+    def _swept(self, sweep: Sweep, start: Start) -> _Trained:
         all_states: list[_States] = []
 
         def learn_one(recipe: Recipe, before: int) -> Model:
-            model, states = self._learn(recipe, start, before)
+            run = _Run(recipe, self.order.rows, is_alone=False, before=before, epochs=sweep.epochs)
+            model, states = self._learn(run, start)
             all_states.append(states)
             return model
 
-        model, number = swept(sweep, order.recipe, learn_one, lambda: WISHES[self.writer.wish] is Wish.KEEP)
+        model, number = swept(sweep, self.order.recipe, learn_one, self._keeps)
         return _Trained(model, all_states[number].memory_of(model))
 
-    def _learn(self, recipe: Recipe, start: Start, before: int = 0) -> tuple[Model, "_States"]:
-        """Learn, after so many epochs of other runs. A sweep that is lost begins anew: none of its runs is resumed."""
-        runs = 1 if self.order.sweep is None else len(self.order.sweep.values)
-        resume = self.checkpoints.load() if runs == 1 else None
-        states = _States(
-            self.checkpoints if runs == 1 else None, self.writer, 0 if resume is None else resume.epoch, before
+    def _searched(self, search: Search) -> _Trained:
+        """Try on some of the rows, and learn all of them with the best settings."""
+        rows, recipe = self.order.rows, self.order.recipe
+        judges = apart(rows, recipe.training.seed)
+        record = Record(search, self.checkpoints, self.board, self.writer)
+        searching = Searching(
+            search=search,
+            recipe=recipe,
+            rows=rows.part(np.setdiff1d(np.arange(len(rows.X)), judges)),
+            learn=self._try,
+            keeps=self._keeps,
+            clock=record.seconds,
+            note=record,
         )
+        model, memory = searching.run(record.known), None
+        if model is None:
+            run = _Run(searching.recipe_of_the_best, rows, is_alone=False, before=searching.epochs, judges=judges)
+            model, states = self._learn(run, Start())
+            memory = states.memory_of(model)
+        return _Trained(searching.told(model), memory)
+
+    def _try(self, trial: Attempt) -> Model:
+        run = _Run(
+            trial.recipe,
+            trial.rows,
+            is_alone=False,
+            before=trial.before,
+            epochs=trial.epochs,
+            watch=trial.watch,
+        )
+        return self._learn(run, Start())[0]
+
+    def _keeps(self) -> bool:
+        return WISHES[self.writer.wish] is Wish.KEEP
+
+    def _learn(self, run: "_Run", start: Start) -> tuple[Model, "_States"]:
+        """Learn. One of several runs begins anew where its job was lost; one that is alone goes on."""
+        before, checkpoints = run.before, self.checkpoints if run.is_alone else None
+        resume = None if checkpoints is None else checkpoints.load()
+        states = _States(checkpoints, self.writer, 0 if resume is None else resume.epoch, before)
 
         def tell(progress: Progress) -> None:
-            epochs = runs * progress.epochs if self.order.sweep is None else self.order.sweep.epochs(progress.epochs)
-            self.writer(progress._replace(epoch=before + progress.epoch, epochs=epochs))
+            self.writer(progress._replace(epoch=before + progress.epoch, epochs=run.all_epochs(progress.epochs)))
             if self.live is not None:
                 self.live(self.writer.epoch, now=self.writer.until <= self.writer.epoch)
+            run.watch(progress)
 
         control = Control(
             on_begin=lambda model, parameters: self.live.begin(model, parameters) if self.live else None,
@@ -189,7 +263,7 @@ class _Course:
         self.writer.hold(before + states.begun)
         if self.writer.wish == LEAVE:
             raise ShuttingDown
-        return learn(self.order.rows, recipe, control=control, start=start, **self.means), states
+        return learn(run.rows, run.recipe, control=control, start=start, judges=run.judges, **self.means), states
 
 
 class _States:

@@ -26,6 +26,7 @@ from app.engine.model import Report
         (client.Kept, [alias_schemas.RuleAnswer]),
         (client.Job, [job_schemas.JobDetail]),
         (client.Progress, [job_schemas.ProgressEvent]),
+        (client.Search, [job_schemas.SearchDetail]),
         (client.Dataset, [schemas.DatasetDetail]),
         (client.ListedDataset, [schemas.DatasetSummary]),
         (client.Predictions, [predict_schemas.Predictions]),

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from zlib import crc32
 import pytest
 from pyarrow import csv
 
-from app.client import Client
+from app.client import Client, Event, Search
 from tests.client.fake_service import Answer, serving
 from tests.commands.running import netlet
 from tests.conftest import ROWS, wait_until
@@ -239,6 +240,34 @@ def test_jobs_are_listed_shown_followed_and_ended(url: str) -> None:
     assert followed.err == "The training was cancelled. longer/1 is what there was of it by then.\n"
     assert netlet(url, "jobs", "show", job, "--json").objects[0]["partial"] is True
     assert netlet(url, "jobs", "ls", "-q", "--limit", "1").out.count("\n") == 1
+
+
+def test_a_search_is_shown_while_it_goes_on_and_with_its_model(url: str) -> None:
+    """How many trials are over, and the best of them; the Python client follows it, too."""
+    told: list[Event] = []
+    with Client(url) as client:
+        table = [[hours, hours * hours % 7] for hours in range(30)]
+        how = {"optimizer": "adam", "epochs": 20}
+        search = {"trials": 3, "space": {"hidden": {"choices": [[2], [4, 4]]}}}
+        y = [sum(row) for row in table]
+        job = client.begin(X=table, y=y, name="searched", training=how, search=search, paused=True).job
+        client.step(job, epochs=30)
+        wait_until(lambda: client.job(job).search is not None)
+
+        shown = netlet(url, "jobs", "show", job).out
+        client.resume(job)
+        told += client.follow(job)
+        model = client.wait(job, lambda _progress: None)
+    followed = netlet(url, "jobs", "follow", job).out
+
+    assert re.search(r"trials +\d of 3\n", shown)
+    assert re.search(r"best +trial \d, rmse \d", shown)
+    best = model.raw["report"]["search"]["best"]
+    assert re.search(rf"search +3 trials by rmse; the best is number {best}\n", followed)
+    searches = [event.told for event in told if event.name == "search"]
+    assert all(isinstance(each, Search) for each in searches)
+    assert searches[0].raw["trials"][0]["number"] == 0
+    assert told[-1].name == "succeeded"
 
 
 def test_a_model_leaves_and_comes_in_again(

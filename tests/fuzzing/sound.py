@@ -131,6 +131,11 @@ def jsons() -> list[bytes]:
         {"rows": ROWS, "target": "score", "kinds": {"count": "category"}, "weight": None},
         {"columns": list(CELLS), "rows": [list(row.values()) for row in ROWS], "target": ["score", "count"]},
         {"X": X, "y": ["a", "b", "a"], "weights": [1, 2, 0.5], "network": {"hidden": [3]}, "sweep": {"l2": [0, 1]}},
+        {
+            "X": X * 7,
+            "y": list(range(21)),
+            "search": {"trials": 2, "metric": "r2", "space": {"l2": {"low": 0.1, "high": 1}}},
+        },
         {"X": X, "y": [[1, 2], [3, 4], [5, 6]], "training": {"epochs": 3, "optimizer": "adam"}, "tags": {"a": "b"}},
     ]
     return [json.dumps(body).encode() for body in bodies]

@@ -186,6 +186,38 @@ def test_a_long_job_is_paused_stepped_and_cancelled(server: Server, visiting: Vi
     visit.require_usable()
 
 
+def test_a_search_is_watched_trial_by_trial(server: Server, visiting: Visiting) -> None:
+    """Its leaderboard grows while it goes on, and stands with the model afterwards."""
+    rows = [{"hours": hours / 4, "score": 60 + (7 * hours) % 40} for hours in range(40)]
+    asked = {
+        "name": "found",
+        "rows": rows,
+        "target": "score",
+        "training": {"optimizer": "adam", "epochs": 90},
+        "search": {"trials": 4, "space": {"hidden": {"choices": [[2], [4, 4]]}}},
+    }
+    with server.client() as client:
+        job = client.post("/train", params={"paused": True}, json=asked).raise_for_status().json()["job"]
+    visit = visiting(server.url)
+    page = visit.to(f"job/{job}")
+
+    page.get_by_role("button", name="Step 100 epochs").click()
+    expect(page.get_by_text("as without a search")).to_be_visible()
+    expect(page.get_by_text(re.compile("^[12] of 4$"))).to_be_visible()
+    expect(page.get_by_text("0, the best")).to_be_visible()
+    visit.require_usable()
+
+    page.get_by_role("button", name="Resume").click()
+    with server.client() as client:
+        wait_until(lambda: client.get(f"/jobs/{job}").json()["ended"] is not None)
+        search = client.get("/models/found").json()["report"]["search"]
+    page = visit.to("model/found/1")
+    trials = page.get_by_role("region", name="Trials of the search").get_by_role("row")
+    expect(trials).to_have_count(1 + len(search["trials"]))
+    expect(page.get_by_text(f"{search['best']}, the best")).to_be_visible()
+    visit.require_usable()
+
+
 def test_a_server_that_restarts_loses_nothing(start_server: StartServer, visiting: Visiting) -> None:
     """The page says that it is away, and goes on watching the same training when it is there again."""
     quick = {"NETLET_LEASE_SECONDS": "2", "NETLET_CHECKPOINT_SECONDS": "1"}

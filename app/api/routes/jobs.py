@@ -114,6 +114,7 @@ async def events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a training as Server-Sent Events: its states, and its progress after the epoch that was seen last.
 
+    Of a search, `search` tells the trials that are over, each once on a connection.
     With `weights`, also the network: `network` says once what it is, `weights` how it is after an epoch. It
     ends with the key that it was asked for with.
     """

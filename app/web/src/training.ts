@@ -6,6 +6,8 @@ import { follow, get, type Schemas, type ServerEvent } from "./api";
 import { type Column, type Weights } from "./network";
 
 export type Job = Schemas["JobDetail"];
+export type Trial = Schemas["Trial"];
+export type Search = Schemas["SearchDetail"];
 type Point = Pick<Job, "loss" | "validation_loss">;
 
 export interface Network {
@@ -19,6 +21,8 @@ export interface Network {
 export interface Training {
   job: Job | undefined;
   points: Map<number, Point>;
+  trials: Map<number, Trial>;
+  search: Search | undefined;
   network: Network | undefined;
   weights: Weights | undefined;
   isLost: boolean;
@@ -45,6 +49,7 @@ export function useTraining(id: string): [Training, (job: Job) => void] {
     now.current = nothing();
     get<Job>(`jobs/${id}`, ending.signal).then((job) => {
       tell({ job: now.current.job ?? job });
+      if (job.search) searched(now.current, job.search, tell);
       remember(now.current.points, job.history);
       const heard = (event: ServerEvent) => hear(now.current, event, tell);
       return follow(`jobs/${id}/events?weights=true`, ending.signal, heard, (isLost) => tell({ isLost }));
@@ -58,12 +63,18 @@ export function useTraining(id: string): [Training, (job: Job) => void] {
   return [shown, (job) => tell({ job })];
 }
 
-const nothing = (): Training => ({ job: undefined, points: new Map(), network: undefined, weights: undefined, isLost: false, error: undefined });
+const nothing = (): Training => ({ job: undefined, points: new Map(), trials: new Map(), search: undefined, network: undefined, weights: undefined, isLost: false, error: undefined });
 
 function remember(points: Training["points"], history: Schemas["Curves"] | null | undefined): void {
   history?.epochs.forEach((epoch, place) => {
     points.set(epoch, { loss: history.loss[place] ?? null, validation_loss: history.validation_loss?.[place] ?? null });
   });
+}
+
+/** Take in how far a search is: the trials that are new, and which is the best. */
+function searched(now: Training, search: Search, tell: (news: Partial<Training>) => void): void {
+  search.trials?.forEach((trial) => now.trials.set(trial.number, trial));
+  tell({ search });
 }
 
 /** Take in an event; gives whether it was the last. */
@@ -74,6 +85,8 @@ function hear(now: Training, { event, data }: ServerEvent, tell: (news: Partial<
     if (now.job && told.epoch >= (now.job.epoch ?? 0)) {
       tell({ job: { ...now.job, ...told } });
     } else tell({});
+  } else if (event === "search") {
+    searched(now, data as Search, tell);
   } else if (event === "network") {
     tell({ network: data as Network });
   } else if (event === "weights" && now.network) {

@@ -6,7 +6,7 @@ import { shown } from "../format";
 type Report = Schemas["OneVersion"]["report"];
 type Rows = "validation" | "training";
 
-export const LARGER_IS_BETTER = /accuracy|auc|^r2$/;
+export const LARGER_IS_BETTER = /accuracy|auc|exact_match|^r2$/;
 const TELLING = ["accuracy", "rmse"];
 const SHORT: Record<string, string> = { mse: "MSE", rmse: "RMSE", mae: "MAE", auc: "AUC", r2: "R²" };
 

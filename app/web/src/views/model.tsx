@@ -11,6 +11,7 @@ import { TUTORIAL_QUESTION } from "../setup";
 import { Surface } from "../surface";
 import { Ask } from "./ask";
 import { Inside } from "./inside";
+import { Leaderboard } from "./leaderboard";
 import { inWords, judgedBy, metricsOf, rowsOf } from "./metrics";
 import { TakeAway } from "./take";
 import { Versions } from "./versions";
@@ -60,6 +61,12 @@ function Shown({ model }: { model: Model }) {
         )}
         <Card title="Predicted and true"><Predicted name={model.model} version={model.version} /></Card>
       </div>
+      {model.report.search && (
+        <Card title="Search">
+          <p class="muted">Trials are judged by some of {shown(model.report.search.rows)} rows; the best was trained anew on all, and measured by others.</p>
+          <Leaderboard {...model.report.search} />
+        </Card>
+      )}
       <Failure error={error} />
       {seen && <Inside model={model} weights={seen} row={row} />}
       <TakeAway model={model} row={row} />

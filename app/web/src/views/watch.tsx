@@ -12,6 +12,8 @@ import { Action, Card, Failure, Figures, Loading } from "../parts";
 import { Predicted } from "../predicted";
 import { Surface } from "../surface";
 import { useTraining, type Job, type Network, type Training } from "../training";
+import { Leaderboard } from "./leaderboard";
+import { inWords } from "./metrics";
 
 const STEPS = [1, 10, 100];
 const AT_ONCE_MS = 2000;
@@ -40,6 +42,7 @@ export default function View({ words }: { words: string[] }) {
       {training.isLost && <p class="note">The connection was lost. It is made again by itself, and nothing is missed.</p>}
       <Spoken training={training} job={job} />
       <Progress job={job} tell={tell} />
+      <Searching training={training} />
       <Pictures training={training} job={job} />
     </>
   );
@@ -145,6 +148,18 @@ function Spoken({ training, job }: { training: Training; job: Job }) {
     return () => clearInterval(timer);
   }, [isLost, job.paused, job.ended]);
   return <p class="unseen" role="status">{sentence}</p>;
+}
+
+function Searching({ training: { search, trials } }: { training: Training }) {
+  if (!search) return null;
+  const best = search.best ? search.best.number : null;
+  const most = search.most === null ? ` in ${duration(search.budget_seconds ?? 0)}` : ` of ${shown(search.most)}`;
+  return (
+    <Card title="Search">
+      <Figures of={[["Trials", `${shown(search.done)}${most}`], [`Best ${inWords(search.metric)}`, shown(search.best?.value)]]} />
+      <Leaderboard metric={search.metric} trials={[...trials.values()]} best={best} />
+    </Card>
+  );
 }
 
 function Pictures({ training, job }: { training: Training; job: Job }) {
