@@ -17,13 +17,18 @@ def is_worker() -> bool:
 
 
 def inherited() -> socket.socket | None:
-    """Give the listener that this process has as a worker, which ends as soon as whoever started it does."""
+    """Give the listener that this process has as a worker."""
     if not is_worker():
         return None
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # who sends it to all processes of a name means whoever started them
-    guard = int(os.environ[GUARD])
-    threading.Thread(target=_end_with, args=(guard,), name="guard", daemon=True).start()
     return socket.socket(fileno=int(os.environ[LISTENER]))
+
+
+def end_with_supervisor() -> None:
+    """End as soon as whoever started this process does, if anybody did; called once SIGINT is heard, not before."""
+    if is_worker():
+        guard = int(os.environ[GUARD])
+        threading.Thread(target=_end_with, args=(guard,), name="guard", daemon=True).start()
 
 
 def beat() -> None:

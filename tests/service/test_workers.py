@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+import socket
 from itertools import count
 from pathlib import Path
 from time import sleep
@@ -248,3 +249,35 @@ def test_a_worker_that_is_asked_to_end_while_it_begins_does_so(
     os.kill(children(server.process.pid)[0], signal.SIGKILL)
     wait_until((tmp_path / "begun").exists)
     assert server.end(seconds=100) == 0
+
+
+IGNORING = """
+import os, pathlib, signal
+late = pathlib.Path(__file__).with_name("late")
+if "NETLET_LISTENER" in os.environ:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if late.exists():
+        from time import sleep
+        late.with_name("begun").touch()
+        sleep(3)
+"""
+"""As a process is that a shell has put in the background."""
+
+
+def test_a_worker_does_not_outlive_whoever_started_it(start_server: StartServer, tmp_path: Path) -> None:
+    """Killed with a worker that has just begun: the port is free for the next."""
+    server = start_server("--workers", "2", PYTHONPATH=beginning_with(IGNORING, tmp_path))
+    url = httpx.URL(answering(server))
+
+    (tmp_path / "late").touch()
+    os.kill(children(server.process.pid)[0], signal.SIGKILL)
+    wait_until((tmp_path / "begun").exists)
+    server.process.kill()
+    server.process.wait()
+    wait_until(lambda: not is_taken(url))
+
+
+def is_taken(url: httpx.URL) -> bool:
+    """Tell whether somebody listens at an address."""
+    with socket.socket() as client:
+        return client.connect_ex((url.host, url.port)) == 0
