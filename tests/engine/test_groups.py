@@ -67,6 +67,14 @@ def test_a_group_is_the_same_whatever_learns_beside_it(rows: TrainingRows, setti
         assert bits(one) == bits(alone) == bits(other)
 
 
+def test_groups_that_are_too_many_to_learn_at_once_do_so_by_turns() -> None:
+    """Networks so wide that two of them fill a cache: the models are those that each group has alone."""
+    recipe = for_groups(Recipe(network=Architecture(hidden=(512,)), training=TrainingConfig(epochs=2)))
+    groups = parts(wave(), 30, 30, 30, 30, 30)
+    alone = [outcome for group in groups for outcome in learn_groups([group], recipe)]
+    assert [bits(outcome) for outcome in learn_groups(groups, recipe)] == [bits(outcome) for outcome in alone]
+
+
 def test_a_group_is_what_a_training_of_its_own_makes() -> None:
     """With the same settings the same weights, curves, metrics and misses, but for what is said of why."""
     groups = parts(wave(), 40, 40, 33)
