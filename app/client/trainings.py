@@ -64,7 +64,7 @@ class Training(TypedDict, total=False):
     paused: bool
 
 
-class Begun(Training, total=False):
+class GroupTraining(Training, total=False):
     """The same, and what makes a model of each group."""
 
     group_by: str
@@ -112,7 +112,7 @@ class Trainings(Asking):
         target: str | list[str] | None = None,
         *,
         progress: Watch | None = None,
-        **said: Unpack[Begun],
+        **said: Unpack[GroupTraining],
     ) -> Groups:
         """Train a model for each group of a table, told by its column `group_by`, and give them all.
 
@@ -124,7 +124,7 @@ class Trainings(Asking):
         return await self.wait_batch(answer["job"], progress)
 
     async def begin(
-        self, rows: Rows | None = None, target: str | list[str] | None = None, **said: Unpack[Begun]
+        self, rows: Rows | None = None, target: str | list[str] | None = None, **said: Unpack[GroupTraining]
     ) -> Job:
         """Begin to train on a table, as `train` or `train_batch` does, and give the job without waiting for its end."""
         path = "/train" if said.get("group_by") is None else "/train/batch"
@@ -208,7 +208,7 @@ class Trainings(Asking):
             return Dataset.of(await self._told(_creating("/datasets", sent)))
 
     async def _trained(
-        self, path: str, rows: Rows | None, target: str | list[str] | None, said: Begun | Training, *, wait: float
+        self, path: str, rows: Rows | None, target: str | list[str] | None, said: Training, *, wait: float
     ) -> dict[str, Any]:
         """Ask for a training and give the model, or the job where that is not there yet.
 
