@@ -1,6 +1,5 @@
 """Searches: trials one after the other, some given up, the best trained anew on all rows, and none of it lost."""
 
-import asyncio
 import logging
 import subprocess
 import sys
@@ -11,58 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.engine.control import Control, Wish
+from app.engine.control import Control
 from app.engine.defaults import labels_of, problem_of
 from app.engine.learning import apart, learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
 from app.engine.search import Dimension, Search, judging, usual_ways, with_settings
-from app.engine.table import TrainingRows
 from app.engine.trials import Trial, TrialState
-from app.errors import Cancelled, Diverged, UnsuitableTarget
+from app.errors import Diverged, UnsuitableTarget
 from app.jobs import leaderboard, orders
-from app.jobs.executors import ProcessExecutor
-from app.jobs.job import State
-from app.jobs.jobs import Jobs
-from app.jobs.leaderboard import Leaderboard
 from app.jobs.orders import Order
-from app.jobs.progress import Note
-from app.jobs.searching import NOTHING_TOLD, UNFINISHED, Attempt, Searching
+from app.jobs.searching import NOTHING_TOLD, Attempt
 from app.jobs.study import RUNGS, Study
-from app.jobs.work import Workplace, train_and_save
 from app.store import snapshot
-from app.store.layout import INCOMING
 from app.store.store import ModelStore
 from tests.engine.tables import recipe, wave
-from tests.jobs.running import running
-
-ROWS = wave(120, noise=0.3)
-HOW = recipe(epochs=18, batch_size=16)
-WAY = (
-    Dimension(setting="learning_rate", low=1e-4, high=0.3, log=True),
-    Dimension(setting="hidden", choices=("[]", "[4]", "[16]")),
-    Dimension(setting="batch_size", low=8, high=32),
-)
-SEARCH = Search(metric="rmse", ways=(WAY,), trials=12)
-ORDER = Order(name="exam", rows=ROWS, recipe=HOW, search=SEARCH)
-
-
-def trained(store: ModelStore, order: Order = ORDER, note: str = "a-1.note") -> Model:
-    saved = train_and_save(orders.encode(order), Workplace(store.root), Note(store.root / note))
-    return snapshot.decode((store.root / INCOMING / saved.aside).read_bytes())[0]
-
-
-def seen_of(rows: TrainingRows) -> TrainingRows:
-    return rows.part(np.setdiff1d(np.arange(len(rows.X)), apart(rows, 0)))
-
-
-def searching(search: Search = SEARCH, how: Recipe = HOW, **others: object) -> Searching:
-    def one(attempt: Attempt) -> Model:
-        return learn(attempt.rows, attempt.recipe, control=Control(on_epoch=attempt.watch))
-
-    usual = {"learn": one, "keeps": lambda: False, "clock": lambda: 0.0, "note": lambda _trials: None}
-    given: dict[str, object] = {"search": search, "recipe": how, "rows": seen_of(ROWS)} | usual | others
-    return Searching(**given)  # type: ignore[arg-type]
+from tests.jobs.searches import HOW, ORDER, ROWS, SEARCH, WAY, searching, seen_of, trained
 
 
 def test_the_same_seed_and_trials_give_the_same_leaderboard_and_the_same_model(store: ModelStore) -> None:
@@ -201,144 +164,6 @@ def test_what_was_tried_before_is_not_trained_again() -> None:
             original.value,
             0,
         )
-
-
-@pytest.mark.parametrize("lost_after", [1, 5, 11])
-def test_who_goes_on_after_the_trials_that_are_over_comes_to_the_same(lost_after: int) -> None:
-    """None of them is trained again."""
-    whole = searching()
-    whole.run(())
-    tried: list[int] = []
-
-    def one(attempt: Attempt) -> Model:
-        tried.append(attempt.before)
-        return learn(attempt.rows, attempt.recipe, control=Control(on_epoch=attempt.watch))
-
-    written = leaderboard.plain(whole.trials[:lost_after])
-    resumed = searching(learn=one)
-    resumed.run(leaderboard.trials_of(written))
-
-    assert resumed.trials == whole.trials
-    assert len(tried) == sum(trial.same_as is None for trial in whole.trials[lost_after:])
-
-
-def test_trials_of_another_search_are_not_taken_for_its_own() -> None:
-    """They are tried anew."""
-    others = searching(how=recipe(epochs=18, batch_size=16, seed=3))
-    others.run(())
-    own = searching()
-    own.run(())
-
-    mixed = searching()
-    mixed.run([own.trials[0], *others.trials[1:]])
-
-    assert mixed.trials == own.trials
-
-
-async def _after_two(jobs: Jobs, job: str) -> Leaderboard:
-    """Give the leaderboard of a job once two trials are over."""
-    while True:
-        board = (await jobs.get(job)).search
-        if board is not None and len(board.trials) > 1:
-            return board
-        await asyncio.sleep(0.02)
-
-
-async def test_a_search_whose_process_is_killed_goes_on_with_the_next(
-    store: ModelStore, processes: ProcessExecutor
-) -> None:
-    """With the trials that were over, to the same bits; the job's second attempt tells as many."""
-    slow = recipe(epochs=400, batch_size=4, hidden=(32,))
-    order = Order(name="exam", rows=ROWS, recipe=slow, search=replace(SEARCH, trials=6))
-    alone = trained(store, order)
-
-    async with running(store, processes) as jobs:
-        job = (await jobs.submit(order)).job
-        board = await _after_two(jobs, job.id)
-        for worker in list(processes.busy):
-            worker.kill()
-        told = [len(board.trials)]
-        while not (now := await jobs.wait(job, 0.05)).is_over:
-            if now.attempt == 2 and now.search is not None:
-                told.append(len(now.search.trials))
-        over = now
-
-    assert (over.state, over.attempt) == (State.SUCCEEDED, 2)
-    assert min(told) >= 2
-    model = store.load("exam", over.version or 0).model
-    assert model.parameters.tobytes() == alone.parameters.tobytes()
-    assert model.report == alone.report
-
-
-@pytest.mark.parametrize("keeps", [True, False])
-def test_who_cancels_has_the_best_so_far_or_nothing(keeps: bool) -> None:
-    """It says that it is that."""
-
-    def one(attempt: Attempt) -> Model:
-        if attempt.before >= 18 + 2:
-            raise Cancelled
-        return learn(attempt.rows, attempt.recipe, control=Control(on_epoch=attempt.watch))
-
-    found = searching(learn=one, keeps=lambda: keeps)
-    if not keeps:
-        with pytest.raises(Cancelled):
-            found.run(())
-        return
-
-    model = found.run(())
-
-    assert model is not None
-    told = found.told(model).report
-    assert (told.stopped, told.warnings[0]) == ("cancelled", UNFINISHED)
-    assert told.search is not None
-    assert told.search.best is not None
-    best = found.trials[told.search.best]
-    assert model.report.metrics["validation"]["rmse"] == best.value
-
-
-def test_who_cancels_the_first_trial_has_what_it_had_come_to() -> None:
-    """It is the best of none that is over."""
-    wishes = iter([Wish.GO_ON] * 20)
-
-    def one(attempt: Attempt) -> Model:
-        control = Control(on_epoch=attempt.watch, wish=lambda: next(wishes, Wish.KEEP))
-        return learn(attempt.rows, attempt.recipe, control=control)
-
-    found = searching(learn=one, keeps=lambda: True)
-    model = found.run(())
-
-    assert model is not None
-    told = found.told(model).report
-    assert (told.stopped, told.epochs < 18, told.search and told.search.best) == ("cancelled", True, None)
-
-
-def test_seconds_are_a_budget_too_and_the_first_trial_is_done_whatever_it_takes() -> None:
-    """Then trials begin until they are over; the one that is under way is given up."""
-    now = iter(range(10_000))
-    one = searching(replace(SEARCH, trials=None, seconds=0.5), clock=lambda: 1.0)
-    some = searching(replace(SEARCH, trials=None, seconds=40.0), clock=lambda: float(next(now)))
-
-    assert one.run(()) is None
-    assert some.run(()) is None
-
-    assert [trial.state for trial in one.trials] == [TrialState.COMPLETE]
-    assert len(some.trials) > 1
-    assert some.trials[-1].state is TrialState.PRUNED
-    resumed = searching(replace(SEARCH, trials=None, seconds=40.0), clock=lambda: 41.0)
-    resumed.run(some.trials)
-    assert resumed.trials == some.trials
-
-
-def test_seconds_of_earlier_attempts_count(store: ModelStore) -> None:
-    """A search whose time is over before this attempt begins only trains its model."""
-    order = replace(ORDER, search=replace(SEARCH, trials=None, seconds=0.001))
-    first = trained(store, order)
-    assert first.report.search is not None
-    assert len(first.report.search.trials) == 1
-
-    again = trained(store, order, "a-2.note")
-
-    assert again.report.search == first.report.search
 
 
 def test_both_kinds_of_networks_are_tried_where_only_trying_tells() -> None:
