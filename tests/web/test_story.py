@@ -218,6 +218,26 @@ def test_a_search_is_watched_trial_by_trial(server: Server, visiting: Visiting) 
     visit.require_usable()
 
 
+def test_groups_are_counted_and_end_as_a_list_of_models(server: Server, visiting: Visiting) -> None:
+    """Each leads to its model, or says why it has none."""
+    rows = [{"pupil": pupil, "hours": hours, "score": 50 + hours} for pupil in ("ann", "ben") for hours in range(12)]
+    asked = {"name": "pupils", "group_by": "pupil", "target": "score", "rows": [*rows, {**rows[0], "pupil": "cy"}]}
+    with server.client() as client:
+        job = client.post("/train/batch", json=asked).raise_for_status().json()["job"]
+    visit = visiting(server.url)
+    page = visit.to(f"job/{job}")
+
+    expect(page.get_by_text("3 of 3", exact=True)).to_be_visible()
+    models = page.get_by_role("region", name="Groups")
+    expect(models.get_by_role("row")).to_have_count(1 + 3)
+    expect(models.get_by_role("row", name=re.compile("pupils.cy.*at least 2"))).to_be_visible()
+    expect(page.get_by_text("cancelled")).to_have_count(0)
+    visit.require_usable()
+
+    models.get_by_role("link", name="pupils.ben").click()
+    expect(page.get_by_role("heading", name="pupils.ben")).to_be_visible()
+
+
 def test_a_server_that_restarts_loses_nothing(start_server: StartServer, visiting: Visiting) -> None:
     """The page says that it is away, and goes on watching the same training when it is there again."""
     quick = {"NETLET_LEASE_SECONDS": "2", "NETLET_CHECKPOINT_SECONDS": "1"}

@@ -12,6 +12,7 @@ import { Action, Card, Failure, Figures, Loading } from "../parts";
 import { Predicted } from "../predicted";
 import { Surface } from "../surface";
 import { useTraining, type Job, type Network, type Training } from "../training";
+import { Groups } from "./groups";
 import { Leaderboard } from "./leaderboard";
 import { inWords } from "./metrics";
 
@@ -43,6 +44,7 @@ export default function View({ words }: { words: string[] }) {
       <Spoken training={training} job={job} />
       <Progress job={job} tell={tell} />
       <Searching training={training} />
+      {job.ended && job.groups !== null && <Groups job={job} />}
       <Pictures training={training} job={job} />
     </>
   );
@@ -66,6 +68,9 @@ function useLeaving(job: Job | undefined): void {
   }, [target]);
 }
 
+/** What there is a number of: of many models, each group is learnt as one. */
+const unit = (job: Job) => (job.groups === null ? "Epoch" : "Group");
+
 const modelOf = (job: Job | undefined): string | undefined =>
   job?.ended && job.version !== null ? link("model", job.model, job.version) : undefined;
 
@@ -74,13 +79,13 @@ function Progress({ job, tell }: { job: Job; tell: (job: Job) => void }) {
   const rate = left > 0 && job.eta_seconds ? left / job.eta_seconds : null;
   return (
     <Card title="Progress" tools={job.ended ? null : <Controls job={job} tell={tell} />}>
-      {job.ended ? <Ended job={job} /> : <progress aria-label="Epochs done" value={job.epoch ?? 0} max={job.epochs ?? 1} />}
+      {job.ended ? <Ended job={job} /> : <progress aria-label={`${unit(job)}s done`} value={job.epoch ?? 0} max={job.epochs ?? 1} />}
       <Figures
         of={[
-          ["Epoch", job.epoch === null ? stage(job) : `${shown(job.epoch)} of ${shown(job.epochs)}`],
+          [unit(job), job.epoch === null ? stage(job) : `${shown(job.epoch)} of ${shown(job.epochs)}`],
           ["Loss", shown(job.loss)],
           ["Validation loss", shown(job.validation_loss)],
-          ["Epochs a second", rate ? short(rate) : "–"],
+          [`${unit(job)}s a second`, rate ? short(rate) : "–"],
           ["Time left", job.ended || job.paused || job.eta_seconds === null ? "–" : `at most ${duration(job.eta_seconds)}`],
         ]}
       />
@@ -117,6 +122,7 @@ function Ended({ job }: { job: Job }) {
   const target = modelOf(job);
   const again = <p><a class="button" href={link()}>Start another training</a></p>;
   if (target) return <p><a class="button go" href={target}>Ask the model</a> {job.partial && "It is the best that it had come to when it was stopped."}</p>;
+  if (job.status === "succeeded") return again;
   if (job.status === "failed") {
     return (
       <>
@@ -125,7 +131,7 @@ function Ended({ job }: { job: Job }) {
       </>
     );
   }
-  return <><p class="note">It was cancelled, and nothing of it was kept.</p>{again}</>;
+  return <><p class="note">It was cancelled, and {job.groups === null ? "nothing of it was kept" : "the groups that were done are kept"}.</p>{again}</>;
 }
 
 /** How it goes, for a screen reader: seldom, and in a sentence. */
@@ -138,7 +144,7 @@ function Spoken({ training, job }: { training: Training; job: Job }) {
   const now = () => {
     const { epoch, epochs, loss, status, paused, ended } = latest.current;
     const state = ended ? `The training is over: ${status}.` : isLost ? "The connection was lost." : paused ? "Paused." : "";
-    say(`${state} ${epoch === null ? stage(latest.current) : `Epoch ${shown(epoch)} of ${shown(epochs)}, loss ${shown(loss)}.`}`);
+    say(`${state} ${epoch === null ? stage(latest.current) : `${unit(latest.current)} ${shown(epoch)} of ${shown(epochs)}, loss ${shown(loss)}.`}`);
   };
   useEffect(() => {
     if (wasLost.current && !isLost) say("The connection is there again; nothing was missed.");
