@@ -21,8 +21,7 @@ class Folds(NamedTuple):
 
     def among(self, judges: Index, rows: int) -> "Folds":
         """Take these for folds of the `judges` alone, of so many rows: all others are learnt by everybody."""
-        judged = judges[self.judged]
-        return Folds(np.stack([np.setdiff1d(np.arange(rows), out) for out in judged]), judged)
+        return _judged_by(judges[self.judged], rows)
 
 
 def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
@@ -39,10 +38,14 @@ def deal(strata: Vector, members: int, held_out: int, rng: Randomness) -> Folds:
     ranked = ranked[np.lexsort((rng.permutation(rows), neighbours))]
     turns = (np.arange(members)[:, np.newaxis] + 0.5) / members
     places = (np.arange(held_out) + turns) * (rows / held_out)
-    judged = np.sort(ranked[places.astype(np.intp)], axis=1)
-    is_learnt = np.ones((members, rows), dtype=bool)
+    return _judged_by(np.sort(ranked[places.astype(np.intp)], axis=1), rows)
+
+
+def _judged_by(judged: HeldOut, rows: int) -> Folds:
+    """Let some of so many rows judge each member, which learns from all others."""
+    is_learnt = np.ones((len(judged), rows), dtype=bool)
     np.put_along_axis(is_learnt, judged, values=False, axis=1)
-    return Folds(is_learnt.nonzero()[1].reshape(members, -1), judged)
+    return Folds(is_learnt.nonzero()[1].reshape(len(judged), -1), judged)
 
 
 def learnt_copies(copies: Index, folds: Folds) -> Known:
