@@ -45,6 +45,7 @@ class Server(uvicorn.Server):
         self.app, self.pace = app, Pace(settings.drain_seconds, settings.grace_seconds)
         self.asked: list[int] = []  # signals that are not heeded yet
         self.draining: Draining | None = None
+        self.is_over = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin; what is there by then stays to the end, and no collection needs to look at it again."""
@@ -64,6 +65,15 @@ class Server(uvicorn.Server):
         self.asked.append(sig)
         if (parts := parts_in(self.app)) is not None:
             parts.jobs.loop.call_soon_threadsafe(self._drain, parts)
+
+    def leave(self, sig: int, frame: FrameType | None) -> None:
+        """Handle a signal that comes before it serves, which then ends as soon as it has begun, or after that.
+
+        Whatever is raised instead, before anything is made, may come in the midst of the loop, which stays running.
+        """
+        if self.is_over:
+            raise SystemExit(0)
+        self.handle_exit(sig, frame)
 
     def _drain(self, parts: Parts) -> Draining:
         """Begin, or go on as whoever has sent a signal since expects it."""
@@ -85,6 +95,7 @@ class Server(uvicorn.Server):
         for listener in sockets or ():
             listener.close()
         await self.lifespan.shutdown()
+        self.is_over = True
 
 
 def serve(settings: Settings) -> None:
@@ -108,13 +119,9 @@ def server_of(settings: Settings) -> Server:
 def run(server: Server, listener: socket.socket) -> None:
     """Serve until a signal asks for the end, and then end with exit code 0: that is what was asked.
 
-    uvicorn raises the signal again once it has shut down, for whoever handled it before; here, `_leave`.
+    uvicorn raises the signal again once it has shut down, for whoever handled it before.
     """
     for asked in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(asked, _leave)
+        signal.signal(asked, server.leave)
     end_with_supervisor()
     server.run(sockets=shared(listener))
-
-
-def _leave(_signal: int, _frame: object) -> None:
-    raise SystemExit(0)

@@ -6,6 +6,8 @@ import os
 import resource
 import signal
 import socket
+import subprocess
+import sys
 from itertools import count
 from pathlib import Path
 from time import sleep
@@ -281,3 +283,32 @@ def is_taken(url: httpx.URL) -> bool:
     """Tell whether somebody listens at an address."""
     with socket.socket() as client:
         return client.connect_ex((url.host, url.port)) == 0
+
+
+BEGINNING = """
+import signal
+from app.listening import listen
+from app.server import run, server_of
+from app.settings import Settings
+from app.telemetry import log_json_lines
+log_json_lines()
+settings = Settings()
+server = server_of(settings)
+factory = server.config.get_loop_factory()
+def made():
+    loop = factory()
+    loop.call_soon(signal.raise_signal, signal.SIGINT)
+    return loop
+server.config.get_loop_factory = lambda: made
+run(server, listen(settings.host, 0))
+"""
+"""A server that is asked to end in the first turn of its loop, before uvicorn listens for that."""
+
+
+def test_a_signal_in_the_first_turn_of_the_loop_ends_a_server_in_peace(environment: dict[str, str]) -> None:
+    """Not in the midst of it: that left a task pending, which a traceback told of, and parts that were made."""
+    command = [sys.executable, "-c", BEGINNING]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 0
+    assert "about to end" in run.stderr
+    assert "never awaited" not in run.stderr
