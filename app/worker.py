@@ -25,7 +25,7 @@ def inherited() -> socket.socket | None:
 
 
 def end_with_supervisor() -> None:
-    """End as soon as whoever started this process does, if anybody did; called once SIGINT is heard, not before."""
+    """End as soon as whoever started this process does, if anybody did."""
     if is_worker():
         guard = int(os.environ[GUARD])
         threading.Thread(target=_end_with, args=(guard,), name="guard", daemon=True).start()
@@ -40,4 +40,5 @@ def beat() -> None:
 
 def _end_with(guard: int) -> None:
     os.read(guard, 1)  # nothing is ever written: it returns when the other end is closed
-    os.kill(os.getpid(), signal.SIGINT)  # whoever comes next needs the port
+    begins = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # which ends it at once; imports may lose a SIGINT
+    os.kill(os.getpid(), signal.SIGTERM if begins else signal.SIGINT)  # whoever comes next needs the port

@@ -26,7 +26,7 @@ def serve(
 ) -> None:
     """Serve models until stopped."""
     from app.commands.configured import settings_or_end
-    from app.worker import is_worker
+    from app.worker import end_with_supervisor, is_worker
 
     given = {"host": host, "port": port, "workers": workers, "insecure": insecure}
     settings = settings_or_end().model_copy(update={name: value for name, value in given.items() if value is not None})
@@ -34,6 +34,7 @@ def serve(
         from app.workers import supervise
 
         supervise(settings)
+    end_with_supervisor()  # from here on: what is imported next may take seconds, in which the port would be kept
     gc.disable()  # what is made up to the start stays; looking for what does not is a seventh of the time it takes
     from app import server
 

@@ -279,6 +279,35 @@ def test_a_worker_does_not_outlive_whoever_started_it(start_server: StartServer,
     wait_until(lambda: not is_taken(url))
 
 
+SLOW = """
+import os, pathlib, sys
+late = pathlib.Path(__file__).with_name("late")
+class Slow:
+    def find_spec(name, path, target=None):
+        if name == "app.server" and "NETLET_LISTENER" in os.environ and late.exists():
+            from time import sleep
+            late.with_name("begun").touch()
+            sleep(600)
+sys.meta_path.insert(0, Slow)
+"""
+"""As a process is whose machine has little time for it: what it needs is never imported."""
+
+
+def test_a_worker_that_imports_what_it_needs_does_not_outlive_whoever_started_it(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    """Killed while a worker begins: the port is free for the next, however long that would take."""
+    server = start_server("--workers", "2", PYTHONPATH=beginning_with(SLOW, tmp_path))
+    url = httpx.URL(answering(server))
+
+    (tmp_path / "late").touch()
+    os.kill(children(server.process.pid)[0], signal.SIGKILL)
+    wait_until((tmp_path / "begun").exists)
+    server.process.kill()
+    server.process.wait()
+    wait_until(lambda: not is_taken(url))
+
+
 def is_taken(url: httpx.URL) -> bool:
     """Tell whether somebody listens at an address."""
     with socket.socket() as client:
