@@ -14,7 +14,10 @@ from app.engine.trials import Searched, Trial, TrialState, Value
 from app.errors import Cancelled, Diverged, InputError, UnsuitableTarget
 from app.jobs.study import PARTS, RUNGS, Study
 
-NOTHING_TOLD = "Rows held out do not tell its metric."
+NOTHING_TOLD = (
+    "Rows held out do not tell what the search is for, most often as their targets are all alike. "
+    "Choose another metric, such as loss, or send rows of which the targets differ."
+)
 UNFINISHED = (
     "The search was cancelled: this is its best trial, which has learnt only from the rows that a search sees. "
     "Its metrics are of rows by which it was chosen, and look a little better than it is."

@@ -212,6 +212,16 @@ async def test_a_search_that_can_come_to_nothing_is_refused(
     assert told in answer["detail"] + json.dumps(answer.get("errors", []))
 
 
+async def test_a_metric_that_no_row_tells_is_said_so(client: httpx.AsyncClient) -> None:
+    """With what to do: targets that are all alike have no r2."""
+    alike = TRAIN | HOW | {"y": [1.0] * len(TRAIN["y"]), "search": {"trials": 1, "metric": "r2"}}
+
+    answer = await problem(client, "/train", alike)
+
+    assert answer["status"] == 422
+    assert "Choose another metric" in answer["detail"]
+
+
 async def test_a_dataset_that_memory_does_not_hold_is_not_searched(settings: Settings) -> None:
     """It is said what to do."""
     async with client_of(settings.model_copy(update={"most_cells": 300})) as client:
