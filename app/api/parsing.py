@@ -220,7 +220,10 @@ def _unknown(path: list[int | str], name: str, schema: type[BaseModel]) -> Fault
     takes_table = schema in {TrainRequest, GroupsRequest, PredictRequest}
     own = set(TrainRequest.model_fields) | set(PredictRequest.model_fields) if takes_table else schema.model_fields
     own = {*own, *schema.model_fields}
-    meant = closest(name, sorted(GROUPS.get(_dotted(path), own)))
+    known = GROUPS.get(_dotted(path), own)
+    if name in known:  # elsewhere, as a sweep is of POST /train
+        return Fault("no such setting here", field=_dotted([*path, name]))
+    meant = closest(name, sorted(known))
     if meant is None and takes_table:
         elsewhere = {setting: f"{other}.{setting}" for other, settings in GROUPS.items() for setting in settings}
         meant = elsewhere.get(closest(name, sorted(elsewhere)) or "")

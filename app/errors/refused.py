@@ -55,5 +55,5 @@ class QuotaExceeded(NetletError):
 
     def __init__(self, quota: str, most: int) -> None:
         what, remedy = QUOTAS[quota]
-        super().__init__(f"This key may have {most} {what}, and has as many. {remedy}")
+        super().__init__(f"This key may have {most} {what}, which leaves no room for this. {remedy}")
         self.quota, self.most = quota, most

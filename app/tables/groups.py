@@ -41,7 +41,7 @@ def grouped_rows(sent: Sent, by: str, fits: Fits, *, task: str | None, wants_lab
     table, targets = labelled_table(sent)
     if by in (*targets, sent.weight) or by not in table.columns:
         message = f"The groups are told by a column of their own, of the rows, which are: {names(table.columns)}."
-        instead = closest(by, table.columns)
+        instead = closest(by, (other for other in table.columns if other != by))
         raise BadTable(message, [Fault("another column", column=by, field="group_by", instead=instead)])
     groups, of = _groups(table.column(by), fits)
     kinds = {name: kind for name, kind in sent.kinds.items() if name != by}
@@ -69,8 +69,9 @@ def _groups(column: RawColumn, fits: Fits) -> tuple[list[str], Index]:
     faults = Faults()
     faults.add_cells(column.cell, np.flatnonzero(unfit[of]), lambda _row: "part of a model's name", column=column.name)
     faults.raise_any(
-        f"Models are called as their groups are, and some cells of {column.name} cannot be part of a name: 1 to 63 of "
-        "a-z, 0-9, dot, dash and underscore, with no two dots in a row. Send such words, or numbers, in their place."
+        f"Models are called as their groups are, after a name and a dot, and with these some cells of {column.name} "
+        "are no name: 1 to 63 of a-z, 0-9, dot, dash and underscore, with no two dots in a row. Send other words, or "
+        "numbers, in their place, or another name."
     )
     return groups, of
 

@@ -166,7 +166,7 @@ async def test_what_can_be_no_name_is_refused_by_row_and_column(group: object, c
     assert answer["status"] == 422
     assert (answer["errors"][0]["row"], answer["errors"][0]["column"]) == (3, "pupil")
     assert answer["total_errors"] == 2
-    assert "Send such words" in answer["detail"]
+    assert "Send other words" in answer["detail"]
     assert (await client.get("/jobs")).json()["jobs"] == []
 
 
@@ -189,6 +189,28 @@ async def test_what_cannot_be_asked_for_is_named(more: dict[str, Any], field: st
 
     assert answer["status"] == 422
     assert answer["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [({"group_by": "score"}, "another column"), ({"sweep": {"epochs": [1, 2]}}, "no such setting here")],
+)
+async def test_what_was_sent_is_not_guessed_to_be_meant(
+    more: dict[str, Any], expected: str, client: httpx.AsyncClient
+) -> None:
+    """Where it may not be sent here, it is no remedy to send it."""
+    answer = await problem(client, BATCH, request("a", "b") | more)
+
+    assert answer["errors"][0]["expected"] == expected
+
+
+@pytest.mark.parametrize("name", ["x" * 62, "x."])
+async def test_a_name_may_be_what_does_not_fit(name: str, client: httpx.AsyncClient) -> None:
+    """Groups that could follow another name are refused, with word of that."""
+    answer = await problem(client, BATCH, request("a", "b") | {"name": name})
+
+    assert answer["status"] == 422
+    assert "or another name" in answer["detail"]
 
 
 async def test_without_a_column_of_groups_there_is_nothing_to_do(client: httpx.AsyncClient) -> None:
@@ -299,6 +321,7 @@ async def test_a_key_has_to_have_room_for_all_the_models(settings: Settings, mak
         fits = await client.post(BATCH, json=request("a", "b", "c"), headers=key)
 
     assert (refused.status_code, fits.status_code) == (429, 201)
+    assert "no room for this" in refused.json()["detail"]  # there is, for one
     assert len(jobs) == 1
 
 
