@@ -41,7 +41,7 @@ release: .venv/run.done .venv-checks/done # wheel, source, bill and checksums of
 	touch $@
 
 lock: # needs uv; writes no index addresses
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --extra otel --extra pictures --extra postgresql --extra search -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --extra otel --extra pictures --extra postgresql --extra s3 --extra search -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group build -c requirements.lock -o requirements-build.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group clients -o requirements-clients.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group clients-mlserver -o requirements-clients-mlserver.lock
