@@ -17,14 +17,15 @@ EXPLAINED = json.dumps({"X": [[row] for row in range(300)], "explain": True}).en
 TOGETHER = 48
 
 
-@pytest.fixture
-def server(start_server: StartServer) -> Server:
+@pytest.fixture(params=["0.3"])
+def server(start_server: StartServer, request: pytest.FixtureRequest) -> Server:
     """Start a service whose predictions may not wait for long, and that has a model."""
-    server = start_server(NETLET_QUEUE_SECONDS="0.3", NETLET_EXECUTOR="thread")
+    server = start_server(NETLET_QUEUE_SECONDS=request.param, NETLET_EXECUTOR="thread")
     httpx.post(f"{server.url}/train", json=TABLE, timeout=60).raise_for_status()
     return server
 
 
+@pytest.mark.parametrize("server", ["0.05"], indirect=True)  # which 40 of them take on any machine
 def test_a_prediction_that_would_wait_for_too_long_is_503_at_once(server: Server) -> None:
     """Those before it are answered, and so are short ones, which wait for nobody; it is answered when it comes back."""
     probe = request("POST", "/models/line/predict", LONG)
