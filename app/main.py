@@ -29,10 +29,9 @@ from app.api.streams import Streams
 from app.engine.device import one_blas_thread
 from app.jobs.budget import Cost
 from app.jobs.capacity import Capacity
-from app.jobs.executors import EXECUTORS
 from app.jobs.jobs import Jobs
 from app.jobs.work import Workplace
-from app.opening import store_of
+from app.opening import executor_of, store_of
 from app.protocols import mlflow, repository, v1, v2
 from app.protocols.inference import InferenceRequest
 from app.protocols.repository import IndexRequest, LoadRequest
@@ -115,7 +114,7 @@ async def _opened(settings: Settings, requests: Requests) -> AsyncIterator[Parts
     datasets = DatasetStore(settings.models, store.catalogue)
     store.open()
     datasets.open(alone=store.is_alone)
-    executor = EXECUTORS[settings.executor](settings.trainings_at_once, settings.training_bytes)
+    executor = executor_of(settings)
     requests.spans = spans = spans_to(os.environ)
     work = Workplace(
         settings.models, settings.device, settings.threads, settings.checkpoint_seconds, tells_steps=spans is not None

@@ -1,12 +1,14 @@
 """Opening: the store that the settings name, and whether it can be served as they say."""
 
 import re
+from concurrent.futures import Executor
 from contextlib import closing
 from time import time
 
 import typer
 
 from app.errors import NetletError
+from app.jobs.executors import EXECUTORS, Means
 from app.jobs.folder import JobFolder
 from app.settings import Settings
 from app.store import api_keys
@@ -26,6 +28,31 @@ def url_of(settings: Settings) -> str | None:
     return None if url is None else re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url.get_secret_value())
 
 
+def executor_of(settings: Settings) -> Executor:
+    """Give what runs trainings where the settings say."""
+    means = Means(
+        at_once=settings.trainings_at_once,
+        memory=settings.training_bytes,
+        threads=settings.threads,
+        gpus=int(settings.device != "cpu"),
+        address=settings.ray_address,
+    )
+    return EXECUTORS[settings.executor](means)
+
+
+def _require_cluster(settings: Settings) -> None:
+    """Say why the cluster cannot be used, and end (1)."""
+    from app.jobs.cluster.executor import RayExecutor  # noqa: PLC0415 - an extra
+
+    executor = executor_of(settings)
+    assert isinstance(executor, RayExecutor)  # noqa: S101 - as the settings say
+    trouble = executor.first_trouble()
+    executor.shutdown()
+    if trouble is not None:
+        typer.echo(f"The Ray cluster at {settings.ray_address} cannot be used: {trouble}", err=True)
+        raise typer.Exit(1)
+
+
 def require_servable(settings: Settings) -> None:
     """Say why the store cannot be served, and end: it cannot be used (1), or everybody could change it (2)."""
     try:
@@ -37,6 +64,8 @@ def require_servable(settings: Settings) -> None:
     except NetletError as error:
         typer.echo(f"{settings.models}: {error}", err=True)
         raise typer.Exit(1) from None
+    if settings.executor == "ray":
+        _require_cluster(settings)
     if settings.is_exposed and not is_locked:
         typer.echo(
             f"Other machines can reach {settings.host}, and no key is needed to train or delete models there. Make one "

@@ -1,5 +1,7 @@
 """Every setting of the service: a `NETLET_*` variable each, typed, documented, once."""
 
+import re
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +18,7 @@ from app.docstrings import Described
 from app.engine.choices import OneOf
 from app.engine.device import DEVICES
 
+NODE = re.compile(r"auto|[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9a-fA-F:.]+\]:[0-9]{1,5}")
 POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 
 
@@ -27,6 +30,25 @@ def _require_device(name: str) -> str:
         message = f"{name} needs CuPy and a GPU, and one of them is not there ({error})"
         raise ValueError(message) from None
     return name
+
+
+def _require_executor(name: str) -> str:
+    """Raise ValueError for one that takes what is not installed."""
+    if name == "ray" and find_spec("ray") is None:
+        message = "ray needs the extra `cluster`, which is not installed: pip install 'netlet[cluster]'"
+        raise ValueError(message)
+    return name
+
+
+def _require_node(address: str) -> str:
+    """Raise ValueError for an address that is not one of a cluster which this machine can be a node of."""
+    if not NODE.fullmatch(address):
+        message = (
+            "it is not auto, or host:port of the head; this machine is a node of the cluster itself, "
+            "by `ray start --address=host:port --num-cpus=0` where it is to train nothing"
+        )
+        raise ValueError(message)
+    return address
 
 
 def _require_postgresql(url: SecretStr) -> SecretStr:
@@ -90,8 +112,11 @@ class Settings(BaseSettings):
     """Seconds in which a service that is asked to end answers what it was asked; the last may take a few more."""
     silence_seconds: Annotated[float, Gt(0), Le(3600)] = 20
     """Seconds without a sign of life after which one of several workers is taken for hung, killed and replaced."""
-    executor: Literal["process", "thread"] = "process"
-    """Where trainings run; threads are for tests."""
+    executor: Annotated[Literal["process", "thread", "ray"], AfterValidator(_require_executor)] = "process"
+    """Where trainings run: in processes of the service, or on the nodes of a Ray cluster, with the extra `cluster`;
+    threads are for tests."""
+    ray_address: Annotated[str, AfterValidator(_require_node)] = "auto"
+    """Where the head of that cluster is, as in `10.0.0.5:6379`; auto is the cluster that this machine is a node of."""
     device: Annotated[str, OneOf(DEVICES), AfterValidator(_require_device)] = "cpu"
     """Where trainings compute: cpu, or cuda with CuPy installed (the extra `cuda`) and a GPU at hand."""
     threads: Annotated[int, Ge(1), Le(1024)] = 1

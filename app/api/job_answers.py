@@ -23,6 +23,7 @@ def job_detail(job: Job, most_points: int = 0) -> JobDetail:
         priority=job.priority,
         attempt=job.attempt,
         groups=job.groups,
+        waits_for=job.waits_for,
         request_id=job.origin.request_id or None,
         history=_curves(job.points, most_points) if most_points else None,
         search=None if job.search is None else search_detail(job.search, 0 if most_points else None),

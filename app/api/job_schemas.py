@@ -107,6 +107,9 @@ class JobDetail(BaseModel):
     priority: int
     attempt: int
     """Counts the processes that were at it: more than 1 where one was lost."""
+    waits_for: str | None
+    """What keeps a running one from beginning, such as a cluster that has no room for it yet; null where nothing does.
+    """
     request_id: str | None
     """Of the request that it comes from."""
     groups: int | None

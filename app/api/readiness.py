@@ -18,6 +18,7 @@ from app.api.parts import Parts
 from app.api.problems import kind_of
 from app.docstrings import Described
 from app.errors import NetletError, StorageError
+from app.jobs.executors import trouble_with
 from app.jobs.job import State
 
 LIBRARIES = ("fastapi", "numpy", "pyarrow", "pydantic", "sqlalchemy", "uvicorn")
@@ -48,6 +49,8 @@ class QueueReport(BaseModel):
     running_here: int
     """In the process that answers."""
     most_here: int
+    trouble: str | None
+    """Why no training can begin where they run, such as a cluster that is away; predictions do without. Null else."""
 
 
 class Readiness(BaseModel):
@@ -99,6 +102,7 @@ def _readiness(parts: Parts, error: NetletError | None) -> Readiness:
             running=counts.get(State.RUNNING),
             running_here=len(jobs.running),
             most_here=jobs.capacity.at_once,
+            trouble=trouble_with(jobs.executor),
         ),
         found=parts.found,
         versions=_versions(),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.errors import Cancelled, NetletError, StorageError, TrainingTooLong, WorkerLost
 from app.jobs import orders
+from app.jobs.executors import GRACE_SECONDS
 from app.jobs.folder import JobFolder
 from app.jobs.grouping import SavedGroups
 from app.jobs.orders import Order
@@ -18,7 +19,6 @@ from app.jobs.work import Workplace, train_and_save, train_groups_and_save
 from app.store.files import storage_errors
 from app.store.saving import Saved, drop, drop_of
 
-GRACE_SECONDS = 1.0  # that a training has to end by itself
 FEW_NUMBERS = 2**13  # that are written into an order sooner than a thread begins
 
 

@@ -84,15 +84,7 @@ class Checkpoints:
         """Write a checkpoint that is not lost from then on; raise StorageFull or StorageError."""
         data = self._encoded(checkpoint)
         name = f"{checkpoint.epoch:08}-{hashlib.sha256(data).hexdigest()}.safetensors"
-        with storage_errors():
-            if not self.folder.is_dir():
-                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                sync(self.folder.parent)
-            with opened(self.folder) as folder, written_aside(folder, data) as aside:
-                os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
-                os.fsync(folder)
-                for other in {*_names(folder)} - {*_checkpoints(folder)[-KEPT:]}:  # also what a killed writer left
-                    remove(other, within=folder)
+        keep(self.folder, name, data)
 
     def _encoded(self, checkpoint: Checkpoint) -> bytes:
         document = self.origin | {"epoch": checkpoint.epoch, "facts": checkpoint.facts}
@@ -106,6 +98,19 @@ class Checkpoints:
             message = "it is of another training, or another netlet's"
             raise Unusable(message)
         return Checkpoint(document["epoch"], load(data), document["facts"])
+
+
+def keep(folder: Path, name: str, data: bytes) -> None:
+    """Write a checkpoint of some training, which is not lost from then on; raise StorageFull or StorageError."""
+    with storage_errors():
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync(folder.parent)
+        with opened(folder) as kept, written_aside(kept, data) as aside:
+            os.rename(aside, name, src_dir_fd=kept, dst_dir_fd=kept)
+            os.fsync(kept)
+            for other in {*_names(kept)} - {*_checkpoints(kept)[-KEPT:]}:  # also what a killed writer left
+                remove(other, within=kept)
 
 
 def _read(name: str, folder: int) -> bytes:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -23,6 +24,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PRELOADED = ["app.jobs.work", "cattrs.preconf.json", "numpy.random"]  # for all processes at once
+GRACE_SECONDS = 1.0  # that a training has to end by itself
 NICE = 10  # answers come before trainings
 BLAS_BEGINS = 256  # rows of a product that is large enough for BLAS to take room of its own
 
@@ -104,12 +106,7 @@ class ProcessExecutor(Executor):
 
     def _new(self) -> "_Worker":
         try:
-            resource_tracker.ensure_running()  # which would unblock what is blocked now
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is the server's to handle,
-            try:
-                forkserver.ensure_running()  # from the first moment of a process on
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            begin_quietly()
             return _Worker(self.context, self.memory)
         except (OSError, EOFError) as error:
             message = f"no process can be started ({error})"
@@ -136,6 +133,16 @@ class ProcessExecutor(Executor):
             self.changed.wait_for(lambda: not self.calls)
         while self.idle:
             self.idle.pop().end()
+
+
+def begin_quietly() -> None:
+    """Let the process begin that others are made by, none of which hears of Ctrl-C, which is the server's to handle."""
+    resource_tracker.ensure_running()  # which would unblock what is blocked now
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()  # from the first moment of a process on
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
@@ -218,7 +225,40 @@ def _leave_with(sentinel: int) -> None:
     os._exit(1)
 
 
-EXECUTORS: dict[str, Callable[[int, int], Executor]] = {
-    "process": ProcessExecutor,
-    "thread": lambda count, _memory: ThreadPoolExecutor(count, thread_name_prefix="training"),
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What trainings may take, and where."""
+
+    at_once: int
+    memory: int
+    """Of each, in bytes."""
+    threads: int = 1
+    gpus: int = 0
+    address: str = "auto"
+    """Where the cluster is, if they run on one."""
+
+
+def _on_a_cluster(means: Means) -> Executor:
+    from app.jobs.cluster.bridge import Cluster  # noqa: PLC0415 - an extra
+    from app.jobs.cluster.executor import RayExecutor  # noqa: PLC0415 - the same
+
+    return RayExecutor(Cluster(means.address, means.threads, means.memory, means.gpus))
+
+
+def trouble_with(executor: Executor) -> str | None:
+    """Say why no training can begin now wherever they run; None where they can, as far as is known."""
+    trouble: str | None = getattr(executor, "trouble", None)
+    return trouble
+
+
+def grace_of(executor: Executor) -> float:
+    """Tell for how many seconds trainings are waited for that are asked to put their state down and end."""
+    seconds: float = getattr(executor, "grace_seconds", GRACE_SECONDS)
+    return seconds
+
+
+EXECUTORS: dict[str, Callable[[Means], Executor]] = {
+    "process": lambda means: ProcessExecutor(means.at_once, means.memory),
+    "thread": lambda means: ThreadPoolExecutor(means.at_once, thread_name_prefix="training"),
+    "ray": _on_a_cluster,
 }

@@ -17,7 +17,7 @@ from app.engine.control import Control, Progress, Wish
 from app.engine.groups import learn_groups
 from app.engine.model import Model
 from app.engine.table import TrainingRows
-from app.errors import InputError, ShuttingDown, Unforeseen
+from app.errors import ShuttingDown, Unforeseen
 from app.jobs.orders import Groups, Order
 from app.jobs.progress import LEAVE, Note, NoteWriter
 from app.store.saving import Saved, save_all_aside
@@ -56,8 +56,17 @@ class SavedGroups(NamedTuple):
         return [end.saved for end in self.ends if end.saved is not None]
 
 
-def train_some(order: Order, groups: Groups, root: Path, note: Note, begin: int) -> SavedGroups:
-    """Learn some groups from a place on, and save them aside; raise Cancelled or ShuttingDown where that is wished."""
+class LearntGroups(NamedTuple):
+    """The models of some groups in a row, or why there is none, the first of which has this place."""
+
+    begin: int
+    names: tuple[str, ...]
+    outcomes: list[Model | str]
+    is_last: bool
+
+
+def learn_some(order: Order, groups: Groups, note: Note, begin: int) -> LearntGroups:
+    """Learn some groups from a place on; raise Cancelled or ShuttingDown where that is wished."""
     with closing(NoteWriter(note)) as writer:
         writer.hold(begin)
         control = Control(wish=lambda: _wish(writer), most_epochs=order.max_epochs or maxsize)
@@ -65,20 +74,25 @@ def train_some(order: Order, groups: Groups, root: Path, note: Note, begin: int)
         end = begin + _how_many(groups.sizes[begin:], order.rows.X.shape[1])
         starts = (0, *groups.ends)
         parts = [order.rows.part(np.arange(starts[place], starts[place + 1])) for place in range(begin, end)]
-        outcomes = learn_groups([described(part) for part in parts], order.recipe, control)
-        models = [
-            _told(outcome, part, order)
-            for outcome, part in zip(outcomes, parts, strict=True)
-            if isinstance(outcome, Model)
+        learnt = learn_groups([described(part) for part in parts], order.recipe, control)
+        outcomes = [
+            _told(outcome, part, order) if isinstance(outcome, Model) else str(outcome)
+            for outcome, part in zip(learnt, parts, strict=True)
         ]
-        saved = zip(models, save_all_aside(root, models, note.word), strict=True)
-        ends = [
-            GroupEnd(name, error=str(outcome)) if isinstance(outcome, InputError) else _ended(name, *next(saved))
-            for name, outcome in zip(groups.names[begin:end], outcomes, strict=True)
-        ]
-        if models:
+        if models := [outcome for outcome in outcomes if isinstance(outcome, Model)]:
             writer(Progress(end, len(groups.names), *_losses(models)))
-    return SavedGroups(begin, ends, is_last=end == len(groups.names))
+    return LearntGroups(begin, groups.names[begin:end], outcomes, is_last=end == len(groups.names))
+
+
+def save_some(learnt: LearntGroups, root: Path, note: Note) -> SavedGroups:
+    """Save what was learnt aside; raise StorageFull or StorageError."""
+    models = [outcome for outcome in learnt.outcomes if isinstance(outcome, Model)]
+    saved = iter(save_all_aside(root, models, note.word))
+    ends = [
+        _ended(name, outcome, next(saved)) if isinstance(outcome, Model) else GroupEnd(name, error=outcome)
+        for name, outcome in zip(learnt.names, learnt.outcomes, strict=True)
+    ]
+    return SavedGroups(learnt.begin, ends, learnt.is_last)
 
 
 def _wish(writer: NoteWriter) -> Wish:

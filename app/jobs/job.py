@@ -96,6 +96,8 @@ class Job:
     """How many models it makes, each of a group of the rows; None where it makes one. Its epochs are groups then."""
     search: Leaderboard | None = None
     """How far its search is, while it goes on."""
+    waits_for: str | None = None
+    """What keeps it from beginning though it runs, such as others who have all there is of a cluster."""
 
     @classmethod
     def of(cls, row: "Row[Any]") -> "Job":

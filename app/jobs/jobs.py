@@ -13,9 +13,10 @@ from typing import TypeVar
 
 from app.errors import Cancelled, LeaseLost, NetletError, ShuttingDown, StorageError, StorageFull, WorkerLost
 from app.jobs import grouped
-from app.jobs.calls import GRACE_SECONDS, Calls, encoded
+from app.jobs.calls import Calls, encoded
 from app.jobs.capacity import Capacity
 from app.jobs.endings import ending_of
+from app.jobs.executors import grace_of
 from app.jobs.folder import JobFolder
 from app.jobs.grouping import SavedGroups
 from app.jobs.job import Job, State, error_to, facts_of
@@ -165,7 +166,7 @@ class Jobs(KnownJobs):
         """Stop, and kill the processes that do not end by themselves very soon."""
         self.stop()
         if leaving := [running.task for running in self.running.values() if running.task is not None]:
-            await asyncio.wait(leaving, timeout=GRACE_SECONDS)
+            await asyncio.wait(leaving, timeout=grace_of(self.executor))
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, *self.settling, return_exceptions=True)
@@ -275,9 +276,7 @@ class Jobs(KnownJobs):
     async def _attempt(self, running: Running) -> None:
         """Wait until a training ends, and write down how."""
         limit = min(running.job.seconds or self.capacity.seconds, self.capacity.seconds)
-        left = max(0.0, limit - (monotonic() - running.since))
-        done, _ = await asyncio.wait([running.future], timeout=left)
-        if not done:
+        if not await running.ends_within(limit, self._note(running.job).waits):
             running.is_late = True
             self._ask(running.job, "cancel")
             await asyncio.wait([running.future])

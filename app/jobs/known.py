@@ -35,4 +35,7 @@ class KnownJobs:
         return self._followed(self.ledger.get(job_id))
 
     def _followed(self, job: Job) -> Job:
-        return job if job.is_over else replace(job, points=self.folder.points(job), search=self.folder.trials(job))
+        if job.is_over:
+            return job
+        waits = self.folder.note(job.id, job.attempt).waits()
+        return replace(job, points=self.folder.points(job), search=self.folder.trials(job), waits_for=waits)

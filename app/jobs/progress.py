@@ -42,6 +42,7 @@ class Note:
         """Where the network is while it learns."""
         self.steps = path.with_suffix(".steps")
         """What the training was doing, where that is told."""
+        self.waits_path = path.with_suffix(".waits")
 
     def read(self) -> list[Point]:
         """Give what was written so far."""
@@ -75,6 +76,23 @@ class Note:
             return self.wish_path.read_bytes()[WAITS : WAITS + 1] == HELD
         except OSError:  # it is over
             return False
+
+    def wait_for(self, what: str | None) -> None:
+        """Say what keeps the training from beginning; None once it begins."""
+        try:
+            if what is None:
+                self.waits_path.unlink(missing_ok=True)
+            elif self.wish_path.exists():  # it is not over
+                self.waits_path.write_text(what)
+        except OSError as error:
+            log.warning("it cannot be told what a training waits for (%s)", error.strerror)
+
+    def waits(self) -> str | None:
+        """Tell what keeps the training from beginning; None where it has, or nothing does."""
+        try:
+            return self.waits_path.read_text() or None
+        except OSError:
+            return None
 
     def _wish(self, place: int, what: bytes) -> None:
         try:

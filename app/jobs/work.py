@@ -24,7 +24,7 @@ from app.errors import Cancelled, OrderDamaged, ShuttingDown
 from app.jobs import orders
 from app.jobs.checkpoints import Checkpoints
 from app.jobs.continuing import begun, wider, with_old_rows
-from app.jobs.grouping import SavedGroups, train_some
+from app.jobs.grouping import LearntGroups, SavedGroups, learn_some, save_some
 from app.jobs.live import LiveWriter
 from app.jobs.orders import Order
 from app.jobs.progress import LEAVE, Note, NoteWriter
@@ -63,34 +63,55 @@ def train_and_save(
     Goes on from the last checkpoint of an earlier attempt; raises Cancelled if that is wished, as the note tells,
     ShuttingDown where it was left to whoever comes next, and OrderDamaged.
     """
+    learnt = train(order, workplace, note, facts)
+    return save(learnt, workplace, note, facts)
+
+
+def train(order: bytes | Path, workplace: Workplace, note: Note, facts: Mapping[str, str] | None = None) -> "Trained":
+    """Do the first half of that."""
     steps = StepWriter(note.steps if workplace.tells_steps else None)
     with telling(**facts or {}):
         with steps.step("read"):
-            data = order if isinstance(order, bytes) else _read(order)
+            data = read(order)
             what = orders.decode(data)
         checkpoints = Checkpoints(note.checkpoints, hashlib.sha256(data).hexdigest(), workplace.checkpoint_seconds)
         with steps.step("learn"):
-            model, memory = _train(what, workplace, note, checkpoints, LiveWriter(note.live))
-        with steps.step("save"):
-            return save_aside(workplace.root, model, memory, note.word)
+            return _train(what, workplace, note, checkpoints, LiveWriter(note.live))
+
+
+def save(learnt: "Trained", workplace: Workplace, note: Note, facts: Mapping[str, str] | None = None) -> Saved:
+    """Do the second half."""
+    steps = StepWriter(note.steps if workplace.tells_steps else None)
+    with telling(**facts or {}), steps.step("save"):
+        return save_aside(workplace.root, learnt.model, learnt.memory, note.word)
 
 
 def train_groups_and_save(
     order: bytes | Path, workplace: Workplace, note: Note, facts: Mapping[str, str], group: int
 ) -> SavedGroups:
     """Do that for some of the groups that were ordered, from one on; what is not saved when it ends is learnt again."""
+    learnt = train_groups(order, workplace, note, facts, group)
+    with telling(**facts):
+        return save_some(learnt, workplace.root, note)
+
+
+def train_groups(
+    order: bytes | Path, workplace: Workplace, note: Note, facts: Mapping[str, str], group: int
+) -> LearntGroups:
+    """Do the first half of that."""
     steps = StepWriter(note.steps if workplace.tells_steps else None)
     with telling(**facts):
         with steps.step("read"):
-            what = orders.decode(order if isinstance(order, bytes) else _read(order))
+            what = orders.decode(read(order))
         assert what.groups is not None  # noqa: S101 - as its job says
         with steps.step("learn"):
-            return train_some(what, what.groups, workplace.root, note, group)
+            return learn_some(what, what.groups, note, group)
 
 
-def _read(order: Path) -> bytes:
+def read(order: bytes | Path) -> bytes:
+    """Give an order, wherever it is; raise OrderDamaged."""
     try:
-        return order.read_bytes()
+        return order if isinstance(order, bytes) else order.read_bytes()
     except OSError as error:
         raise OrderDamaged from error
 
@@ -101,7 +122,7 @@ def retrain(order: bytes, workplace: Workplace, note: Note) -> bytes:
     return snapshot.encode(_train(orders.decode(order), workplace, note, checkpoints).model)
 
 
-class _Trained(NamedTuple):
+class Trained(NamedTuple):
     """A model, and what its optimizer remembers."""
 
     model: Model
@@ -110,7 +131,7 @@ class _Trained(NamedTuple):
 
 def _train(
     order: Order, workplace: Workplace, note: Note, checkpoints: Checkpoints, live: LiveWriter | None = None
-) -> _Trained:
+) -> Trained:
     with closing(NoteWriter(note)) as writer, ThreadPoolExecutor(workplace.threads) as pool, ExitStack() as opening:
         threads, more = pool if workplace.threads > 1 else None, None
         if order.plan is not None:
@@ -128,7 +149,7 @@ def _train(
         model = with_old_rows(start.model, wider(model, ends), workplace.root)
         warnings = () if more is None else more.notes
     report = replace(model.report, warnings=model.report.warnings + lost + order.notes + warnings)
-    return _Trained(_told(replace(model, report=report), order), memory)
+    return Trained(_told(replace(model, report=report), order), memory)
 
 
 def _told(model: Model, order: Order) -> Model:
@@ -181,7 +202,7 @@ class _Course:
     checkpoints: Checkpoints
     means: dict[str, Any]
 
-    def learnt(self, start: Start) -> _Trained:
+    def learnt(self, start: Start) -> Trained:
         """Learn, once, or for each value of a sweep, or each trial of a search."""
         order = self.order
         if order.sweep is not None:
@@ -190,9 +211,9 @@ class _Course:
             return self._searched(order.search)
         judges = apart(order.rows, order.recipe.training.seed) if order.searched else None
         model, states = self._learn(_Run(order.recipe, order.rows, judges=judges), start)
-        return _Trained(model, states.memory_of(model))
+        return Trained(model, states.memory_of(model))
 
-    def _swept(self, sweep: Sweep, start: Start) -> _Trained:
+    def _swept(self, sweep: Sweep, start: Start) -> Trained:
         all_states: list[_States] = []
 
         def learn_one(recipe: Recipe, before: int) -> Model:
@@ -202,9 +223,9 @@ class _Course:
             return model
 
         model, number = swept(sweep, self.order.recipe, learn_one, self._keeps)
-        return _Trained(model, all_states[number].memory_of(model))
+        return Trained(model, all_states[number].memory_of(model))
 
-    def _searched(self, search: Search) -> _Trained:
+    def _searched(self, search: Search) -> Trained:
         """Try on some of the rows, and learn all of them with the best settings."""
         rows, recipe = self.order.rows, self.order.recipe
         judges = apart(rows, recipe.training.seed)
@@ -223,7 +244,7 @@ class _Course:
             run = _Run(searching.recipe_of_the_best, rows, is_alone=False, before=searching.epochs, judges=judges)
             model, states = self._learn(run, Start())
             memory = states.memory_of(model)
-        return _Trained(searching.told(model), memory)
+        return Trained(searching.told(model), memory)
 
     def _try(self, trial: Attempt) -> Model:
         run = _Run(

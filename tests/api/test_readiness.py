@@ -33,7 +33,7 @@ async def test_all_that_is_known_is_told_where_it_is_asked_for(asked: str, clien
     assert (told["status"], told["detail"]) == ("ok", None)
     assert told["store"]["free_bytes"] > told["store"]["reserve_bytes"] > 0
     assert told["store"]["catalogue"] in {"sqlite", "postgresql"}
-    queue = {"queued": 0, "most_queued": 100, "running": 1, "running_here": 1, "most_here": 2}
+    queue = {"queued": 0, "most_queued": 100, "running": 1, "running_here": 1, "most_here": 2, "trouble": None}
     assert told["queue"] == queue
     assert told["versions"]["numpy"] == version("numpy")
     for short in ("", "?verbose=false", "?verbose=0"):

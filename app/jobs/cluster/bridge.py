@@ -1,0 +1,251 @@
+"""The bridge to Ray: a process beside the server, which Ray ends a while after the cluster is lost, as it does.
+
+It has calls done by nodes, tells here what they tell there, and tells the server how they end.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from secrets import token_hex
+from threading import Lock, Thread
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from app.jobs.cluster import mirror
+from app.jobs.cluster.node import NAMESPACE, End, travelled
+from app.jobs.cluster.trips import Call, packed
+from app.jobs.progress import Note
+from app.telemetry import log_json_lines
+
+if TYPE_CHECKING:  # it takes a while, and is needed by this process alone
+    from ray import ObjectRefGenerator
+
+SECONDS_BETWEEN_LOOKS = 0.03  # for what is wished
+SILENT_SECONDS, LOST_SECONDS = 3.0, 20.0  # of Ray, after which that is told, and after which it is taken for lost
+DRIVER = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": str(int(LOST_SECONDS)),
+}
+"""What Ray does not do in this process: tell its makers how it is used, and wait for longer."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where Ray is, and what a training takes there."""
+
+    address: str
+    cpus: int
+    """One for each of its threads."""
+    memory: int
+    """In bytes."""
+    gpus: int = 0
+
+    @property
+    def share(self) -> dict[str, Any]:
+        """What is asked of Ray for a training."""
+        return {"num_cpus": self.cpus, "memory": self.memory, "num_gpus": self.gpus}
+
+    def __str__(self) -> str:
+        gpu = f", {self.gpus} GPU" if self.gpus else ""
+        return f"{self.cpus} CPU, {self.memory / 2**30:.1f} GiB of memory{gpu}"
+
+
+class Told(NamedTuple):
+    """What the bridge tells the server: of a call by its number, or of the cluster."""
+
+    what: str
+    """`open`, `trouble`, `begun` or `over`."""
+    number: int = 0
+    result: object = None
+    error: BaseException | None = None
+
+
+@dataclass
+class _Under:
+    """A call under way."""
+
+    key: bytes
+    note: Note | None
+    wished: bytes
+    generator: "ObjectRefGenerator[Any] | None" = None
+    is_cancelled: bool = False
+    lock: Lock = field(default_factory=Lock)
+
+
+def work(connection: Connection, cluster: Cluster, environment: Mapping[str, str]) -> None:
+    """Be the bridge, until the server closes its end, or is gone; Ray reads how to prove who it is from variables."""
+    _settle_in()
+    os.environ.update(environment)
+    try:
+        import ray  # noqa: PLC0415 - an extra
+
+        ray.init(address=cluster.address, log_to_driver=False, configure_logging=False, namespace="netlet")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the server tells it
+        words = str(error).strip().splitlines() or [type(error).__name__]
+        connection.send(Told("trouble", result=words[0].rstrip(".")))
+        return
+    _Bridge(connection, cluster).run()
+
+
+def _settle_in() -> None:
+    """Log as the server does, and let Ray say what it says to nobody: it is no JSON. Signals are the server's."""
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    log_json_lines()
+    sys.stderr = sys.__stderr__
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    os.environ.update(DRIVER)
+
+
+class _Bridge:
+    def __init__(self, connection: Connection, cluster: Cluster) -> None:
+        self.connection, self.cluster = connection, cluster
+        self.sending = Lock()
+        self.calls: dict[int, _Under] = {}
+        self.answered = monotonic()
+
+    def run(self) -> None:
+        """Do what the server says, and end with it: at once, since whatever is under way ends with this process."""
+        for do in (self._look, self._ask, self._watch):
+            Thread(target=do, daemon=True).start()
+        self._tell(Told("open"))
+        try:
+            while True:
+                number, call = self.connection.recv()
+                if call is None:
+                    self._cancel(number)
+                else:
+                    Thread(target=self._do, args=(number, call), daemon=True).start()
+        except (EOFError, OSError):
+            os._exit(0)
+
+    def _tell(self, told: Told) -> None:
+        with self.sending, suppress(OSError):  # the server is gone, and this process soon will be
+            self.connection.send(told)
+
+    def _do(self, number: int, call: Call) -> None:
+        """Have a call done, and tell how it ended."""
+        end = End(None, None)
+        try:
+            end = self._travelled(number, call)
+            if end.error is None and call.trip.home is not None:
+                end = End(call.trip.home(end.result, *call.arguments[1:], **call.keywords), None)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to who asked for it
+            end = End(None, error)
+        finally:
+            self._forget(number)
+        try:
+            self._tell(Told("over", number, *end))
+        except Exception as error:  # noqa: BLE001 - of what cannot be sent
+            self._tell(Told("over", number, None, RuntimeError(repr(error))))
+
+    def _travelled(self, number: int, call: Call) -> End:
+        """Let a node do its half of a call; give the end of it, which is BrokenProcessPool if the node is lost."""
+        import ray  # noqa: PLC0415 - an extra
+
+        luggage = packed(call, self.cluster.memory, token_hex(16).encode())
+        under = self.calls[number] = _Under(luggage.key, call.note, luggage.wish)
+        if under.note is not None:
+            mirror.begin(under.note)
+        try:
+            remote = ray.remote(num_returns="streaming", max_retries=0, **self.cluster.share)(travelled)
+            with under.lock:
+                if under.is_cancelled:
+                    return End(None, BrokenProcessPool("it was cancelled"))
+                under.generator = cast("ObjectRefGenerator[Any]", remote.remote(luggage))
+            is_first = True
+            for each in under.generator:
+                told = ray.get(each)
+                if isinstance(told, End):
+                    return told
+                if is_first:
+                    self._tell(Told("begun", number))
+                    is_first = False
+                if under.note is not None and not under.is_cancelled:
+                    mirror.tell(under.note, told)
+        except ray.exceptions.RayTaskError as error:  # where what is called could not even begin
+            return End(None, RuntimeError(str(error)))
+        except ray.exceptions.RayError as error:
+            return End(None, BrokenProcessPool(f"{type(error).__name__}: {str(error).splitlines()[0]}"))
+        return End(None, BrokenProcessPool("the node said nothing of its end"))
+
+    def _cancel(self, number: int) -> None:
+        """Let the process die that does a call, or let Ray forget the call."""
+        import ray  # noqa: PLC0415 - an extra
+
+        under = self.calls.get(number)
+        if under is None:
+            return
+        with under.lock:
+            under.is_cancelled = True
+            if under.generator is not None:
+                ray.cancel(under.generator, force=True)
+
+    def _forget(self, number: int) -> None:
+        from ray.experimental import internal_kv  # noqa: PLC0415 - an extra
+
+        under = self.calls.pop(number, None)
+        if under is not None and under.note is not None:
+            Thread(  # which Ray may keep waiting
+                target=internal_kv._internal_kv_del,  # noqa: SLF001 - of the whole module
+                args=(under.key,),
+                kwargs={"namespace": NAMESPACE},
+                daemon=True,
+            ).start()
+
+    def _look(self) -> None:
+        """Let nodes know what is wished of the trainings that they do."""
+        from ray.experimental import internal_kv  # noqa: PLC0415 - an extra
+
+        while True:
+            sleep(SECONDS_BETWEEN_LOOKS)
+            for under in [*self.calls.values()]:
+                wished = under.wished if under.note is None else _wished(under.note, under.wished)
+                if wished != under.wished:
+                    with suppress(Exception):  # it is tried again
+                        internal_kv._internal_kv_put(under.key, wished, namespace=NAMESPACE)  # noqa: SLF001
+                        under.wished = wished
+
+    def _ask(self) -> None:
+        """Ask Ray over and over whether it is there, and the node that this process is on."""
+        import ray  # noqa: PLC0415 - an extra
+
+        own = ray.get_runtime_context().get_node_id()
+        while True:
+            with suppress(Exception):
+                nodes = ray.nodes()  # type: ignore[no-untyped-call]
+                if not any(node["Alive"] for node in nodes if node["NodeID"] == own):
+                    os._exit(1)
+                self.answered = monotonic()
+            sleep(1)
+
+    def _watch(self) -> None:
+        """Tell where Ray is silent for long, and end where that is too long: it may be another one by then."""
+        was_silent = False
+        while True:
+            sleep(1)
+            silent = monotonic() - self.answered
+            if silent > LOST_SECONDS:
+                os._exit(1)
+            if was_silent != (is_silent := silent > SILENT_SECONDS):
+                was_silent = is_silent
+                self._tell(Told("trouble", result="it does not answer." if is_silent else None))
+
+
+def _wished(note: Note, known: bytes) -> bytes:
+    """Read what is wished, but for whether the training waits, which it tells itself."""
+    try:
+        wished = note.wish_path.read_bytes()
+    except OSError:
+        return known
+    return wished if mirror.without_mark(wished) != mirror.without_mark(known) else known

@@ -1,0 +1,158 @@
+"""Real Ray clusters for tests: heads and nodes on this machine, each with a folder of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from tests.conftest import wait_until
+
+TOKEN = "a-secret-that-no-output-may-repeat-0"  # noqa: S105 - of clusters that live for as long as a test
+RAY = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block"]
+SMALL = ["--disable-usage-stats", f"--object-store-memory={80 * 2**20}", "--min-worker-port=0", "--max-worker-port=0"]
+# Ends all that it started and removes its folder when the pipe is closed, as it is when those who hold it are gone.
+GUARD = 'setsid "$@" & ray=$!; read -r _; kill -KILL -$ray; wait $ray; cd /; rm -rf "$FOLDER"'
+PROVES = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+"""What a process says to be let in."""
+
+
+class Node:
+    """A head, or a node that joins one."""
+
+    def __init__(self, *arguments: str, cpus: int, **environment: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="netlet-ray-"))
+        told = {"FOLDER": str(self.folder), "TMPDIR": str(self.folder), "RAY_DISABLE_IMPORT_WARNING": "1"}
+        command = [*RAY, *SMALL, *arguments, f"--num-cpus={cpus}", f"--memory={2**32}"]
+        with (self.folder / "log").open("wb") as log:
+            self.guard = subprocess.Popen(
+                ["/bin/sh", "-c", GUARD, "sh", *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=os.environ | PROVES | told | environment,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Self:
+        wait_until(lambda: self.has_begun() or self.guard.poll() is not None)
+        assert self.has_begun(), self._log()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """Let all of it die at once, as if the machine were gone, and remove what is left."""
+        assert self.guard.stdin is not None
+        self.guard.stdin.close()
+        self.guard.wait(timeout=30)
+
+    def has_begun(self) -> bool:
+        """Tell whether Ray says so."""
+        return "Ray runtime started" in self._log()
+
+    def _log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def workers(self, *names: str) -> list[int]:
+        """List the processes in which Ray does trainings here, or what else it calls by these names."""
+        return [pid for pid, args in self._processes() if any(name in args for name in names or ("ray::travelled",))]
+
+    def raylet(self) -> int:
+        """Give the process that stands for the node."""
+        (pid,) = [pid for pid, args in self._processes() if args.partition(" ")[0].endswith("/raylet")]
+        return pid
+
+    def left(self) -> list[str]:
+        """Tell what trainings have left here."""
+        return [path.name for path in self.folder.glob("netlet-ray-*/*")]
+
+    def _processes(self) -> Iterator[tuple[int, str]]:
+        """List those of which Ray's folder is this one's, or that came of such."""
+        mark = f"FOLDER={self.folder}".encode()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    yield int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+class Ray:
+    """A head at one address, which may be killed and come again, and nodes that join it."""
+
+    def __init__(self, *, cpus: int) -> None:
+        self.cpus = cpus
+        self.host, self.port = _own_address(), free_port()
+        self.address = f"{self.host}:{self.port}"
+        self.stack = ExitStack()
+        self.head = self.begin()
+
+    def begin(self) -> Node:
+        """Begin as a new cluster, where there was one or not."""
+        terms = ["--head", f"--port={self.port}", "--include-dashboard=false"]
+        self.head = self.stack.enter_context(Node(*terms, cpus=self.cpus))
+        return self.head
+
+    def kill(self) -> None:
+        """Let all die at once, as if the machines were gone."""
+        self.stack.close()
+
+    def joined(self, cpus: int) -> Node:
+        """Let another node join."""
+        return self.stack.enter_context(Node(f"--address={self.address}", cpus=cpus))
+
+
+@contextmanager
+def running(*, cpus: int) -> Iterator[Ray]:
+    """Start a cluster; nothing of it is left behind, even where this process is killed."""
+    ray = Ray(cpus=cpus)
+    try:
+        yield ray
+    finally:
+        ray.kill()
+
+
+def kill(pid: int) -> None:
+    """Kill a process, and wait until it is gone or nobody's but its parent's."""
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid))
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process still runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let bridges that begin from now on give up soon where there is no cluster."""
+    for what in ("connect", "reconnect"):
+        monkeypatch.setenv(f"RAY_gcs_rpc_server_{what}_timeout_s", "2")
+
+
+def _own_address() -> str:
+    """Give the address by which Ray knows this machine: never the loopback, whatever it is told."""
+    from ray.util import get_node_ip_address  # noqa: PLC0415 - takes a while
+
+    address: str = get_node_ip_address()  # type: ignore[no-untyped-call]
+    return address
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        port: int = listener.getsockname()[1]
+        return port
