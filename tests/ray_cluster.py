@@ -24,6 +24,13 @@ GUARD = 'setsid "$@" & ray=$!; read -r _; kill -KILL -$ray; wait $ray; cd /; rm 
 PROVES = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
 """What a process says to be let in."""
 
+IMPATIENT = {
+    "RAY_gcs_rpc_server_connect_timeout_s": "2",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "2",
+    "RAY_NUM_REDIS_GET_RETRIES": "2",
+}
+"""How a process gives up soon where there is no cluster."""
+
 
 class Node:
     """A head, or a node that joins one."""
@@ -138,8 +145,8 @@ def is_alive(pid: int) -> bool:
 
 def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let bridges that begin from now on give up soon where there is no cluster."""
-    for what in ("connect", "reconnect"):
-        monkeypatch.setenv(f"RAY_gcs_rpc_server_{what}_timeout_s", "2")
+    for name, value in IMPATIENT.items():
+        monkeypatch.setenv(name, value)
 
 
 def _own_address() -> str:

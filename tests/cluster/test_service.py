@@ -13,10 +13,9 @@ from pydantic import ValidationError
 from app.settings import Settings
 from tests import ray_cluster
 from tests.conftest import TUTORIAL, Server, StartServer, wait_until
-from tests.ray_cluster import PROVES, Ray
+from tests.ray_cluster import IMPATIENT, PROVES, Ray
 
 ENDLESS = TUTORIAL | {"name": "long", "training": {"epochs": 10_000_000}}
-IMPATIENT = {f"RAY_gcs_rpc_server_{what}_timeout_s": "2" for what in ("connect", "reconnect")}
 
 
 @pytest.fixture

@@ -4,28 +4,35 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app import errors
 from app.engine.table import TrainingRows
-from app.jobs import pausing
+from app.jobs import orders, pausing
 from app.jobs.cluster.bridge import Cluster
 from app.jobs.cluster.executor import RayExecutor
+from app.jobs.cluster.trips import train_and_pack
 from app.jobs.executors import ProcessExecutor
 from app.jobs.job import Job, State
 from app.jobs.jobs import Jobs
 from app.jobs.ledger import Request
 from app.jobs.live import LiveReader
 from app.jobs.orders import Groups, Order
+from app.jobs.progress import Note
 from app.jobs.retraining import retrained
+from app.jobs.work import Workplace
+from app.settings import Settings
 from app.store.store import ModelStore
-from tests.conftest import wait_until
+from tests.api.datasets import trained, uploaded, weights
+from tests.conftest import client_of, wait_until
 from tests.engine.tables import ensemble, recipe, wave
 from tests.jobs import searches
 from tests.jobs.running import files, running
 from tests.ray_cluster import Ray
+from tests.tables.test_blocks import COLUMNS, blocks_of
 
 ORDER = Order(name="exam", rows=wave(60), recipe=ensemble(epochs=40, patience=None))
 LONG = replace(ORDER, recipe=ensemble(epochs=1_000_000, patience=None))
@@ -195,3 +202,31 @@ async def test_a_model_is_verified_there(jobs: Jobs) -> None:
     model = await retrained(jobs, ORDER, asyncio.sleep(60), None)
 
     assert model.report.epochs == 40
+
+
+async def test_a_dataset_that_does_not_fit_into_memory_is_read_by_the_node(settings: Settings, ray: Ray) -> None:
+    """Where it has the folder at the same path, to the same weights."""
+    here = settings.model_copy(update={"most_cells": 300})
+    there = here.model_copy(update={"executor": "ray", "ray_address": ray.address, "training_bytes": 2**30})
+    found = []
+    async with client_of(here) as client:
+        dataset = (await uploaded(client, b"a,b\n" + b"".join(b"%d,%d\n" % (row, row) for row in range(2000))))[
+            "dataset"
+        ]
+    for name, where in (("here", here), ("there", there)):
+        async with client_of(where) as client:
+            await trained(client, name=name, dataset=dataset, target="b")
+            found.append(await weights(client, name))
+
+    assert found[0] == found[1]
+
+
+def test_a_node_without_the_folder_of_a_dataset_says_so(tmp_path: Path) -> None:
+    """And what to do, instead of learning something else."""
+    plan = blocks_of(COLUMNS).plan
+    note, where = Note(tmp_path / "a-1.note"), tmp_path / "nowhere"
+    note.prepare()
+    order = orders.encode(replace(ORDER, rows=plan.likeness.at_hand, plan=plan, dataset="0" * 16))
+
+    with pytest.raises(errors.StorageError, match=f"{where} is not there on the node .* same path on all nodes"):
+        train_and_pack(order, Workplace(where), note)

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, NamedTuple
@@ -108,10 +108,9 @@ def _listen(note: Note, luggage: Luggage, is_over: Event) -> None:
 
     heard = luggage.wish
     while not is_over.wait(SECONDS_BETWEEN_LOOKS):
-        try:
+        wished = b""
+        with suppress(Exception):  # whatever keeps Ray from telling ends the training soon, or passes
             wished = internal_kv._internal_kv_get(luggage.key, namespace=NAMESPACE)  # noqa: SLF001 - of the whole module
-        except Exception:  # noqa: BLE001, S112 - whatever keeps Ray from telling ends the training soon, or passes
-            continue
         if wished and wished != heard:  # whatever its annotation says, there may be none
             heard = wished
             letter, _, until = WISHED.unpack(wished)
