@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 TESTS = ["pytest", "--numprocesses", "auto", "--dist", "worksteal"]
 ON_POSTGRESQL = [  # what a catalogue is about; `pytest --database postgresql` runs all there
-    *("tests/store", "tests/jobs", "tests/serving", "tests/service/test_postgresql.py"),
+    *("tests/store", "tests/jobs", "tests/serving", "tests/access/test_keys.py"),
+    *(f"tests/service/test_{part}.py" for part in ("postgresql", "sharing")),
     *(
         f"tests/api/test_{part}.py"
         for part in ("models", "aliases", "jobs", "pausing", "continuing", "datasets", "snapshots")

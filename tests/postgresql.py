@@ -1,15 +1,16 @@
 """A real PostgreSQL for tests: a server of their own, with a database for each store that goes with its test."""
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psycopg
 from sqlalchemy import create_engine
@@ -21,16 +22,22 @@ USER = "netlet"
 PASSWORD = "a-secret"  # noqa: S105 - of a server that takes any; it must not be seen in any output
 NOBODY = 65534
 MIGRATED, EMPTY = "template_netlet", "template1"
-QUICK = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off", "shared_buffers=32MB")
-# Ends the server and removes its folder when the pipe is closed, as it is when those who hold it are gone.
-GUARD = '"$@" & server=$!; read -r _; kill -QUIT $server; wait $server; cd /; rm -rf "$FOLDER"'
+DURABLE = ("autovacuum=off", "shared_buffers=32MB")
+QUICK = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", *DURABLE)
+# Ends the server by each signal that it is told, and starts it again after so many seconds; ends it and removes its
+# folder when the pipe is closed, as it is when those who hold it are gone.
+GUARD = """
+"$@" & server=$!
+while read -r how seconds; do kill -"$how" $server; wait $server; sleep "$seconds"; "$@" & server=$!; done
+kill -QUIT $server; wait $server; cd /; rm -rf "$FOLDER"
+"""
 
 
 class PostgreSQL:
     """A server that listens in a folder of its own, nowhere else."""
 
-    def __init__(self, folder: Path, connection: psycopg.Connection) -> None:
-        self.folder, self.connection = folder, connection
+    def __init__(self, folder: Path, connection: psycopg.Connection, guard: IO[bytes]) -> None:
+        self.folder, self.connection, self.guard = folder, connection, guard
         self.numbers = count(1)
         self.run(f"CREATE DATABASE {MIGRATED}")
         engine = create_engine(url_of(folder, MIGRATED).replace("://", "+psycopg://", 1), poolclass=NullPool)
@@ -60,6 +67,25 @@ class PostgreSQL:
         all_of_it = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
         self.connection.execute(all_of_it, [_name(url)])
 
+    def restart(self, how: signal.Signals, seconds: float) -> None:
+        """End the server, and wait until it is there again, some seconds later.
+
+        SIGINT ends it in order, SIGQUIT as a crash does: then it has to recover.
+        """
+        before = self._began()
+        self.guard.write(f"{how.name.removeprefix('SIG')} {seconds}\n".encode())
+        self.guard.flush()
+        while True:
+            self.connection.close()
+            self.connection = _connected(self.folder)
+            with suppress(psycopg.OperationalError):  # of one that is about to end
+                if self._began() != before:
+                    return
+
+    def _began(self) -> object:
+        (began,) = self.connection.execute("SELECT pg_postmaster_start_time()").fetchone() or (None,)
+        return began
+
     @contextmanager
     def out_of_reach(self, url: str) -> Iterator[None]:
         """Let nobody connect to a database for a while; the connections that there are end."""
@@ -79,7 +105,7 @@ def _name(url: str) -> str:
 
 
 @contextmanager
-def running() -> Iterator[PostgreSQL]:
+def running(how: Sequence[str] = QUICK) -> Iterator[PostgreSQL]:
     """Start a server; nothing of it is left behind, even where this process is killed."""
     folder = Path(tempfile.mkdtemp(prefix="netlet-postgresql-"))
     terms: dict[str, Any] = {"cwd": folder, "env": os.environ | {"FOLDER": str(folder), "LC_ALL": "C"}}
@@ -99,15 +125,19 @@ def running() -> Iterator[PostgreSQL]:
         "--no-sync",
     ]
     subprocess.run(made, check=True, stdout=subprocess.DEVNULL, **terms)
-    settings = [*QUICK, "max_connections=200", "listen_addresses=", f"unix_socket_directories={folder}"]
+    settings = [*how, "max_connections=200", "listen_addresses=", f"unix_socket_directories={folder}"]
     command = [_program("postgres"), "-D", str(data), *[word for setting in settings for word in ("-c", setting)]]
     guarded = ["sh", "-c", GUARD, "sh", *command]
     with (
         log.open("wb") as written,
-        subprocess.Popen(guarded, stdin=subprocess.PIPE, stderr=written, start_new_session=True, **terms),
-        closing(_connected(folder)) as connection,
+        subprocess.Popen(guarded, stdin=subprocess.PIPE, stderr=written, start_new_session=True, **terms) as guard,
     ):
-        yield PostgreSQL(folder, connection)
+        assert guard.stdin is not None
+        server = PostgreSQL(folder, _connected(folder), guard.stdin)
+        try:
+            yield server
+        finally:
+            server.connection.close()
 
 
 def _program(name: str) -> str:

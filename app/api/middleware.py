@@ -15,6 +15,7 @@ from app.api.connections.origins import PREFLIGHT, Origins
 from app.api.parts import Parts
 from app.errors import StorageError
 from app.store.deeds import Deed, note
+from app.store.locks import NOTHING
 from app.telemetry.current import telling
 from app.telemetry.requests import OTHER, Requests, attributes_of, log_request
 from app.telemetry.traces import Place, place_in
@@ -147,7 +148,7 @@ async def _remember(scope: Scope, deed: Deed) -> None:
     """Write down what a request has changed before it is told so."""
     parts: Parts = scope["app"].state.parts
     try:
-        await parts.write(lambda unit: note(unit, deed))
+        await parts.write(lambda unit: note(unit, deed), NOTHING)
     except StorageError:  # as on a full disk: what was done is done, and the log has it
         log.exception("what was done could not be written down")
 

@@ -1,7 +1,7 @@
 """The parts that routes are handed, and how a request gets at them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from threading import Event
@@ -124,9 +124,9 @@ class Parts:
         finally:
             self.waiting.discard(task)
 
-    async def write(self, do: Callable[[Unit], T]) -> T:
-        """Do something in a transaction of the catalogue; its result is there once it is on disk."""
-        return await asyncio.wrap_future(self.store.catalogue.write(do))
+    async def write(self, do: Callable[[Unit], T], about: Collection[str]) -> T:
+        """Do something in a transaction of the catalogue, as `Catalogue.write` does."""
+        return await asyncio.wrap_future(self.store.catalogue.write(do, about))
 
     async def read(self, work: Callable[Concatenate[Catalogue, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read the catalogue."""

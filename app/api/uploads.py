@@ -13,7 +13,7 @@ from app.api.parsing import parse_upload
 from app.api.parts import Parts
 from app.engine.control import GoOn
 from app.jobs.ledger import Key
-from app.store import api_keys
+from app.store import api_keys, locks
 from app.store.datasets import DatasetStore, Kept
 from app.store.incoming import Incoming
 from app.tables.formats import format_of
@@ -75,5 +75,8 @@ def _keep(datasets: DatasetStore, dataset: str, upload: Upload, owner: int | Non
     while True:
         known = datasets.find_whole(dataset)
         kept = Kept(known, is_new=False) if known else datasets.publish(dataset, stream(upload, go_on), go_on)
-        if owner is None or datasets.catalogue.write(lambda unit: api_keys.own(unit, owner, dataset)).result():
+        if owner is None:
+            return kept
+        about = {locks.of_dataset(dataset)}
+        if datasets.catalogue.write(lambda unit: api_keys.own(unit, owner, dataset), about).result():
             return kept

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +11,6 @@ from time import monotonic
 from typing import TypeVar
 
 from app.errors import Cancelled, LeaseLost, NetletError, ShuttingDown, StorageError, StorageFull, WorkerLost
-from app.jobs import grouped
 from app.jobs.calls import Calls, encoded
 from app.jobs.capacity import Capacity
 from app.jobs.endings import ending_of
@@ -26,11 +24,11 @@ from app.jobs.moves import Moves
 from app.jobs.orders import Order
 from app.jobs.patience import patience, until
 from app.jobs.progress import LEAVE, Note
-from app.jobs.running import Ended, Running
+from app.jobs.running import Running
+from app.jobs.transitions import Transitions
 from app.jobs.work import Workplace
-from app.store.catalogue import Catalogue, Unit
-from app.store.deleting import Gone, clear_expired
-from app.store.numbering import next_version, place
+from app.store.catalogue import Catalogue
+from app.store.deleting import clear_expired
 from app.store.saving import Saved
 from app.telemetry.current import telling
 
@@ -52,6 +50,7 @@ class Jobs(KnownJobs):
         super().__init__(ledger, JobFolder(workplace.root))
         self.calls = Calls(executor, workplace, self.folder)
         self.running: dict[str, Running] = {}
+        self.transitions = Transitions(ledger, self.root, self.running, lambda: not self.draining)
         self.moves = Moves(self.folder, self.running)
         self.awaited: dict[str, asyncio.Event] = {}  # set when a queued job begins here
         self.reserved = 0
@@ -66,6 +65,7 @@ class Jobs(KnownJobs):
             self.folder.sweep(self.ledger.unfinished())
         await self._fill()
         self._spawn(self._tend())
+        self.catalogue.when_queued(self._look_soon)
 
     def prepare(self) -> None:
         """Begin a process to train in where a training is likely to come: the first would wait a second for it."""
@@ -91,9 +91,7 @@ class Jobs(KnownJobs):
             if runs:
                 facts = facts_of(job_id, order.name, request.origin)
                 future = self.calls.begin(job_id, 1, kept, 0 if request.paused else None, facts, group=first)
-            found = await self._write(
-                lambda unit: self.ledger.submit(unit, job_id, entry, request, runs=runs, most_queued=most)
-            )
+            found = await self.transitions.submit(job_id, entry, request, runs=runs, most=most)
         except BaseException as error:
             # It may be written down nevertheless, unless it was refused; then it is run once the lease ends.
             is_refused = isinstance(error, NetletError) and type(error) is not StorageError
@@ -122,7 +120,7 @@ class Jobs(KnownJobs):
 
     async def reserve(self, key: Key) -> None:
         """Let a key stand for a request of which no job comes; raise KeyReused where it stands for another."""
-        await self._write(lambda unit: self.ledger.reserve(unit, key))
+        await self.transitions.reserve(key)
 
     async def wait(self, job: Job, seconds: float) -> Job:
         """Wait until a job is over, or this process stops, but not longer than this; give it as it is then."""
@@ -142,7 +140,7 @@ class Jobs(KnownJobs):
     async def cancel(self, job_id: str, *, keep_best: bool) -> Job:
         """End a job as soon as that can be, if it is not over; raise JobNotFound."""
         wish = "keep" if keep_best else "cancel"
-        job = await self._free(lambda unit: self.ledger.ask(unit, job_id, wish))
+        job = await self.transitions.ask(job_id, wish)
         if job.state == State.RUNNING and job.wish is not None:
             self._ask(job, job.wish)
         elif job.is_over:
@@ -165,6 +163,7 @@ class Jobs(KnownJobs):
     async def close(self) -> None:
         """Stop, and kill the processes that do not end by themselves very soon."""
         self.stop()
+        self.catalogue.when_queued(None)
         if leaving := [running.task for running in self.running.values() if running.task is not None]:
             await asyncio.wait(leaving, timeout=grace_of(self.executor))
         for task in self.tasks:
@@ -172,7 +171,7 @@ class Jobs(KnownJobs):
         await asyncio.gather(*self.tasks, *self.settling, return_exceptions=True)
         await asyncio.to_thread(self.executor.shutdown)
         with suppress(StorageError):  # then the lease ends by itself
-            await self._write(self.ledger.release)
+            await self.transitions.leave()
 
     async def _tend(self) -> None:
         """Keep the lease, run what waits, and look what others wish, until this process stops."""
@@ -186,8 +185,13 @@ class Jobs(KnownJobs):
         """Keep the lease of what runs here, do what is wished of it, and give up what was taken over."""
         running = dict(self.running)  # others may begin while this is written
         if running:
-            own = await self._write(lambda unit: self.ledger.beat(unit, list(running)))
+            own = await self.transitions.beat(list(running))
             self._heed(running, own)
+
+    def _look_soon(self) -> None:
+        """Run what others left, if there are places; called in whatever thread is told that they did."""
+        with suppress(RuntimeError):  # of a loop that has ended
+            self.loop.call_soon_threadsafe(lambda: self._spawn(self._fill()) if self.free > 0 else None)
 
     async def _fill(self) -> None:
         """Run queued jobs while there are places."""
@@ -195,7 +199,7 @@ class Jobs(KnownJobs):
             while self.free > 0 and await asyncio.to_thread(self.ledger.has_claims):
                 self.reserved += 1
                 try:
-                    claimed = await self._write(self._claim)
+                    claimed = await self.transitions.claim()
                 finally:
                     self.reserved -= 1
                 if claimed is None:
@@ -300,9 +304,9 @@ class Jobs(KnownJobs):
                 case ShuttingDown() | WorkerLost():
                     await self._leave_to_others(running, job)
                 case Cancelled():
-                    running.end(*await self._end(job, State.CANCELLED))
+                    running.end(*await self.transitions.end(job, State.CANCELLED))
                 case NetletError():
-                    running.end(*await self._end(job, State.FAILED, error=error_to(ending)))
+                    running.end(*await self.transitions.end(job, State.FAILED, error=error_to(ending)))
         except LeaseLost:
             running.outcome = job  # which is another's by now
         except StorageError as error:
@@ -312,19 +316,8 @@ class Jobs(KnownJobs):
     async def _publish(self, running: Running, job: Job, saved: SavedGroups) -> None:
         """Make what was saved of some groups versions, in one commit, while the next groups learn already."""
         ahead = None if saved.is_last or self.stopping else self._called(running.job, running.data, saved.end)
-
-        def do(unit: Unit) -> tuple[Ended | None, list[Gone]]:
-            ended = None
-            if saved.is_last:
-                fault = grouped.fault(unit, job, saved)
-                how = {} if fault is None else {"error": error_to(fault)}
-                ended = self._move(unit, job, State.FAILED if how else State.SUCCEEDED, **how)
-            else:
-                self.ledger.move(unit, job, State.RUNNING)  # which raises where another has taken it over
-            return ended, grouped.publish(unit, self.root, job, saved)
-
         try:
-            ended, all_gone = await self._write(do)
+            ended, all_gone = await self.transitions.publish(job, saved)
         except NetletError:
             if ahead is not None:
                 self.calls.disown(job.id, ahead, is_known=True, attempt=job.attempt)
@@ -339,37 +332,19 @@ class Jobs(KnownJobs):
             await asyncio.to_thread(clear_expired, self.root, gone)
 
     async def _succeed(self, running: Running, job: Job, saved: Saved) -> None:
-        """Make what was saved a version, and the job's success, in one commit; then clear the versions that expired."""
-
-        def do(unit: Unit) -> tuple[Ended, Gone]:
-            number = next_version(unit, job.name)
-            state = State.CANCELLED if saved.partial else State.SUCCEEDED
-            ended = self._move(unit, job, state, partial=saved.partial, version=number.version)
-            return ended, place(unit, self.root, job.name, number, saved)
-
-        ended, gone = await self._write(do)
+        """Make what was saved a version, and the job's success; then clear the versions that expired."""
+        ended, gone = await self.transitions.succeed(job, saved)
         running.end(*ended)
         if gone.versions:
             await asyncio.to_thread(clear_expired, self.root, gone)
 
     async def _leave_to_others(self, running: Running, job: Job) -> None:
-        await self._write(lambda unit: self.ledger.release(unit, job.id))
+        await self.transitions.leave(job.id)
         running.outcome = job
-
-    async def _end(self, job: Job, state: State, **values: object) -> Ended:
-        return await self._write(lambda unit: self._move(unit, job, state, **values))
-
-    def _move(self, unit: Unit, job: Job, state: State, **values: object) -> Ended:
-        """End a job, and begin the next in the same commit."""
-        over = self.ledger.move(unit, job, state, points=job.points, **values)
-        return Ended(over, None if self.draining else self._claim(unit))
-
-    def _claim(self, unit: Unit) -> Claimed | None:
-        return self.ledger.claim(unit, list(self.running))
 
     async def _retry(self, running: Running, job: Job) -> None:
         """Begin another attempt, unless there were too many."""
-        running.job = await self._write(lambda unit: self.ledger.retry(unit, job))
+        running.job = await self.transitions.retry(job)
         if running.job.is_over:
             running.outcome = running.job
         else:
@@ -384,16 +359,8 @@ class Jobs(KnownJobs):
         """
         with suppress(LeaseLost, StorageError):
             if isinstance(error, StorageFull):
-                running.end(*await self._free(lambda unit: self._move(unit, job, State.FAILED, error=error_to(error))))
+                running.end(*await self.transitions.end_for_want_of_space(job, error))
                 return
         log.warning("the end of job %s cannot be written down (%s)", job.id, error)
         running.is_left = True
         running.outcome = replace(job, state=State.FAILED, error=error)
-
-    async def _free(self, do: Callable[[Unit], T]) -> T:
-        """Write what gives back space, or lets it be given back."""
-        with self.catalogue.restoring():
-            return await asyncio.to_thread(self.catalogue.free, do)
-
-    async def _write(self, do: Callable[[Unit], T]) -> T:
-        return await asyncio.wrap_future(self.catalogue.write(do))

@@ -25,8 +25,10 @@ from app.errors import (
 from app.jobs import grouped
 from app.jobs.job import BEFORE, NOWHERE, Job, Origin, State, error_from, error_to
 from app.jobs.orders import Groups
+from app.store import locks
 from app.store.api_keys import STORED, Grant, models_beside
 from app.store.catalogue import Catalogue, Unit
+from app.store.notices import QUEUED
 from app.store.schema import datasets, jobs, keys, orders
 
 TRAININGS = "trainings"
@@ -41,7 +43,13 @@ _last_served = select(func.max(_served.c.started)).where(_served.c.caller == job
 _is_lost = (jobs.c.state == State.RUNNING) & (jobs.c.lease < bindparam("now"))
 _is_ready = (jobs.c.state == State.QUEUED) | _is_lost
 _order = case((_is_lost, 0), else_=1), jobs.c.priority.desc(), func.coalesce(_last_served, 0.0), jobs.c.created
-_CLAIM = select(jobs).where(_is_ready, jobs.c.id.not_in(bindparam("own", expanding=True))).order_by(*_order).limit(1)
+_CLAIM = (
+    select(jobs)
+    .where(_is_ready, jobs.c.id.not_in(bindparam("own", expanding=True)))
+    .order_by(*_order)
+    .limit(1)
+    .with_for_update(of=jobs, skip_locked=True)  # which SQLite, where one writes at a time, does without
+)
 _READY = select(jobs.c.id).where(_is_ready).limit(1)
 _QUEUED = select(func.count()).select_from(jobs).where(jobs.c.state == State.QUEUED)
 _UNFINISHED = (
@@ -51,6 +59,7 @@ _UNFINISHED = (
 )
 _DATASET = select(datasets.c.id).where(datasets.c.id == bindparam("id"))
 _JOB = select(jobs).where(jobs.c.id == bindparam("id"))
+_HELD = _JOB.with_for_update()  # as above
 _NEW = insert(jobs).returning(jobs)
 _ORDER = select(orders.c.data).where(orders.c.job == bindparam("job"))
 _ORDERED = insert(orders)
@@ -121,6 +130,19 @@ class Entry(NamedTuple):
     def names(self) -> tuple[str, ...]:
         """Of all models that are to come of it."""
         return (self.name,) if self.groups is None else self.groups.names
+
+
+def about(entry: Entry, request: Request, *, runs: bool) -> set[str]:
+    """Say what nobody else may change while a job is submitted: all that `Ledger.submit` counts or looks up."""
+    quotas = request.grant.quotas
+    found = {
+        None if request.key is None else locks.of_key(request.key.text),
+        None if entry.dataset is None else locks.of_dataset(entry.dataset),
+        None if runs else locks.QUEUE,
+        None if quotas.trainings is None else locks.of_caller(request.caller),
+        None if quotas.stored is None else locks.QUOTAS,
+    }
+    return {lock for lock in found if lock is not None}
 
 
 class Submitted(NamedTuple):
@@ -194,6 +216,8 @@ class Ledger:
             grouped.plan(unit, job_id, entry.groups)
         if request.key is not None:
             _name(unit, found, request.key, job_id)
+        if not runs:
+            unit.channels.add(QUEUED)
         return Submitted(Job.of(row), is_new=True)
 
     def find(self, key: Key) -> Job | None:
@@ -263,6 +287,7 @@ class Ledger:
         own = jobs.c.owner == self.owner, jobs.c.state == State.RUNNING
         chosen = own if job_id is None else (*own, jobs.c.id == job_id)
         unit.execute(update(jobs).where(*chosen).values(owner=None, lease=0.0))
+        unit.channels.add(QUEUED)
 
     def ask(self, unit: Unit, job_id: str, wish: str) -> Job:
         """Cancel a job that waits; let the owner of a running one know that it should end. Raises JobNotFound.
@@ -350,7 +375,8 @@ def _name(unit: Unit, found: Sequence[Row[Any]], key: Key, job_id: str | None) -
 
 
 def _read(unit: Unit, job_id: str) -> Job:
-    row = None if NUL in job_id else unit.connection.execute(_JOB, {"id": job_id}).first()
+    """Read a job that nobody else moves before this transaction is over; raise JobNotFound."""
+    row = None if NUL in job_id else unit.connection.execute(_HELD, {"id": job_id}).first()
     if row is None:
         raise JobNotFound(job_id)
     return Job.of(row)

@@ -10,6 +10,7 @@ from time import monotonic
 from app.errors import NotPaused
 from app.jobs.job import Job, State
 from app.jobs.jobs import Jobs
+from app.store.locks import NOTHING
 
 STEP_SECONDS = 5.0  # that a step is waited for
 LOOK_SECONDS = 0.01
@@ -62,7 +63,7 @@ def _require_paused(job: Job) -> int:
 
 async def _hold(jobs: Jobs, job_id: str, until: Callable[[Job], int | None]) -> Job:
     """Write down after which epoch a job pauses, and let its process know."""
-    job = await asyncio.wrap_future(jobs.catalogue.write(lambda unit: jobs.ledger.hold(unit, job_id, until)))
+    job = await asyncio.wrap_future(jobs.catalogue.write(lambda unit: jobs.ledger.hold(unit, job_id, until), NOTHING))
     if job.state == State.RUNNING:
         jobs.folder.note(job.id, job.attempt).hold(job.until)
     return await jobs.get(job_id)

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from app.engine.model import Model
 from app.errors import MalformedSnapshot, NewerSnapshot, SnapshotError, VersionNotFound
-from app.store import snapshot
+from app.store import locks, snapshot
 from app.store.catalogue import Unit
 from app.store.deleting import clear_expired
 from app.store.document import FORMAT, Damage
@@ -44,7 +44,8 @@ def bring_in(store: ModelStore, name: str, data: bytes) -> Arrived:
     saved = save_as_it_is(store.root, data)
     try:
         known = _whole(store, name, saved.sha256)
-        found = store.catalogue.write(lambda unit: _add(unit, store, name, saved, known)).result()
+        about = {locks.of_model(name)}
+        found = store.catalogue.write(lambda unit: _add(unit, store, name, saved, known), about).result()
     finally:
         drop(store.root, saved)
     if isinstance(found, int):

@@ -3,93 +3,45 @@
 import fcntl
 import logging
 import sqlite3
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Condition, Thread
-from time import monotonic
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Executable, PoolProxiedConnection, Row, text
 from sqlalchemy.engine.interfaces import DBAPICursor
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from app.errors import CatalogueDamaged, StorageError, StorageFull
-from app.store import belonging
-from app.store.databases import FILE, PATIENCE, REPAIR, database_errors, engine_of, opening_errors
-from app.store.files import opened, rename, storage_errors, sync, sync_disk
+from app.store import belonging, locks
+from app.store.databases import (
+    ABOUT,
+    FILE,
+    PATIENCE,
+    REPAIR,
+    Contended,
+    database_errors,
+    engine_of,
+    opening_errors,
+    persistently,
+)
+from app.store.files import opened, storage_errors
 from app.store.migrating import migrate
+from app.store.notices import CHANGED, Notices, telling
 from app.store.reserve import Reserve
+from app.store.unit import Unit, Values, Work, attempt
+
+__all__ = ["Catalogue", "Unit", "Values"]
 
 MOST_AT_ONCE = 256  # works that share a transaction
-FRESH = 0.25  # seconds for which what others commit to PostgreSQL may not be seen
 CLOSED = "The catalogue is closed."
 TAKEN_AWAY = "The catalogue is not in its place any more. Bring it back, and start the service again."
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Values = Mapping[str, object]
-
-
-class Unit:
-    """A transaction that is being put together, with the files that it is about."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.folders: set[Path] = set()
-        self.disk: Path | None = None
-        """A folder whose whole disk is synced, where there are too many to be synced one by one."""
-        self.placed: list[tuple[Path, Path]] = []
-        self.changes = 0
-        self.is_whole = False
-
-    def execute(self, statement: Executable, values: Values | Sequence[Values] | None = None) -> int:
-        """Change rows, and tell how many."""
-        self.changes += 1
-        return int(self.connection.execute(statement, values).rowcount)
-
-    def changed(self, statement: Executable, values: Values | None = None) -> Row[Any] | None:
-        """Change a row by a statement that gives it back; None if there is none."""
-        self.changes += 1
-        return self.connection.execute(statement, values).first()
-
-    def place(self, aside: Path, folder: Path, name: str) -> None:
-        """Rename a file that was written aside and synced to its place; the folder is synced before the commit."""
-        rename(aside, folder / name)
-        self.placed.append((aside, folder / name))
-        self.folders.add(folder)
-
-    def sync(self) -> None:
-        """Make sure that what was placed is on disk."""
-        if self.disk is not None:
-            with opened(self.disk) as disk:
-                sync_disk(disk)
-        else:
-            for folder in self.folders:
-                sync(folder)
-        self.is_whole = True
-
-    def undo(self) -> None:
-        """Put back what was placed: what cannot be acknowledged is not to be seen either.
-
-        What a failing disk keeps in its place is nobody's, and is put out of the way by the next save.
-        """
-        for aside, placed in self.placed:
-            try:
-                rename(placed, aside)
-            except OSError as error:
-                log.warning("%s was not saved, and cannot be put back (%s)", placed, error.strerror)
-
-
-class _Work:
-    """Something to be done in a transaction, and the promise of what it gives."""
-
-    def __init__(self, do: Callable[[Unit], Any]) -> None:
-        self.do = do
-        self.future: Future[Any] = Future()
-        self.outcome: Any = None
 
 
 class Catalogue:
@@ -105,10 +57,11 @@ class Catalogue:
         self.reserve = Reserve(root) if url is None else None
         self.writer = engine_of(root, url, writes=True)
         self.reader = engine_of(root, url, writes=False)
-        self.waiting: SimpleQueue[_Work | None] = SimpleQueue()  # None is the last
+        self.waiting: SimpleQueue[Work | None] = SimpleQueue()  # None is the last
         self.thread: Thread | None = None
         self.watch: PoolProxiedConnection | None = None
-        self.commits = 0
+        self.commits = 0  # of what readers keep
+        self.notices = None if url is None else Notices(self.reader)
         self.place: tuple[int, int] | None = None
         self.lock = Condition()
         self.is_open = False
@@ -174,6 +127,8 @@ class Catalogue:
         if self.watch is not None:
             self.watch.close()
         self.thread = self.watch = None
+        if self.notices is not None:
+            self.notices.close()
         for engine in (self.writer, self.reader):
             engine.dispose()
 
@@ -200,28 +155,30 @@ class Catalogue:
                 connection.exec_driver_sql("BEGIN")
             yield connection
 
-    def write(self, do: Callable[[Unit], T]) -> Future[T]:
+    def write(self, do: Callable[[Unit], T], about: Collection[str] | None = None) -> Future[T]:
         """Do something in a transaction; its result is there once it is on disk.
 
-        What raises changes nothing, and harms none of those that share its transaction; it may be done twice.
+        What raises changes nothing, and harms none of those that share its transaction; it may be done twice. Servers
+        that share PostgreSQL wait for each other where they write about the same, as `locks` has it; by default, where
+        any of them writes.
         """
-        work = _Work(do)
+        work = Work(do, about)
         with self._used():
             self.waiting.put(work)
         return work.future
 
-    def free(self, do: Callable[[Unit], T]) -> T:
-        """Do something that gives back space, on a full disk with what is held in reserve for it.
+    def free(self, do: Callable[[Unit], T], about: Collection[str] | None = None) -> T:
+        """Do as `write` does what gives back space, on a full disk with what is held in reserve for it.
 
         Where there is hardly any, SQLite's log gives back what it takes, too.
         """
         try:
-            done = self.write(do).result()
+            done = self.write(do, about).result()
         except StorageFull:
             if self.reserve is None:
                 raise
             self.reserve.release()
-            done = self.write(do).result()
+            done = self.write(do, about).result()
         if self.reserve is not None and self.reserve.is_scarce():
             with suppress(StorageError):
                 self.read(text("PRAGMA wal_checkpoint(TRUNCATE)"))
@@ -252,12 +209,13 @@ class Catalogue:
 
     @property
     def generation(self) -> Hashable | None:
-        """Something that changes with every commit of anybody; None where that cannot be told.
+        """Something that changes with every commit of what readers keep, whoever's; None where that cannot be told.
 
-        Nobody is told by PostgreSQL: with every commit of this process, and some times a second for those of others.
+        PostgreSQL tells of those of others a moment later; until it does, it changes some times a second.
         """
-        if not self.is_sqlite:
-            return self.commits, monotonic() // FRESH
+        if self.notices is not None:
+            self._listen(self.notices)
+            return self.commits, self.notices.generation
         with self.lock:
             if not self.is_open:
                 raise StorageError(CLOSED)
@@ -265,6 +223,20 @@ class Catalogue:
                 return int(next(self._watching().execute("PRAGMA data_version"))[0])
             except sqlite3.Error:  # which whoever reads next is told of
                 return None
+
+    def when_queued(self, look: Callable[[], None] | None) -> None:
+        """Call this, in another thread, when others leave a job to whoever has a place for it, if they tell of it."""
+        if self.notices is not None:
+            self.notices.when_queued = look
+            if look is not None:
+                self._listen(self.notices)
+
+    def _listen(self, notices: Notices) -> None:
+        """Begin to listen, unless that is done already."""
+        if notices.thread is None:
+            with self.lock:
+                if self.is_open and notices.thread is None:
+                    notices.begin()
 
     def _watching(self) -> DBAPICursor:
         """Give the cursor of a connection that does nothing else: each has its own count of the others' commits."""
@@ -284,48 +256,72 @@ class Catalogue:
             ends = None in together
             self._commit([work for work in together if work and work.future.set_running_or_notify_cancel()])
 
-    def _commit(self, together: list[_Work]) -> None:
+    def _commit(self, together: list[Work]) -> None:
         """Do some works in one transaction; where that cannot be done, each in one of its own."""
+        if self.is_sqlite:
+            self._try(together)
+            return
+        try:
+            persistently(self._try, together)
+        except Contended as error:
+            for work in together:
+                work.future.set_exception(error)
+
+    def _try(self, together: list[Work]) -> None:
+        """Do it; raise Contended where nothing was done, and may be done again."""
         unit = None
         try:
-            with storage_errors(), database_errors(), self.writer.begin() as connection:
+            with storage_errors(), database_errors(), self._transaction(together) as connection:
                 unit = Unit(connection)
                 for work in together:
-                    _attempt(unit, work)
+                    attempt(unit, work)
+                self._tell(unit)
                 self.require_in_place()
                 unit.sync()
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to who asked for it
-            # A commit that failed may yet have been one, unless it was for want of space.
-            is_undone = unit is not None and (not unit.is_whole or (self.is_sqlite and isinstance(error, StorageFull)))
-            if unit is not None and is_undone:
-                unit.undo()
-            if is_undone and len(together) > 1:
-                for work in together:
-                    self._commit([work])
-            else:
-                for work in together:
-                    work.future.set_exception(error)
+            self._undo(unit, together, error)
             return
-        self.commits += 1
+        self.commits += CHANGED in unit.channels
         for work in together:
             if isinstance(work.outcome, Exception):
                 work.future.set_exception(work.outcome)
             else:
                 work.future.set_result(work.outcome)
 
+    @contextmanager
+    def _transaction(self, together: list[Work]) -> Iterator[Connection]:
+        """Begin, once nobody else writes about the same."""
+        with self.writer.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(**{ABOUT: locks.together(work.about for work in together)})
+            with connection.begin():
+                yield connection
 
-def _attempt(unit: Unit, work: _Work) -> None:
-    """Do one of the works that share a transaction; raise what it raises once it has changed something."""
-    changes, placed = unit.changes, len(unit.placed)
-    try:
-        work.outcome = work.do(unit)
-    except (SQLAlchemyError, OSError):  # the transaction may be broken
-        raise
-    except Exception as error:
-        assert len(unit.placed) == placed, "a work that places files must not raise"  # noqa: S101 - what callers promise
-        if unit.changes > changes:
-            raise
-        work.outcome = error
+    def _tell(self, unit: Unit) -> None:
+        """Let others be told, if and when it is committed."""
+        if self.notices is not None and unit.channels:
+            unit.connection.exec_driver_sql(telling(self.notices.own, *sorted(unit.channels)))
+
+    def _undo(self, unit: Unit | None, together: list[Work], error: Exception) -> None:
+        """Leave nothing of what failed, and do each work alone; raise the error where they may be done again.
+
+        A commit that failed may yet have been one, unless it was for want of space, or others were in the way.
+        """
+        self.commits += 1
+        is_contended = isinstance(error, Contended)
+        is_undone = unit is not None and (
+            is_contended or not unit.is_whole or (self.is_sqlite and isinstance(error, StorageFull))
+        )
+        if unit is not None and is_undone:
+            unit.undo()
+        if is_contended:
+            raise error
+        if is_undone and len(together) > 1:
+            for work in together:
+                self._commit([work])
+        else:
+            for work in together:
+                work.future.set_exception(error)
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -13,15 +14,19 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from app.errors import CatalogueDamaged, StorageError, StorageFull
+from app.store import locks
 from app.store.files import MORE_SPACE
 
 FILE = ".catalogue.sqlite"
 PATIENCE = 30  # seconds to wait for another process to finish writing
-ONE_WRITER = 0x6E65746C6574  # PostgreSQL's advisory lock that stands for what SQLite's lock does
+READERS = {"pool_size": 4, "max_overflow": 4}  # each of which is done in milliseconds: others wait for their turn.
+WRITER = {"pool_size": 1, "max_overflow": 0}  # With who listens, 9 processes have room in PostgreSQL's 100 connections.
+ABOUT = "netlet_about"  # option of a connection: the locks of the transaction that it begins, None for all
 REPAIR = "netlet check --repair makes a new one from the files."
 DISK_FULL = "53100"
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last for tables that are not ours
 NO_SPACE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}  # the last where not even an index of the log fits
+CONTENTION = {"40001", "40P01"}  # PostgreSQL's: others wrote the same, or waited in a circle; nothing was done
 REFUSALS = {"42501", "42P01"}  # PostgreSQL's: what is asked for is not allowed any more, or is gone
 SILENCE = {  # a server that does not answer is given up after half a minute, unless the URL says otherwise
     "connect_timeout": "10",
@@ -33,10 +38,15 @@ SILENCE = {  # a server that does not answer is given up after half a minute, un
 }
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Contended(StorageError):
+    """Others were in the way: nothing was done, and the same may succeed when it is tried again."""
 
 
 def engine_of(root: Path, url: str | None, *, writes: bool) -> Engine:
-    """Connect to SQLite in a folder or to the PostgreSQL that a URL names, with one writer at a time."""
+    """Connect to SQLite in a folder or to the PostgreSQL that a URL names, where who writes says what about."""
     if url is not None:
         return _postgresql(make_url(url), writes=writes)
     # Only `Catalogue.open` makes a file: an empty one beside the log of one that was taken away would empty that log.
@@ -51,8 +61,9 @@ def engine_of(root: Path, url: str | None, *, writes: bool) -> Engine:
 def _postgresql(url: URL, *, writes: bool) -> Engine:
     url = url.set(query=SILENCE | dict(url.query))
     level = "READ COMMITTED" if writes else "AUTOCOMMIT"
+    pool = WRITER if writes else READERS  # of which those that have not been used for longest are left to idle
     try:
-        engine = create_engine(url, pool_pre_ping=writes, isolation_level=level)
+        engine = create_engine(url, pool_pre_ping=writes, pool_use_lifo=True, isolation_level=level, **pool)
     except ImportError as error:
         message = "A catalogue in PostgreSQL needs psycopg: install netlet with the extra postgresql."
         raise StorageError(message) from error
@@ -62,8 +73,10 @@ def _postgresql(url: URL, *, writes: bool) -> Engine:
 
 
 def _wait_for_others(connection: Connection) -> None:
-    """Begin once nobody else writes."""
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}s'; SELECT pg_advisory_xact_lock({ONE_WRITER})")
+    """Begin once nobody else writes about the same, or, where that is not said, once nobody else writes."""
+    about = connection.get_execution_options().get(ABOUT)
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
+    locks.take(connection, about)
 
 
 def _settle_in(connection: DBAPIConnection, _record: object) -> None:
@@ -82,9 +95,20 @@ def database_errors() -> Iterator[None]:
         if isinstance(error, (IntegrityError, DataError, ProgrammingError)) and _state(error) not in REFUSALS:
             raise
         _require_space(error)
-        log.warning("the catalogue cannot be used (%s)", _reason(error))
         message = "The catalogue cannot be used; the log of the service has the reason."
+        if _state(error) in CONTENTION:
+            log.info("a transaction begins anew (%s)", _reason(error))
+            raise Contended(message) from error
+        log.warning("the catalogue cannot be used (%s)", _reason(error))
         raise StorageError(message) from error
+
+
+def persistently(do: Callable[[T], None], what: T) -> None:
+    """Do something that is tried again for half a minute where others are in the way; raise Contended after that."""
+    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential  # noqa: PLC0415 - 30 ms that SQLite does not need
+
+    again, pauses = retry_if_exception_type(Contended), wait_random_exponential(multiplier=0.01, max=1)
+    Retrying(retry=again, wait=pauses, stop=stop_after_delay(PATIENCE), reraise=True)(do, what)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sqlalchemy import Row, delete, insert, select
 
 from app.engine.control import GoOn, go_on_for_ever
 from app.errors import DatasetDamaged, DatasetFormatNewer, DatasetInUse, DatasetNotFound, StorageError
-from app.store import api_keys
+from app.store import api_keys, locks
 from app.store.catalogue import Catalogue, Unit
 from app.store.dataset_document import BLANK, Dataset, DatasetDocument, decode, encode
 from app.store.dataset_files import DatasetFiles
@@ -106,7 +106,7 @@ class DatasetStore(DatasetFiles):
                     os.rename(aside, name, src_dir_fd=incoming, dst_dir_fd=folder)
                 os.fsync(folder)
                 there = super().find(dataset)
-                self.catalogue.write(lambda unit: _list(unit, there)).result()
+                self.catalogue.write(lambda unit: _list(unit, there), {locks.of_dataset(dataset)}).result()
             except (OSError, StorageError):
                 for name in reversed(names.values()):  # what cannot be acknowledged is not to be seen either
                     remove(name, within=folder)
@@ -155,7 +155,7 @@ class DatasetStore(DatasetFiles):
         if not DATASET_ID.fullmatch(dataset):
             raise DatasetNotFound
         with self.catalogue.restoring(), storage_errors(), opened(self.folder) as folder, locked(folder):
-            if not self.catalogue.free(lambda unit: _forget(unit, dataset, key)):
+            if not self.catalogue.free(lambda unit: _forget(unit, dataset, key), {locks.of_dataset(dataset)}):
                 return
             for kind in ("json", "parquet"):
                 remove(f"{dataset}.{kind}", within=folder)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, insert, select
 
 from app.store.catalogue import Catalogue, Unit
+from app.store.locks import NOTHING
 from app.store.references import HIGHEST
 from app.store.schema import deeds
 
@@ -43,4 +44,4 @@ def forget_old(catalogue: Catalogue, days: float) -> None:
     """Delete those that are older, if there are any."""
     is_old = deeds.c.at < time() - days * 86_400
     if catalogue.read(select(deeds.c.number).where(is_old).limit(1)):
-        catalogue.write(lambda unit: unit.execute(delete(deeds).where(is_old))).result()
+        catalogue.write(lambda unit: unit.execute(delete(deeds).where(is_old)), NOTHING).result()

@@ -24,7 +24,7 @@ from app.errors import (
     StoreUnfinished,
     VersionNotFound,
 )
-from app.store import aliases, snapshot
+from app.store import aliases, locks, snapshot
 from app.store.adoption import UNKNOWN, adopt
 from app.store.aliases import Alias
 from app.store.catalogue import Catalogue
@@ -162,7 +162,8 @@ class ModelStore:
         require_name(name)
         saved = save_aside(self.root, model)
         try:
-            added = self.catalogue.write(lambda unit: add_version(unit, self.root, name, saved)).result()
+            about = {locks.of_model(name)}
+            added = self.catalogue.write(lambda unit: add_version(unit, self.root, name, saved), about).result()
         finally:
             drop(self.root, saved)
         clear_expired(self.root, added.gone)
@@ -263,7 +264,8 @@ class ModelStore:
         """
         with self.catalogue.restoring():
             try:
-                gone = self.catalogue.free(lambda unit: forget(unit, reference, who))
+                about = {locks.of_model(reference.name)}
+                gone = self.catalogue.free(lambda unit: forget(unit, reference, who), about)
             except NotFound:
                 clear(self.root, broken_off(self.catalogue, self.root, reference))
                 raise
@@ -274,7 +276,7 @@ class ModelStore:
         if not is_name(name):
             raise ModelNotFound(name)
         with self.catalogue.restoring():
-            gone = self.catalogue.free(lambda unit: keep(unit, name, keep_last))
+            gone = self.catalogue.free(lambda unit: keep(unit, name, keep_last), {locks.of_model(name)})
             clear_expired(self.root, gone)
             return gone
 

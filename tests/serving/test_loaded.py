@@ -13,7 +13,8 @@ from app.errors import AliasNotFound, ModelNotFound, VersionNotFound
 from app.serving.loaded import LoadedModels
 from app.store import aliases
 from app.store.aliases import Change
-from app.store.catalogue import FRESH, Catalogue, Values
+from app.store.catalogue import Catalogue, Values
+from app.store.notices import FRESH
 from app.store.references import Pointer, Reference
 from app.store.store import ModelStore
 from tests.conftest import StoreIn

@@ -18,6 +18,7 @@ from app.api.parts import CallerOf, PartsOf
 from app.api.problems import documented
 from app.store import aliases
 from app.store.aliases import Change
+from app.store.locks import of_model
 from app.store.references import HIGHEST, Pointer
 
 READ = documented(404, 503)
@@ -43,7 +44,7 @@ async def point_alias(
     """
     asked = parse_object(AliasRequest, body, parts.limits.bounds)
     change = Change(_who(asked.who, caller), asked.why, allows)
-    alias, is_new = await parts.write(lambda unit: aliases.point(unit, pointer, asked.version, change))
+    alias, is_new = await parts.write(lambda unit: aliases.point(unit, pointer, asked.version, change), _about(pointer))
     return alias_answer(pointer.name, alias, is_new=is_new)
 
 
@@ -58,7 +59,8 @@ async def delete_alias(
     parts: PartsOf, pointer: Annotated[Pointer, Depends(one_alias)], caller: CallerOf, allows: Allows
 ) -> None:
     """Delete an alias; its history stays, and its revisions go on if it is made again."""
-    await parts.write(lambda unit: aliases.remove(unit, pointer, Change(caller.name, allows=allows)))
+    change = Change(caller.name, allows=allows)
+    await parts.write(lambda unit: aliases.remove(unit, pointer, change), _about(pointer))
 
 
 @router.get("/{alias}/history", response_model=AliasHistory, responses=documented(404, 422, 503))
@@ -89,8 +91,13 @@ async def roll_back_alias(
     """
     asked = parse_object(RollbackRequest, body, parts.limits.bounds, required=False)
     change = Change(_who(asked.who, caller), asked.why, allows)
-    alias, is_new = await parts.write(lambda unit: aliases.roll_back(unit, pointer, change, asked.to))
+    alias, is_new = await parts.write(lambda unit: aliases.roll_back(unit, pointer, change, asked.to), _about(pointer))
     return alias_answer(pointer.name, alias, is_new=is_new)
+
+
+def _about(pointer: Pointer) -> set[str]:
+    """Say what else is to wait where an alias moves: all that is about its model."""
+    return {of_model(pointer.name)}
 
 
 def _who(said: str, caller: Caller) -> str:

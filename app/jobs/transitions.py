@@ -1,0 +1,111 @@
+"""Transitions: what becomes of the jobs that a process runs, each one transaction of the catalogue.
+
+None but those that make versions are about more than rows of jobs, which lock themselves.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from app.errors import StorageFull
+from app.jobs import grouped
+from app.jobs.grouping import SavedGroups
+from app.jobs.job import Job, State, error_to
+from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished, about
+from app.jobs.running import Ended
+from app.store.catalogue import Unit
+from app.store.deleting import Gone
+from app.store.locks import NOTHING, of_key, of_model
+from app.store.numbering import next_version, place
+from app.store.saving import Saved
+
+T = TypeVar("T")
+
+
+class Transitions:
+    """Those of the jobs of one ledger. Each raises LeaseLost where others have taken the job over, and StorageError."""
+
+    def __init__(self, ledger: Ledger, root: Path, running: Collection[str], goes_on: Callable[[], bool]) -> None:
+        """Take the ids of the jobs that run here, and what tells whether the end of one is the beginning of another."""
+        self.ledger, self.root, self.running, self.goes_on = ledger, root, running, goes_on
+
+    async def submit(self, job_id: str, entry: Entry, request: Request, *, runs: bool, most: int) -> Submitted:
+        """Write a job down; raise as `Ledger.submit` does."""
+        return await self._write(
+            lambda unit: self.ledger.submit(unit, job_id, entry, request, runs=runs, most_queued=most),
+            about(entry, request, runs=runs),
+        )
+
+    async def reserve(self, key: Key) -> None:
+        """Let a key stand for a request of which no job comes; raise KeyReused where it stands for another."""
+        await self._write(lambda unit: self.ledger.reserve(unit, key), {of_key(key.text)})
+
+    async def ask(self, job_id: str, wish: str) -> Job:
+        """Wish for the end of a job; raise JobNotFound."""
+        return await self._free(lambda unit: self.ledger.ask(unit, job_id, wish))
+
+    async def beat(self, running: Sequence[str]) -> dict[str, Wished]:
+        """Tell that jobs are still being run; give what is wished of them."""
+        return await self._write(lambda unit: self.ledger.beat(unit, running))
+
+    async def claim(self) -> Claimed | None:
+        """Take over the next job, if there is any."""
+        return await self._write(self._claim)
+
+    async def leave(self, job_id: str | None = None) -> None:
+        """Leave one of the jobs that run here, or all, to others."""
+        await self._write(lambda unit: self.ledger.release(unit, job_id))
+
+    async def retry(self, job: Job) -> Job:
+        """Begin another attempt, unless there were too many."""
+        return await self._write(lambda unit: self.ledger.retry(unit, job))
+
+    async def end(self, job: Job, state: State, **values: object) -> Ended:
+        """End a job, and begin the next in the same commit."""
+        return await self._write(lambda unit: self._move(unit, job, state, **values))
+
+    async def end_for_want_of_space(self, job: Job, error: StorageFull) -> Ended:
+        """Let a job fail of which nothing can be saved."""
+        return await self._free(lambda unit: self._move(unit, job, State.FAILED, error=error_to(error)))
+
+    async def succeed(self, job: Job, saved: Saved) -> tuple[Ended, Gone]:
+        """Make what was saved a version, and the job's success, in one commit; give the versions that expired."""
+
+        def do(unit: Unit) -> tuple[Ended, Gone]:
+            number = next_version(unit, job.name)
+            state = State.CANCELLED if saved.partial else State.SUCCEEDED
+            ended = self._move(unit, job, state, partial=saved.partial, version=number.version)
+            return ended, place(unit, self.root, job.name, number, saved)
+
+        return await self._write(do, {of_model(job.name)})
+
+    async def publish(self, job: Job, saved: SavedGroups) -> tuple[Ended | None, list[Gone]]:
+        """Make what was saved of some groups versions, and, where they are the last, the job's end, in one commit."""
+
+        def do(unit: Unit) -> tuple[Ended | None, list[Gone]]:
+            ended = None
+            if saved.is_last:
+                fault = grouped.fault(unit, job, saved)
+                how = {} if fault is None else {"error": error_to(fault)}
+                ended = self._move(unit, job, State.FAILED if how else State.SUCCEEDED, **how)
+            else:
+                self.ledger.move(unit, job, State.RUNNING)  # which raises where another has taken it over
+            return ended, grouped.publish(unit, self.root, job, saved)
+
+        return await self._write(do, {of_model(end.name) for end in saved.ends})
+
+    def _move(self, unit: Unit, job: Job, state: State, **values: object) -> Ended:
+        over = self.ledger.move(unit, job, state, points=job.points, **values)
+        return Ended(over, self._claim(unit) if self.goes_on() else None)
+
+    def _claim(self, unit: Unit) -> Claimed | None:
+        return self.ledger.claim(unit, list(self.running))
+
+    async def _free(self, do: Callable[[Unit], T]) -> T:
+        """Write what gives back space, or lets it be given back."""
+        with self.ledger.catalogue.restoring():
+            return await asyncio.to_thread(self.ledger.catalogue.free, do, NOTHING)
+
+    async def _write(self, do: Callable[[Unit], T], about: Collection[str] = NOTHING) -> T:
+        return await asyncio.wrap_future(self.ledger.catalogue.write(do, about))
