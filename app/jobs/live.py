@@ -41,6 +41,8 @@ class LiveWriter:
     def begin(self, model: Model, parameters: Callable[[], Parameters]) -> None:
         """Take what will learn, and what gives its parameters as they are then."""
         is_small = model.parameters.size <= MOST_NUMBERS
+        kind = np.dtype(model.recipe.training.precision)  # it may have been drawn in others
+        model = replace(model, parameters=model.parameters.astype(kind))
         self.model, self.parameters, self.is_told = (model, parameters, False) if is_small else (None, None, False)
 
     def __call__(self, epoch: int, *, now: bool = False) -> None:

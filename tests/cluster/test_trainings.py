@@ -1,6 +1,7 @@
 """Trainings on a cluster: told, paused, cancelled and saved as those of processes are, to the same bytes."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -14,7 +15,8 @@ from app.engine.table import TrainingRows
 from app.jobs import orders, pausing
 from app.jobs.cluster.bridge import Cluster
 from app.jobs.cluster.executor import RayExecutor
-from app.jobs.cluster.trips import train_and_pack
+from app.jobs.cluster.node import End, travelled
+from app.jobs.cluster.trips import VERSIONS, call_of, packed, train_and_pack
 from app.jobs.executors import ProcessExecutor
 from app.jobs.job import Job, State
 from app.jobs.jobs import Jobs
@@ -219,6 +221,18 @@ async def test_a_dataset_that_does_not_fit_into_memory_is_read_by_the_node(setti
             found.append(await weights(client, name))
 
     assert found[0] == found[1]
+
+
+def test_a_node_with_another_release_does_nothing() -> None:
+    """Its bits could be others; the log says which there are."""
+    luggage = packed(call_of(os._exit, (1,), {}), 2**30, b"key")
+
+    begun, end = travelled(replace(luggage, versions=VERSIONS | {"numpy": "1.0"}))
+
+    assert begun == []
+    assert isinstance(end, End)
+    assert isinstance(end.error, RuntimeError)
+    assert "'numpy': '1.0'" in end.error.__notes__[0]
 
 
 def test_a_node_without_the_folder_of_a_dataset_says_so(tmp_path: Path) -> None:

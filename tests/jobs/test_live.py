@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.engine.control import Control
+from app.engine.learning import learn
 from app.engine.model import Model
 from app.jobs.live import LiveReader, LiveWriter
+from tests.engine.tables import EXAM, recipe
 
 
 def test_what_was_read_once_is_not_read_again(tmp_path: Path, model: Model) -> None:
@@ -28,6 +31,19 @@ def test_what_was_read_once_is_not_read_again(tmp_path: Path, model: Model) -> N
     assert (first.epoch, first.is_other, second.epoch, second.is_other) == (3, True, 4, False)
     assert (second.model.parameters == first.model.parameters + 1.0).all()
     assert first.model.columns == model.columns
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_a_network_is_shown_in_the_numbers_that_it_learns_in(tmp_path: Path, precision: str) -> None:
+    """Though it is drawn in others."""
+    writer, reader = LiveWriter(tmp_path / "x-1.live"), LiveReader()
+    control = Control(on_begin=writer.begin, on_epoch=lambda progress: writer(progress.epoch, now=True))
+
+    learn(EXAM, recipe(precision=precision, epochs=3), control=control)
+    live = reader.read(writer.path)
+
+    assert live is not None
+    assert (live.epoch, live.model.parameters.dtype) == (3, np.dtype(precision))
 
 
 def test_another_attempt_is_another_network(tmp_path: Path, model: Model) -> None:

@@ -18,7 +18,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from app.jobs.cluster import mirror
-from app.jobs.cluster.node import NAMESPACE, End, travelled
+from app.jobs.cluster.node import NAMESPACE, End, travelled, unfit
 from app.jobs.cluster.trips import Call, packed
 from app.jobs.progress import Note
 from app.telemetry import log_json_lines
@@ -72,7 +72,8 @@ class _Under:
 
     key: bytes
     note: Note | None
-    wished: bytes
+    wished: bytes = b""
+    """As far as the node knows; empty until the call is on its way."""
     generator: "ObjectRefGenerator[Any] | None" = None
     is_cancelled: bool = False
     lock: Lock = field(default_factory=Lock)
@@ -125,7 +126,8 @@ class _Bridge:
                 if call is None:
                     self._cancel(number)
                 else:
-                    Thread(target=self._do, args=(number, call), daemon=True).start()
+                    self.calls[number] = under = _Under(token_hex(16).encode(), call.note)
+                    Thread(target=self._do, args=(number, call, under), daemon=True).start()
         except (EOFError, OSError):
             os._exit(0)
 
@@ -133,28 +135,28 @@ class _Bridge:
         with self.sending, suppress(OSError):  # the server is gone, and this process soon will be
             self.connection.send(told)
 
-    def _do(self, number: int, call: Call) -> None:
+    def _do(self, number: int, call: Call, under: _Under) -> None:
         """Have a call done, and tell how it ended."""
         end = End(None, None)
         try:
-            end = self._travelled(number, call)
-            if end.error is None and call.trip.home is not None:
+            end = self._travelled(number, call, under)
+            if end.error is None and call.trip.home is not None and not under.is_cancelled:
                 end = End(call.trip.home(end.result, *call.arguments[1:], **call.keywords), None)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to who asked for it
             end = End(None, error)
         finally:
-            self._forget(number)
+            self._forget(number, under)
         try:
             self._tell(Told("over", number, *end))
         except Exception as error:  # noqa: BLE001 - of what cannot be sent
             self._tell(Told("over", number, None, RuntimeError(repr(error))))
 
-    def _travelled(self, number: int, call: Call) -> End:
+    def _travelled(self, number: int, call: Call, under: _Under) -> End:
         """Let a node do its half of a call; give the end of it, which is BrokenProcessPool if the node is lost."""
         import ray  # noqa: PLC0415 - an extra
 
-        luggage = packed(call, self.cluster.memory, token_hex(16).encode())
-        under = self.calls[number] = _Under(luggage.key, call.note, luggage.wish)
+        luggage = packed(call, self.cluster.memory, under.key)
+        under.wished = luggage.wish
         if under.note is not None:
             mirror.begin(under.note)
         try:
@@ -174,7 +176,7 @@ class _Bridge:
                 if under.note is not None and not under.is_cancelled:
                     mirror.tell(under.note, told)
         except ray.exceptions.RayTaskError as error:  # where what is called could not even begin
-            return End(None, RuntimeError(str(error)))
+            return End(None, unfit(str(error)))
         except ray.exceptions.RayError as error:
             return End(None, BrokenProcessPool(f"{type(error).__name__}: {str(error).splitlines()[0]}"))
         return End(None, BrokenProcessPool("the node said nothing of its end"))
@@ -191,11 +193,11 @@ class _Bridge:
             if under.generator is not None:
                 ray.cancel(under.generator, force=True)
 
-    def _forget(self, number: int) -> None:
+    def _forget(self, number: int, under: _Under) -> None:
         from ray.experimental import internal_kv  # noqa: PLC0415 - an extra
 
-        under = self.calls.pop(number, None)
-        if under is not None and under.note is not None:
+        self.calls.pop(number, None)
+        if under.note is not None:
             Thread(  # which Ray may keep waiting
                 target=internal_kv._internal_kv_del,  # noqa: SLF001 - of the whole module
                 args=(under.key,),
@@ -210,7 +212,9 @@ class _Bridge:
         while True:
             sleep(SECONDS_BETWEEN_LOOKS)
             for under in [*self.calls.values()]:
-                wished = under.wished if under.note is None else _wished(under.note, under.wished)
+                if under.note is None or not under.wished:
+                    continue
+                wished = _wished(under.note, under.wished)
                 if wished != under.wished:
                     with suppress(Exception):  # it is tried again
                         internal_kv._internal_kv_put(under.key, wished, namespace=NAMESPACE)  # noqa: SLF001
