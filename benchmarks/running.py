@@ -15,10 +15,13 @@ AS_INSTALLED = {name: value for name, value in os.environ.items() if name != "PY
 
 
 @contextmanager
-def serving(store: Path, *arguments: str, log: Path | None = None) -> Iterator[tuple[str, int]]:
-    """Start `netlet serve`; give its address and its process. Its log is a file: a pipe that nobody reads fills up."""
+def serving(store: Path, *arguments: str, log: Path | None = None, **variables: str) -> Iterator[tuple[str, int]]:
+    """Start `netlet serve`, with some variables; give its address and its process.
+
+    Its log is a file: a pipe that nobody reads fills up.
+    """
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
-    environment, log = AS_INSTALLED | {"NETLET_MODELS": str(store)}, log or store.with_suffix(".log")
+    environment, log = AS_INSTALLED | variables | {"NETLET_MODELS": str(store)}, log or store.with_suffix(".log")
     with log.open("w", encoding="utf-8") as told:
         server = subprocess.Popen(command, env=environment, stderr=told)  # noqa: S603 - our own
     try:

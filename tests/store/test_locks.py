@@ -1,7 +1,7 @@
 """Locks of a catalogue in PostgreSQL: who writes about something else waits for nobody; what collides is done again."""
 
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from threading import Event, Thread
 
@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
 from app.engine.model import Model
+from app.errors import Busy, DatasetInUse, NetletError, QuotaExceeded
 from app.jobs.job import State
-from app.jobs.ledger import Entry, Ledger, Request
+from app.jobs.ledger import Entry, Key, Ledger, Request, Submitted, about
 from app.settings import Settings
 from app.store import locks
+from app.store.api_keys import Grant, Quotas
 from app.store.catalogue import Unit
+from app.store.datasets import DatasetStore
 from app.store.locks import MOST, NOTHING, of_model
 from app.store.references import Reference
-from app.store.schema import jobs, models
+from app.store.schema import datasets, jobs, models
 from app.store.store import ModelStore
 from tests.conftest import StoreIn, wait_until
 from tests.postgresql import PostgreSQL
@@ -206,3 +209,67 @@ def test_a_wish_waits_for_the_claim_that_is_under_way(
     assert (asked.result(30).state, asked.result().wish) == (State.RUNNING, "cancel")
     told = store.catalogue.write(lambda unit: first.beat(unit, ["one"]), NOTHING).result()
     assert told["one"].wish == "cancel"
+
+
+def granted(quotas: Quotas) -> Request:
+    return Request(caller="key 1", grant=Grant(frozenset({"train"}), ("exam*",), quotas))
+
+
+@ON_POSTGRESQL
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (Request(key=Key("mine", "digest")), 10, None),
+        (Request(), 1, Busy),
+        (granted(Quotas(trainings=1)), 10, QuotaExceeded),
+        (granted(Quotas(stored=1)), 10, QuotaExceeded),
+    ],
+    ids=["key", "queue", "trainings", "models"],
+)
+def test_who_counts_what_another_is_adding_waits_for_it(
+    asked: tuple[Request, int, type[NetletError] | None],
+    store: ModelStore,
+    other: ModelStore,
+    beside: psycopg.Connection,
+) -> None:
+    """Of two who ask at the same time for what one may have, the second is refused, or given what the first made."""
+    request, most_queued, refusal = asked
+
+    def submit(store: ModelStore, job: str, name: str) -> tuple[Callable[[Unit], Submitted], set[str]]:
+        ledger, entry = Ledger(store.catalogue, lease=100, most_attempts=3), Entry(name, None, 1, b"")
+        return (
+            lambda unit: ledger.submit(unit, job, entry, request, runs=False, most_queued=most_queued),
+            about(entry, request, runs=False) - ({locks.QUEUE} if most_queued > 1 else set()),
+        )
+
+    with writing(store, *submit(store, "one", "exam")):
+        second = other.catalogue.write(*submit(other, "two", "exam-2"))
+        wait_until(lambda: waits(beside, "advisory"))
+
+    if refusal is None:
+        assert (second.result(30).is_new, second.result().job.id) == (False, "one")
+    else:
+        with pytest.raises(refusal):
+            second.result(30)
+
+
+@ON_POSTGRESQL
+def test_who_deletes_a_dataset_waits_for_who_is_to_learn_from_it(
+    store: ModelStore, other: ModelStore, beside: psycopg.Connection
+) -> None:
+    """And finds it in use then."""
+    dataset = "d" * 32
+    store.catalogue.write(lambda unit: unit.execute(insert(datasets).values(id=dataset, created=0.0))).result()
+    others = DatasetStore(other.root, other.catalogue)
+    others.open(alone=False)
+    ledger, entry = Ledger(store.catalogue, lease=100, most_attempts=3), Entry("exam", dataset, 1, b"")
+
+    def submit(unit: Unit) -> Submitted:
+        return ledger.submit(unit, "one", entry, Request(), runs=True, most_queued=10)
+
+    with ThreadPoolExecutor(1) as pool:
+        with writing(store, submit, about(entry, Request(), runs=True)):
+            deleting = pool.submit(others.delete, dataset)
+            wait_until(lambda: waits(beside, "advisory"))
+        with pytest.raises(DatasetInUse):
+            deleting.result(30)
