@@ -117,7 +117,12 @@ async def _opened(settings: Settings, requests: Requests) -> AsyncIterator[Parts
     executor = executor_of(settings)
     requests.spans = spans = spans_to(os.environ)
     work = Workplace(
-        settings.models, settings.device, settings.threads, settings.checkpoint_seconds, tells_steps=spans is not None
+        settings.models,
+        settings.device,
+        settings.threads,
+        settings.checkpoint_seconds,
+        store.remote,
+        tells_steps=spans is not None,
     )
     jobs = Jobs(executor, work, store.catalogue, _capacity(settings))
     jobs.moves.spans = None if spans is None else _job_spans(jobs, spans)

@@ -7,19 +7,33 @@ from time import time
 
 import typer
 
-from app.errors import NetletError
+from app.errors import NetletError, StorageError
 from app.jobs.executors import EXECUTORS, Means
 from app.jobs.folder import JobFolder
 from app.settings import Settings
 from app.store import api_keys
 from app.store.catalogue import Catalogue
 from app.store.datasets import DatasetStore
+from app.store.remote import NOTHING, Remote
 from app.store.store import ModelStore
 
 
 def store_of(settings: Settings) -> ModelStore:
     """Give the store that the settings name, to be opened."""
-    return ModelStore(settings.models, Catalogue(settings.models, url_of(settings)), settings.reserve_bytes)
+    catalogue = Catalogue(settings.models, url_of(settings), remote_of(settings))
+    return ModelStore(settings.models, catalogue, settings.reserve_bytes)
+
+
+def remote_of(settings: Settings) -> Remote:
+    """Give the bucket that the settings name; raise StorageError where what it takes is not installed."""
+    if settings.store is None:
+        return NOTHING
+    try:
+        from app.store.bucket import Bucket  # noqa: PLC0415 - what it takes is an extra
+    except ImportError as error:
+        message = "A store in S3 needs obstore: install netlet with the extra s3."
+        raise StorageError(message) from error
+    return Bucket(settings.store, settings.models, settings.copies_bytes)
 
 
 def url_of(settings: Settings) -> str | None:

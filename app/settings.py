@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, SecretStr, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -19,6 +19,7 @@ from app.engine.choices import OneOf
 from app.engine.device import DEVICES
 
 NODE = re.compile(r"auto|[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9a-fA-F:.]+\]:[0-9]{1,5}")
+BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?", re.ASCII)
 POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 
 
@@ -67,6 +68,17 @@ def _require_postgresql(url: SecretStr) -> SecretStr:
     return url
 
 
+def _require_bucket(url: str, info: ValidationInfo) -> str:
+    """Raise ValueError for what names no bucket, or where its catalogue would not be shared as it is."""
+    if not BUCKET.fullmatch(url):
+        message = "it is not s3://bucket or s3://bucket/prefix"
+        raise ValueError(message)
+    if info.data.get("database_url") is None:
+        message = "servers that share a bucket share a catalogue in PostgreSQL: set NETLET_DATABASE_URL, too"
+        raise ValueError(message)
+    return url
+
+
 def _require_origins(text: str) -> str:
     """Raise ValueError for what no page comes from."""
     origins_in(text)
@@ -92,6 +104,11 @@ class Settings(BaseSettings):
     """Fewest bytes that are free on the disk of that folder while the service is ready."""
     database_url: Annotated[SecretStr, AfterValidator(_require_postgresql)] | None = None
     """The catalogue, `postgresql://user:password@host/database`; SQLite inside the store where it is not given."""
+    store: Annotated[str, AfterValidator(_require_bucket)] | None = None
+    """Where files are that servers share, `s3://bucket/prefix`, with a catalogue in PostgreSQL; the folder of the
+    snapshots has copies then. Keys and the address of the storage are `AWS_*` variables."""
+    copies_bytes: Annotated[int, Ge(0)] = 8 * 2**30
+    """Bytes that these copies may take, about: those that were not used for longest are removed."""
     host: str = "127.0.0.1"
     """Address to listen on. Another than this machine's own is listened on only once there is a key."""
     insecure: bool = False

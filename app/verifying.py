@@ -9,7 +9,7 @@ import typer
 from app.errors import NetletError
 from app.jobs.folder import JobFolder
 from app.jobs.ledger import Ledger
-from app.opening import store_of, url_of
+from app.opening import remote_of, store_of, url_of
 from app.settings import Settings
 from app.store import checking
 from app.store.datasets import DatasetStore
@@ -20,12 +20,12 @@ from app.tables.cells import count
 def verify(settings: Settings, *, repair: bool) -> None:
     """Compare files and catalogue, and end with exit code 1 where they differ, or cannot be compared."""
     root = settings.models
-    if not root.is_dir():
+    if settings.store is None and not root.is_dir():
         typer.echo(f"There is no store at {root}. NETLET_MODELS names it.", err=True)
         raise typer.Exit(1)
     try:
         with closing(_opened(settings, repair=repair)) as store:
-            is_right = _compare(store, repair=repair)
+            is_right = _compare(store, settings.store, repair=repair)
     except NetletError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
@@ -34,7 +34,7 @@ def verify(settings: Settings, *, repair: bool) -> None:
 
 def _opened(settings: Settings, *, repair: bool) -> ModelStore:
     if repair:
-        store, told = checking.open_anyhow(settings.models, url_of(settings))
+        store, told = checking.open_anyhow(settings.models, url_of(settings), remote_of(settings))
         typer.echo(told, err=True, nl=bool(told))
     else:
         store = store_of(settings)
@@ -42,14 +42,14 @@ def _opened(settings: Settings, *, repair: bool) -> ModelStore:
     return store
 
 
-def _compare(store: ModelStore, *, repair: bool) -> bool:
+def _compare(store: ModelStore, where: str | None, *, repair: bool) -> bool:
     """Say where files and catalogue differ, mend what can be mended, and tell whether all is right."""
     strays = _mend(store) if repair else _say(_strays(store))
     datasets = DatasetStore(store.root, store.catalogue)
     kept = datasets.ids(limit=sys.maxsize)
     damaged = _say(checking.damaged(store)) + _say(checking.damaged_datasets(datasets, kept))
     checked = f"{count(len(store.all_versions()), 'snapshot')} and {count(len(kept), 'dataset')}"
-    typer.echo(f"{checked} in {store.root}, {damaged} damaged")
+    typer.echo(f"{checked} in {where or store.root}, {damaged} damaged")
     return not damaged and not (strays and store.is_alone)  # beside a service, some are on their way to their places
 
 
@@ -67,7 +67,7 @@ def _mend(store: ModelStore) -> int:
     for path in checking.left_behind(store):
         path.unlink()
         _say([f"{path} was left behind by a crash, and is removed"])
-    JobFolder(store.root).sweep(Ledger(store.catalogue, lease=0.0, most_attempts=0).unfinished())
+    JobFolder(store.root, store.remote).sweep(Ledger(store.catalogue, lease=0.0, most_attempts=0).unfinished())
     return 0
 
 

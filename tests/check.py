@@ -18,6 +18,11 @@ ON_POSTGRESQL = [  # what a catalogue is about; `pytest --database postgresql` r
     ),
 ]
 
+ON_S3 = [  # what files are about, where no test damages those of its folder, which are copies then
+    *("tests/store/test_buckets.py", "tests/store/test_aliases.py", "tests/store/test_expiry.py"),
+    *("tests/service/test_buckets.py", "tests/api/test_jobs.py", "tests/api/test_pausing.py"),
+]
+
 READERS = ROOT / ".venv-checks" / "bin"
 RULES = [  # which need no registry of others, and tell nobody that they were looked at
     *(str(READERS / "semgrep"), "scan", "--metrics", "off", "--disable-version-check", "--quiet"),
@@ -35,6 +40,7 @@ CHECKS = {
     "tests": ["coverage", "run", "-m", *TESTS, "-rsfE", "--durations=20"],
     "shapes of arrays": [*TESTS, "tests/engine", "--jaxtyping-packages=app.engine,beartype.beartype"],
     "tests on PostgreSQL": [*TESTS, "--database", "postgresql", *ON_POSTGRESQL],
+    "tests on S3": [*TESTS, "--database", "postgresql", "--files", "s3", *ON_S3],
     "coverage data": ["coverage", "combine", "--quiet"],
     "coverage of app/engine": ["coverage", "report", "--include=app/engine/*", "--fail-under=100"],
     "coverage of app": ["coverage", "report", "--fail-under=95"],

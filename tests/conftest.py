@@ -28,9 +28,10 @@ from app.store import api_keys
 from app.store.api_keys import NO_QUOTAS, Grant, Quotas
 from app.store.catalogue import Catalogue, Unit
 from app.store.store import ModelStore
-from tests import postgresql
+from tests import postgresql, seaweedfs
 from tests.engine.tables import EXAM
 from tests.postgresql import PostgreSQL
+from tests.seaweedfs import SeaweedFS
 
 ROWS = [
     {"hours_studied": 2, "hours_slept": 9, "score": 92},
@@ -43,6 +44,7 @@ TUTORIAL = {"name": "exam", "preset": "tutorial", "rows": ROWS, "target": "score
 QUICK = Recipe(training=TrainingConfig(optimizer="adam", epochs=2))
 LONGEST_LOG = 2**20  # bytes that a server may write without being read
 DATABASES = ("sqlite", "postgresql")
+FILES = ("folder", "s3")
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # no test depends on how fast it is
 hypothesis.settings.load_profile("any machine")
@@ -55,13 +57,15 @@ Write = Callable[[Callable[[Unit], object]], object]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=DATABASES, default=DATABASES[0], help="what the catalogues of tests are in")
+    parser.addoption("--files", choices=FILES, default=FILES[0], help="where files are, with catalogues in PostgreSQL")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip the tests that are about the other database."""
+    """Skip the tests that are about another database, or about files elsewhere."""
+    chosen = {config.getoption("database"), config.getoption("files")}
     for item in items:
         for mark in item.iter_markers("only_on"):
-            if mark.args != (config.getoption("database"),):
+            if not chosen.issuperset(mark.args):
                 item.add_marker(pytest.mark.skip(reason=f"about {mark.args[0]}"))
 
 
@@ -86,6 +90,25 @@ def server_of_databases(pytestconfig: pytest.Config) -> Iterator[PostgreSQL | No
             yield server
 
 
+@pytest.fixture(scope="session")
+def server_of_files(pytestconfig: pytest.Config) -> Iterator[SeaweedFS | None]:
+    """Run an object store for as long as tests do, if they are to use it."""
+    if pytestconfig.getoption("files") == "folder":
+        yield None
+    else:
+        with seaweedfs.running() as server, pytest.MonkeyPatch.context() as patch:
+            for name, value in server.environment.items():
+                patch.setenv(name, value)
+            yield server
+
+
+@pytest.fixture
+def buckets(server_of_files: SeaweedFS | None) -> SeaweedFS:
+    """Give the server to tests that are about S3."""
+    assert server_of_files is not None
+    return server_of_files
+
+
 @pytest.fixture
 def databases(server_of_databases: PostgreSQL | None) -> PostgreSQL:
     """Give the server to tests that are about PostgreSQL."""
@@ -94,14 +117,18 @@ def databases(server_of_databases: PostgreSQL | None) -> PostgreSQL:
 
 
 @pytest.fixture
-def settings_of(server_of_databases: PostgreSQL | None) -> Iterator[SettingsOf]:
-    """Give the settings for the store in a folder, whose catalogue is one of its own for as long as the test runs."""
+def settings_of(server_of_databases: PostgreSQL | None, server_of_files: SeaweedFS | None) -> Iterator[SettingsOf]:
+    """Give the settings for the store in a folder, whose catalogue is one of its own for as long as the test runs.
+
+    Where files are in buckets, it has one of its own, too.
+    """
     made: dict[Path, Settings] = {}
 
     def settings_of(root: Path) -> Settings:
         if root not in made:
             url = None if server_of_databases is None else SecretStr(server_of_databases.create())
-            made[root] = Settings(models=root, database_url=url, executor="thread")
+            bucket = None if server_of_files is None else server_of_files.bucket()
+            made[root] = Settings(models=root, database_url=url, store=bucket, executor="thread")
         return made[root]
 
     yield settings_of
@@ -282,6 +309,7 @@ def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
     """Variables of a process that uses the store of this test, and no setting but the usual ones beside."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NETLET_")}
     named = {} if settings.database_url is None else {"NETLET_DATABASE_URL": settings.database_url.get_secret_value()}
+    named |= {} if settings.store is None else {"NETLET_STORE": settings.store}
     return kept | named | {"NETLET_MODELS": str(settings.models), "TMPDIR": str(tmp_path)}
 
 

@@ -118,7 +118,7 @@ class _Files:
 
     def __init__(self, store: ModelStore, archive: Writer) -> None:
         self.store, self.archive = store, archive
-        self.datasets = DatasetFiles(store.root)
+        self.datasets = DatasetFiles(store.root, store.remote)
         self.copied: set[Key] = set()
         self.damaged: dict[Key, str] = {}
         """What is wrong with those that cannot be."""
@@ -153,7 +153,7 @@ class _Files:
         name, version = key[0], int(key[1])
         data = self.store.file(name, version)
         members: dict[str, BinaryIO] = {f"{name}/{snapshot_file(version)}": BytesIO(data)}
-        memory = memories.find(self.store.root, name, version)
+        memory = memories.find(self.store.root, name, version, self.store.remote)
         if memory is not None and _is_whole(memory, data):
             members[f"{name}/{snapshot_file(version, MEMORY)}"] = BytesIO(memory)
         return members

@@ -41,6 +41,7 @@ class Copies:
             archive.add(name, self.spool, size)
 
     def _take(self, training: Unfinished) -> bool:
+        self.folder.bring(training.job)
         order = self.folder.order(training.job).name
         if training.has_file and not self._copy(order):
             return False

@@ -50,7 +50,7 @@ def view_of(store: ModelStore, spools: Path | None) -> Iterator[View]:
     with ExitStack() as opening:
         with storage_errors(PLACE, MORE_ROOM):
             spooled = {table.name: opening.enter_context(TemporaryFile(dir=spools)) for table in TABLES}
-            copies = Copies(JobFolder(store.root), opening.enter_context(TemporaryFile(dir=spools)))
+            copies = Copies(JobFolder(store.root, store.remote), opening.enter_context(TemporaryFile(dir=spools)))
             with store.catalogue.view() as connection:
                 told = _told(connection)
                 for table in TABLES:

@@ -29,7 +29,7 @@ def back_up(settings: Settings, file: str, *, as_json: bool) -> None:
     """Write a backup, and say what is in it; end with exit code 1 where something is damaged, and so is not."""
     is_piped = file == STANDARD_OUTPUT
     path = Path(file)
-    if not settings.models.is_dir():
+    if settings.store is None and not settings.models.is_dir():
         _end(Exit.NOT_FOUND, f"There is no store at {settings.models}. NETLET_MODELS names it.")
     if not is_piped and (path.exists() and not path.is_file()):
         _end(Exit.WRONG_USE, f"{file} is no plain file. Name one; - is standard output.")
@@ -52,6 +52,12 @@ def back_up(settings: Settings, file: str, *, as_json: bool) -> None:
 
 def restore(settings: Settings, file: str, *, as_json: bool) -> None:
     """Restore a backup, and say what there is now."""
+    if settings.store is not None:
+        _end(
+            Exit.WRONG_USE,
+            "A backup is restored into a folder. Do that without NETLET_STORE, copy the folder into an empty bucket as "
+            "it is, and name that one then.",
+        )
     with _errors(), _opened(file) as source:
         size = 0 if file == STANDARD_OUTPUT else Path(file).stat().st_size
         there = restoring.restore(source, settings.models, url_of(settings), size=size)

@@ -47,6 +47,7 @@ NetletError
 ├── AliasMoved                an alias is not where who would move it believes
 ├── NothingToRestore          an alias was nowhere before, or where nothing is any more
 ├── StorageError              the disk refuses
+│   ├── BucketAway              it may be back any time
 │   ├── StorageFull
 │   ├── StoreInUse              another process has it open
 │   ├── CatalogueDamaged        it is no database, or none of ours
@@ -142,6 +143,7 @@ from app.errors.stored import (
     AliasNotFound,
     BackupDamaged,
     BackupNewer,
+    BucketAway,
     CatalogueDamaged,
     CatalogueForeign,
     CatalogueNewer,
@@ -197,6 +199,7 @@ __all__ = [
     "BadHost",
     "BadTable",
     "BodyTooLarge",
+    "BucketAway",
     "BudgetExceeded",
     "Busy",
     "Cancelled",

@@ -177,6 +177,12 @@ class StorageFull(StorageError):
     """No space is left for what is to be stored, or for a body that is too long for memory."""
 
 
+class BucketAway(StorageError):
+    """The storage that holds a store's files does not answer, or refuses to; it may be back any time."""
+
+    usual = "The bucket cannot be used; the log of the service has the reason."
+
+
 class StoreInUse(StorageError):
     """What only one process may do to a store is to be done beside others."""
 

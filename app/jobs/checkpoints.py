@@ -15,6 +15,7 @@ from app import __version__
 from app.engine.control import Checkpoint
 from app.errors import NetletError
 from app.store.files import opened, read, remove, storage_errors, sync, written_aside
+from app.store.remote import NOTHING, Remote
 from app.store.snapshot import KEY, LENGTH_BYTES, header_end
 
 FILE = re.compile(r"[0-9]{8,}-([0-9a-f]{64})\.safetensors", re.ASCII)
@@ -37,9 +38,9 @@ class Checkpoints:
     what was once written.
     """
 
-    def __init__(self, folder: Path, order: str, seconds: float = SECONDS_BETWEEN) -> None:
+    def __init__(self, folder: Path, order: str, seconds: float = SECONDS_BETWEEN, remote: Remote = NOTHING) -> None:
         """`order` is a digest of all that decides what the training comes to: its rows and its recipe."""
-        self.folder = folder
+        self.folder, self.remote = folder, remote
         self.origin = {"format": FORMAT, "order": order, "netlet": __version__, "numpy": np.__version__}
         self.seconds = seconds
         self.due = monotonic() + seconds
@@ -60,6 +61,7 @@ class Checkpoints:
 
     def load(self) -> Checkpoint | None:
         """Read the last checkpoint that is whole and of this training; remove those after it."""
+        bring(self.folder, self.remote)
         if not self.folder.is_dir():
             return None
         with storage_errors(), opened(self.folder) as folder:
@@ -84,7 +86,7 @@ class Checkpoints:
         """Write a checkpoint that is not lost from then on; raise StorageFull or StorageError."""
         data = self._encoded(checkpoint)
         name = f"{checkpoint.epoch:08}-{hashlib.sha256(data).hexdigest()}.safetensors"
-        keep(self.folder, name, data)
+        keep(self.folder, name, data, self.remote)
 
     def _encoded(self, checkpoint: Checkpoint) -> bytes:
         document = self.origin | {"epoch": checkpoint.epoch, "facts": checkpoint.facts}
@@ -100,7 +102,7 @@ class Checkpoints:
         return Checkpoint(document["epoch"], load(data), document["facts"])
 
 
-def keep(folder: Path, name: str, data: bytes) -> None:
+def keep(folder: Path, name: str, data: bytes, remote: Remote = NOTHING) -> None:
     """Write a checkpoint of some training, which is not lost from then on; raise StorageFull or StorageError."""
     with storage_errors():
         if not folder.is_dir():
@@ -109,8 +111,23 @@ def keep(folder: Path, name: str, data: bytes) -> None:
         with opened(folder) as kept, written_aside(kept, data) as aside:
             os.rename(aside, name, src_dir_fd=kept, dst_dir_fd=kept)
             os.fsync(kept)
-            for other in {*_names(kept)} - {*_checkpoints(kept)[-KEPT:]}:  # also what a killed writer left
+            last = {*_checkpoints(kept)[-KEPT:]}
+            for other in {*_names(kept)} - last:  # also what a killed writer left
                 remove(other, within=kept)
+    if remote.is_there:
+        remote.write(folder / name)
+        remote.remove(file.path for file in remote.files(folder) if file.path.name not in last)
+
+
+def bring(folder: Path, remote: Remote) -> None:
+    """Copy those that another server has made, where a bucket has them; without it, a training begins anew."""
+    try:
+        there = [file.path for file in remote.files(folder) if FILE.fullmatch(file.path.name)]
+        for path in sorted(there)[-KEPT:]:
+            if not path.exists():
+                remote.fetch(path)
+    except NetletError as error:
+        log.warning("checkpoints of other servers are not used: %s", error)
 
 
 def _read(name: str, folder: int) -> bytes:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +30,7 @@ OLD_CELLS = 2**21  # of the rows that were learnt before, to tell what became of
 
 def beginning_of(stored: "Stored", store: "ModelStore") -> Beginning:
     """Take along all of a version that a training on of it needs."""
-    memory = memories.find(store.root, stored.name, stored.version)
+    memory = memories.find(store.root, stored.name, stored.version, store.remote)
     return Beginning(
         reference=f"{stored.name}/{stored.version}",
         sha256=stored.sha256,
@@ -85,12 +84,12 @@ def wider(model: Model, ends: Ends) -> Model:
     return replace(model, encoder=replace(encoder, lowest=lowest, highest=highest), sources=tuple(sources))
 
 
-def with_old_rows(before: Model, after: Model, root: Path) -> Model:
+def with_old_rows(before: Model, after: Model, datasets: DatasetFiles) -> Model:
     """Tell what a training did to the rows that the model had learnt before, if they are still in their dataset."""
     if before.dataset is None:
         return after
     try:
-        rows = _old_rows(before, root)
+        rows = _old_rows(before, datasets)
         losses = [loss_on(replace(model, recipe=after.recipe), rows) for model in (before, after)]
     except DatasetNotFound:
         return after
@@ -100,9 +99,9 @@ def with_old_rows(before: Model, after: Model, root: Path) -> Model:
     return replace(after, report=replace(after.report, old_rows=OldRows(len(rows.X), *losses)))
 
 
-def _old_rows(model: Model, root: Path) -> TrainingRows:
+def _old_rows(model: Model, datasets: DatasetFiles) -> TrainingRows:
     """Read the rows that a model has learnt, or a sample of as many as memory should hold, without their weights."""
-    with DatasetFiles(root).verified(str(model.dataset)) as source:
+    with datasets.verified(str(model.dataset)) as source:
         file = DatasetFile(source, str(model.dataset))
         everything = Draw.all_of(file, model.recipe.training.seed)
         table = file.read(everything.few(max(1, OLD_CELLS // file.width)))

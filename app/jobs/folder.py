@@ -5,23 +5,28 @@ import os
 import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
+from threading import Thread
+from time import time
 
+from app.errors import StorageError
 from app.jobs import leaderboard
 from app.jobs.job import Job, Point
 from app.jobs.leaderboard import Leaderboard
 from app.jobs.progress import Note
 from app.store.files import kept_aside, make, opened, remove, storage_errors
+from app.store.remote import NOTHING, Remote
 
 log = logging.getLogger(__name__)
 
 FOLDER = ".jobs"  # no model can be called this
+FORGOTTEN_SECONDS = 86_400.0  # after which a bucket's file of no known job is not one that is being written down
 
 
 class JobFolder:
     """What there is of jobs beside the catalogue."""
 
-    def __init__(self, root: Path) -> None:
-        self.path = root / FOLDER
+    def __init__(self, root: Path, remote: Remote = NOTHING) -> None:
+        self.path, self.remote = root / FOLDER, remote
 
     def open(self) -> None:
         """Make the folder where it is missing."""
@@ -34,10 +39,17 @@ class JobFolder:
             aside = kept_aside(folder, data, f"{job_id}.new")
             os.rename(aside, self.order(job_id).name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
+        self.remote.write(self.order(job_id))
 
     def order(self, job_id: str) -> Path:
         """Tell where an order is that is too long for the catalogue."""
         return self.path / f"{job_id}.order"
+
+    def bring(self, job_id: str) -> None:
+        """Copy what others need of a job from a bucket, if there is one."""
+        checkpoints = [file.path for file in self.remote.files(self.note(job_id, 1).checkpoints)]
+        for path in (self.order(job_id), *checkpoints):
+            self.remote.fetch(path)
 
     def note(self, job_id: str, attempt: int) -> Note:
         """Give the note of an attempt at a job."""
@@ -64,15 +76,38 @@ class JobFolder:
     def sweep(self, unfinished: Collection[str]) -> None:
         """Remove all files of jobs that are over, or that nobody knows."""
         self._remove(lambda own: own not in unfinished)
+        forgotten = time() - FORGOTTEN_SECONDS
+        old = [file.path for file in self.remote.files(self.path) if file.written < forgotten]
+        self.remote.remove(path for path in old if _job_of(path.relative_to(self.path).parts[0]) not in unfinished)
 
     def _remove(self, chosen: Callable[[str], bool]) -> None:
         try:
             with opened(self.path) as folder:
-                for name in os.listdir(folder):  # noqa: PTH208 - a descriptor
-                    if chosen(name.partition(".")[0].partition("-")[0]):
-                        remove(name, within=folder)
-                        shutil.rmtree(self.path / name, ignore_errors=True)  # checkpoints
+                names = [name for name in os.listdir(folder) if chosen(_job_of(name))]  # noqa: PTH208 - a descriptor
+                for name in names:
+                    remove(name, within=folder)
+                    shutil.rmtree(self.path / name, ignore_errors=True)  # checkpoints
+            if self.remote.is_there and (shared := [self.path / name for name in names if _is_shared(name)]):
+                Thread(target=self._clear_behind, args=(shared,), daemon=True).start()  # nobody is to wait for it
         except FileNotFoundError:
             return
         except OSError as error:
             log.warning("files of jobs stay for now (%s)", error.strerror)
+
+    def _clear_behind(self, shared: list[Path]) -> None:
+        """Remove files of a job from the bucket; what it refuses is left to who sweeps it."""
+        try:
+            for path in shared:
+                self.remote.remove([path, *(file.path for file in self.remote.files(path))])
+        except StorageError as error:
+            log.warning("files of jobs stay in the bucket for now (%s)", error)
+
+
+def _job_of(name: str) -> str:
+    """Tell which job a file is of."""
+    return name.partition(".")[0].partition("-")[0]
+
+
+def _is_shared(name: str) -> bool:
+    """Tell whether other servers need a file, or a folder's, to go on with its job."""
+    return name.endswith((".order", ".checkpoints"))

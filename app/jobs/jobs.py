@@ -8,9 +8,17 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import TypeVar
 
-from app.errors import Cancelled, LeaseLost, NetletError, ShuttingDown, StorageError, StorageFull, WorkerLost
+from app.errors import (
+    BucketAway,
+    Cancelled,
+    LeaseLost,
+    NetletError,
+    ShuttingDown,
+    StorageError,
+    StorageFull,
+    WorkerLost,
+)
 from app.jobs.calls import Calls, encoded
 from app.jobs.capacity import Capacity
 from app.jobs.endings import ending_of
@@ -32,7 +40,6 @@ from app.store.deleting import clear_expired
 from app.store.saving import Saved
 from app.telemetry.current import telling
 
-T = TypeVar("T")
 SHORT_ORDER = 2**16  # bytes that the catalogue keeps itself
 LOOK_SECONDS = 1.0  # between looks for what others left or wish
 POLL_SECONDS = {State.QUEUED: 0.3, State.RUNNING: 0.1}  # between looks at a job that does not run here
@@ -47,7 +54,7 @@ class Jobs(KnownJobs):
         self.loop = asyncio.get_running_loop()
         self.executor, self.root, self.catalogue, self.capacity = executor, workplace.root, catalogue, capacity
         ledger = Ledger(catalogue, lease=capacity.lease, most_attempts=capacity.most_attempts)
-        super().__init__(ledger, JobFolder(workplace.root))
+        super().__init__(ledger, JobFolder(workplace.root, workplace.remote))
         self.calls = Calls(executor, workplace, self.folder)
         self.running: dict[str, Running] = {}
         self.transitions = Transitions(ledger, self.root, self.running, lambda: not self.draining)
@@ -185,7 +192,7 @@ class Jobs(KnownJobs):
         """Keep the lease of what runs here, do what is wished of it, and give up what was taken over."""
         running = dict(self.running)  # others may begin while this is written
         if running:
-            own = await self.transitions.beat(list(running))
+            own = await self.transitions.beat(list(running), self._told(running))
             self._heed(running, own)
 
     def _look_soon(self) -> None:
@@ -305,6 +312,8 @@ class Jobs(KnownJobs):
                     await self._leave_to_others(running, job)
                 case Cancelled():
                     running.end(*await self.transitions.end(job, State.CANCELLED))
+                case BucketAway():
+                    raise ending
                 case NetletError():
                     running.end(*await self.transitions.end(job, State.FAILED, error=error_to(ending)))
         except LeaseLost:
@@ -329,14 +338,14 @@ class Jobs(KnownJobs):
         else:
             running.future, running.group = ahead, saved.end
         for gone in all_gone:
-            await asyncio.to_thread(clear_expired, self.root, gone)
+            await asyncio.to_thread(clear_expired, self.catalogue, gone)
 
     async def _succeed(self, running: Running, job: Job, saved: Saved) -> None:
         """Make what was saved a version, and the job's success; then clear the versions that expired."""
         ended, gone = await self.transitions.succeed(job, saved)
         running.end(*ended)
         if gone.versions:
-            await asyncio.to_thread(clear_expired, self.root, gone)
+            await asyncio.to_thread(clear_expired, self.catalogue, gone)
 
     async def _leave_to_others(self, running: Running, job: Job) -> None:
         await self.transitions.leave(job.id)
@@ -361,6 +370,8 @@ class Jobs(KnownJobs):
             if isinstance(error, StorageFull):
                 running.end(*await self.transitions.end_for_want_of_space(job, error))
                 return
+            if isinstance(error, BucketAway):  # maybe for long: that counts as no attempt
+                await self.transitions.leave(job.id, after=self.capacity.lease)
         log.warning("the end of job %s cannot be written down (%s)", job.id, error)
         running.is_left = True
         running.outcome = replace(job, state=State.FAILED, error=error)

@@ -1,11 +1,13 @@
 """What is known of jobs, whichever process runs them."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from app.jobs.folder import JobFolder
-from app.jobs.job import Job, State
+from app.jobs.job import Job, Point, State
 from app.jobs.ledger import Key, Ledger
+from app.jobs.running import Running
 
 
 class KnownJobs:
@@ -35,7 +37,11 @@ class KnownJobs:
         return self._followed(self.ledger.get(job_id))
 
     def _followed(self, job: Job) -> Job:
-        if job.is_over:
-            return job
+        if job.is_over or (self.folder.remote.is_there and job.owner != self.ledger.owner):
+            return job  # with what its owner has told
         waits = self.folder.note(job.id, job.attempt).waits()
         return replace(job, points=self.folder.points(job), search=self.folder.trials(job), waits_for=waits)
+
+    def _told(self, running: Mapping[str, Running]) -> dict[str, Sequence[Point]]:
+        """Say how far jobs are, where other servers do not see it in the folder."""
+        return {job_id: self.folder.points(each.job) for job_id, each in running.items() if self.folder.remote.is_there}

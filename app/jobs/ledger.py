@@ -23,7 +23,7 @@ from app.errors import (
     WorkerLost,
 )
 from app.jobs import grouped
-from app.jobs.job import BEFORE, NOWHERE, Job, Origin, State, error_from, error_to
+from app.jobs.job import BEFORE, NOWHERE, Job, Origin, Point, State, error_from, error_to
 from app.jobs.orders import Groups
 from app.store import locks
 from app.store.api_keys import STORED, Grant, models_beside
@@ -282,11 +282,16 @@ class Ledger:
         wished = select(jobs.c.id, jobs.c.wish, jobs.c.until).where(*own)
         return {row.id: Wished(row.wish, row.until) for row in unit.connection.execute(wished)}
 
-    def release(self, unit: Unit, job_id: str | None = None) -> None:
-        """Leave one of this owner's jobs, or all, to others, to go on with at once."""
+    def tell(self, unit: Unit, job_id: str, points: Sequence[Point]) -> None:
+        """Write down how far a job is that this owner runs."""
+        own = jobs.c.id == job_id, jobs.c.owner == self.owner, jobs.c.state == State.RUNNING
+        unit.execute(update(jobs).where(*own).values(points=points))
+
+    def release(self, unit: Unit, job_id: str | None = None, *, after: float | None = None) -> None:
+        """Leave one of this owner's jobs, or all, to others, to go on with at once, or after so many seconds."""
         own = jobs.c.owner == self.owner, jobs.c.state == State.RUNNING
         chosen = own if job_id is None else (*own, jobs.c.id == job_id)
-        unit.execute(update(jobs).where(*chosen).values(owner=None, lease=0.0))
+        unit.execute(update(jobs).where(*chosen).values(owner=None, lease=0.0 if after is None else time() + after))
         unit.channels.add(QUEUED)
 
     def ask(self, unit: Unit, job_id: str, wish: str) -> Job:

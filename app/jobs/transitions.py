@@ -4,14 +4,14 @@ None but those that make versions are about more than rows of jobs, which lock t
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from app.errors import StorageFull
 from app.jobs import grouped
 from app.jobs.grouping import SavedGroups
-from app.jobs.job import Job, State, error_to
+from app.jobs.job import Job, Point, State, error_to
 from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished, about
 from app.jobs.running import Ended
 from app.store.catalogue import Unit
@@ -45,17 +45,23 @@ class Transitions:
         """Wish for the end of a job; raise JobNotFound."""
         return await self._free(lambda unit: self.ledger.ask(unit, job_id, wish))
 
-    async def beat(self, running: Sequence[str]) -> dict[str, Wished]:
-        """Tell that jobs are still being run; give what is wished of them."""
-        return await self._write(lambda unit: self.ledger.beat(unit, running))
+    async def beat(self, running: Sequence[str], told: Mapping[str, Sequence[Point]]) -> dict[str, Wished]:
+        """Tell that jobs are still being run, and how far some are; give what is wished of them."""
+
+        def do(unit: Unit) -> dict[str, Wished]:
+            for job_id, points in told.items():
+                self.ledger.tell(unit, job_id, points)
+            return self.ledger.beat(unit, running)
+
+        return await self._write(do)
 
     async def claim(self) -> Claimed | None:
         """Take over the next job, if there is any."""
         return await self._write(self._claim)
 
-    async def leave(self, job_id: str | None = None) -> None:
-        """Leave one of the jobs that run here, or all, to others."""
-        await self._write(lambda unit: self.ledger.release(unit, job_id))
+    async def leave(self, job_id: str | None = None, *, after: float | None = None) -> None:
+        """Leave one of the jobs that run here, or all, to others, at once or after so many seconds."""
+        await self._write(lambda unit: self.ledger.release(unit, job_id, after=after))
 
     async def retry(self, job: Job) -> Job:
         """Begin another attempt, unless there were too many."""

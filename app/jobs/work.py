@@ -34,6 +34,7 @@ from app.jobs.steps import StepWriter
 from app.jobs.sweeping import swept
 from app.store import snapshot
 from app.store.dataset_files import DatasetFiles
+from app.store.remote import NOTHING, Remote
 from app.store.saving import Saved, save_aside
 from app.tables.blocks import Blocks, widened
 from app.tables.ends import Ends
@@ -51,8 +52,15 @@ class Workplace:
     threads: int = 1
     checkpoint_seconds: float = 10.0
     """How long a training goes on before its state is written down again."""
+    remote: Remote = NOTHING
+    """What is behind that folder."""
     tells_steps: bool = False
     """Whether what it is doing is written down for the spans of its job."""
+
+    @property
+    def datasets(self) -> DatasetFiles:
+        """The datasets that are learnt from."""
+        return DatasetFiles(self.root, self.remote)
 
 
 def train_and_save(
@@ -72,9 +80,11 @@ def train(order: bytes | Path, workplace: Workplace, note: Note, facts: Mapping[
     steps = StepWriter(note.steps if workplace.tells_steps else None)
     with telling(**facts or {}):
         with steps.step("read"):
-            data = read(order)
+            data = read(order, workplace.remote)
             what = orders.decode(data)
-        checkpoints = Checkpoints(note.checkpoints, hashlib.sha256(data).hexdigest(), workplace.checkpoint_seconds)
+        checkpoints = Checkpoints(
+            note.checkpoints, hashlib.sha256(data).hexdigest(), workplace.checkpoint_seconds, workplace.remote
+        )
         with steps.step("learn"):
             return _train(what, workplace, note, checkpoints, LiveWriter(note.live))
 
@@ -102,16 +112,20 @@ def train_groups(
     steps = StepWriter(note.steps if workplace.tells_steps else None)
     with telling(**facts):
         with steps.step("read"):
-            what = orders.decode(read(order))
+            what = orders.decode(read(order, workplace.remote))
         assert what.groups is not None  # noqa: S101 - as its job says
         with steps.step("learn"):
             return learn_some(what, what.groups, note, group)
 
 
-def read(order: bytes | Path) -> bytes:
+def read(order: bytes | Path, remote: Remote = NOTHING) -> bytes:
     """Give an order, wherever it is; raise OrderDamaged."""
     try:
-        return order if isinstance(order, bytes) else order.read_bytes()
+        if isinstance(order, bytes):
+            return order
+        if not order.exists():
+            remote.fetch(order)
+        return order.read_bytes()
     except OSError as error:
         raise OrderDamaged from error
 
@@ -135,8 +149,7 @@ def _train(
     with closing(NoteWriter(note)) as writer, ThreadPoolExecutor(workplace.threads) as pool, ExitStack() as opening:
         threads, more = pool if workplace.threads > 1 else None, None
         if order.plan is not None:
-            datasets = DatasetFiles(workplace.root)
-            more = Blocks(opening.enter_context(datasets.verified(str(order.dataset))), order.plan)
+            more = Blocks(opening.enter_context(workplace.datasets.verified(str(order.dataset))), order.plan)
         start, lost = begun(order.start)
         means = {"device": workplace.device, "threads": threads, "more": more}
         course = _Course(order, writer, live, note.trials, checkpoints, means)
@@ -146,7 +159,7 @@ def _train(
         model = model if more is None else widened(model)
         warnings = tuple(ends.warnings()) if more is None else more.notes
     else:
-        model = with_old_rows(start.model, wider(model, ends), workplace.root)
+        model = with_old_rows(start.model, wider(model, ends), workplace.datasets)
         warnings = () if more is None else more.notes
     report = replace(model.report, warnings=model.report.warnings + lost + order.notes + warnings)
     return Trained(_told(replace(model, report=report), order), memory)

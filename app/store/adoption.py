@@ -1,7 +1,6 @@
 """Adoption: the catalogue of a folder of snapshots that has none, or has lost it."""
 
 import os
-import re
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from app.store.document import Damage
 from app.store.files import opened, read
 from app.store.layout import DATASET_ID, DATASETS, DELETED, SNAPSHOT
 from app.store.references import is_name
+from app.store.remote import NOTHING, Kept, Remote
 from app.store.schema import datasets, models, versions
 
 UNKNOWN = ""  # SHA-256 of a snapshot that was damaged when it was found
@@ -32,15 +32,15 @@ class Found(NamedTuple):
 
 def adopt(root: Path, unit: Unit, but: Container[str] = ()) -> list[str]:
     """List in the catalogue all snapshots that it does not know, but those of some names; give their references."""
-    highest = {name: number for name, number in _highest(root) if name not in but}
+    there = [file for file in _lying(root, unit.remote) if file.path.parent.name not in but]
     _add_datasets(unit, root)
-    return _add(unit, highest, [one for name in highest for one in _snapshots(root, name)])
+    return _add(unit, _highest(there), [_found(file, unit.remote) for file in there if not _is_mark(file)])
 
 
-def snapshots_of(root: Path) -> list[tuple[str, int]]:
+def snapshots_of(root: Path, remote: Remote = NOTHING) -> list[tuple[str, int]]:
     """Find all snapshots' names and versions."""
-    found = [(name, match) for name, _ in _highest(root) for match in _files(root / name)]
-    return [(name, int(match[1])) for name, match in found if match[2] != DELETED]
+    found = (file for file in _lying(root, remote) if not _is_mark(file))
+    return [(file.path.parent.name, _number(file)) for file in found]
 
 
 def folders_of(root: Path) -> list[str]:
@@ -49,33 +49,52 @@ def folders_of(root: Path) -> list[str]:
         return sorted(entry.name for entry in entries if is_name(entry.name) and entry.is_dir(follow_symlinks=False))
 
 
-def _files(folder: Path) -> list[re.Match[str]]:
-    found = [match for path in folder.iterdir() if (match := SNAPSHOT.fullmatch(path.name))]
-    return sorted(found, key=lambda match: int(match[1]))
+def _lying(root: Path, remote: Remote) -> list[Kept]:
+    """Find the files of snapshots, and the marks of those that were deleted, by name and number."""
+    if remote.is_there:
+        everything = (file for file in remote.files(root) if file.path.parent.parent == root)
+        found = [file for file in everything if is_name(file.path.parent.name) and SNAPSHOT.fullmatch(file.path.name)]
+    else:
+        found = [file for name in folders_of(root) for file in _files(root / name)]
+    return sorted(found, key=lambda file: (file.path.parent.name, _number(file)))
 
 
-def _highest(root: Path) -> Iterator[tuple[str, int]]:
+def _files(folder: Path) -> Iterator[Kept]:
+    for path in folder.iterdir():
+        if SNAPSHOT.fullmatch(path.name):
+            seen = path.lstat()
+            yield Kept(path, seen.st_size, seen.st_mtime)
+
+
+def _number(file: Kept) -> int:
+    return int(file.path.name.partition(".")[0])
+
+
+def _is_mark(file: Kept) -> bool:
+    return file.path.suffix == f".{DELETED}"
+
+
+def _highest(there: list[Kept]) -> dict[str, int]:
     """Give for each model the highest number that was ever used, as far as files tell."""
-    for name in folders_of(root):
-        numbers = [int(match[1]) for match in _files(root / name)]
-        if numbers:
-            yield name, max(numbers)
+    return {file.path.parent.name: _number(file) for file in there}  # which come in order
 
 
-def _snapshots(root: Path, name: str) -> Iterator[Found]:
-    with opened(root / name) as folder:
-        for match in _files(root / name):
-            if match[2] != DELETED:
-                seen = os.stat(match[0], dir_fd=folder, follow_symlinks=False)
-                sha256, dataset = _header(match[0], folder)
-                yield Found(name, int(match[1]), sha256, seen.st_size, seen.st_mtime, dataset)
+def _found(file: Kept, remote: Remote) -> Found:
+    sha256, dataset = _header(file, remote)
+    return Found(file.path.parent.name, _number(file), sha256, file.bytes, file.written, dataset)
 
 
-def _header(file: str, folder: int) -> tuple[str, str | None]:
+def _header(file: Kept, remote: Remote) -> tuple[str, str | None]:
     """Read what a snapshot says of itself; a damaged one stays listed, and says so when it is asked for."""
+
+    def beginning(most: int) -> bytes:
+        if remote.is_there:
+            return remote.read(file.path, most)
+        with opened(file.path.parent) as folder:
+            return read(file.path.name, within=folder, most=most)[0]
+
     try:
-        length, _ = read(file, within=folder, most=snapshot.LENGTH_BYTES)
-        document = snapshot.read_document(read(file, within=folder, most=snapshot.header_end(length))[0])
+        document = snapshot.read_document(beginning(snapshot.header_end(beginning(snapshot.LENGTH_BYTES))))
     except (Damage, snapshot.NewerFormat, OSError):
         return UNKNOWN, None
     return document.sha256, document.dataset
@@ -83,9 +102,17 @@ def _header(file: str, folder: int) -> tuple[str, str | None]:
 
 def _add_datasets(unit: Unit, root: Path) -> None:
     known = set(unit.connection.scalars(select(datasets.c.id)))
-    for path in (root / DATASETS).glob("*.json"):
+    for path, created in _described(root, unit.remote):
         if DATASET_ID.fullmatch(path.stem) and path.stem not in known:
-            unit.execute(insert(datasets).values(id=path.stem, created=path.stat().st_mtime))
+            unit.execute(insert(datasets).values(id=path.stem, created=created))
+
+
+def _described(root: Path, remote: Remote) -> Iterator[tuple[Path, float]]:
+    """Find what describes datasets, and when it was written."""
+    if remote.is_there:
+        found = remote.files(root / DATASETS)
+        return ((file.path, file.written) for file in found if file.path.suffix == ".json")
+    return ((path, path.stat().st_mtime) for path in (root / DATASETS).glob("*.json"))
 
 
 def _add(unit: Unit, highest: dict[str, int], found: list[Found]) -> list[str]:

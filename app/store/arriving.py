@@ -50,7 +50,7 @@ def bring_in(store: ModelStore, name: str, data: bytes) -> Arrived:
         drop(store.root, saved)
     if isinstance(found, int):
         return Arrived(found, is_new=False)
-    clear_expired(store.root, found.gone)
+    clear_expired(store.catalogue, found.gone)
     return Arrived(found.version, is_new=True)
 
 

@@ -31,7 +31,9 @@ from app.store.databases import (
 from app.store.files import opened, storage_errors
 from app.store.migrating import migrate
 from app.store.notices import CHANGED, Notices, telling
+from app.store.remote import NOTHING, KeyTaken, Remote
 from app.store.reserve import Reserve
+from app.store.skipping import skip_number
 from app.store.unit import Unit, Values, Work, attempt
 
 __all__ = ["Catalogue", "Unit", "Values"]
@@ -51,8 +53,8 @@ class Catalogue:
     for while a commit is under way shares the next one.
     """
 
-    def __init__(self, root: Path, url: str | None = None) -> None:
-        self.root = root
+    def __init__(self, root: Path, url: str | None = None, remote: Remote = NOTHING) -> None:
+        self.root, self.remote = root, remote
         self.is_sqlite = url is None
         self.reserve = Reserve(root) if url is None else None
         self.writer = engine_of(root, url, writes=True)
@@ -98,9 +100,9 @@ class Catalogue:
         with opening_errors(), self.writer.begin() as connection:
             is_new = migrate(connection)
             if not self.is_sqlite:
-                is_new = belonging.claim(connection, self.root)
+                is_new = belonging.claim(connection, self.root, self.remote)
             if is_new:
-                fill(Unit(connection))
+                fill(Unit(connection, self.remote))
 
     def _place(self) -> tuple[int, int] | None:
         """Tell which file the catalogue is, if it is one."""
@@ -272,12 +274,17 @@ class Catalogue:
         unit = None
         try:
             with storage_errors(), database_errors(), self._transaction(together) as connection:
-                unit = Unit(connection)
+                unit = Unit(connection, self.remote)
                 for work in together:
                     attempt(unit, work)
                 self._tell(unit)
                 self.require_in_place()
                 unit.sync()
+        except KeyTaken as taken:
+            assert unit is not None  # noqa: S101 - it has placed something
+            unit.undo()
+            self._skip(taken, together)
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to who asked for it
             self._undo(unit, together, error)
             return
@@ -296,6 +303,18 @@ class Catalogue:
                 connection.execution_options(**{ABOUT: locks.together(work.about for work in together)})
             with connection.begin():
                 yield connection
+
+    def _skip(self, taken: KeyTaken, together: list[Work]) -> None:
+        """Do works anew, none of which gets a number whose file is there already, and may be somebody's."""
+        try:
+            with database_errors(), self._transaction(together) as connection:
+                skip_number(connection, taken.path)
+        except StorageError as error:
+            for work in together:
+                work.future.set_exception(error)
+        else:
+            log.warning("%s was left by a server that died before it was listed; its number is not used", taken.path)
+            self._try(together)
 
     def _tell(self, unit: Unit) -> None:
         """Let others be told, if and when it is committed."""

@@ -14,6 +14,7 @@ from app.store.catalogue import Catalogue, Unit
 from app.store.databases import FILE
 from app.store.datasets import DatasetStore
 from app.store.files import storage_errors
+from app.store.remote import NOTHING, Remote
 from app.store.schema import jobs, versions
 from app.store.store import ModelStore
 
@@ -22,13 +23,13 @@ IN_TRAINING = select(jobs.c.name).where(jobs.c.state.in_(("queued", "running")))
 LEFT = re.compile(r"[1-9][0-9]{0,8}\.((memory\.)?safetensors\.orphan-[0-9a-f-]+|deleted\.new)", re.ASCII)
 
 
-def open_anyhow(root: Path, url: str | None) -> tuple[ModelStore, str]:
+def open_anyhow(root: Path, url: str | None, remote: Remote = NOTHING) -> tuple[ModelStore, str]:
     """Open a store to repair it; put a catalogue in SQLite that is damaged aside, and make it anew.
 
     Tells what was done. Raises StorageError where it cannot be opened for another reason, and nothing is wrong with it;
     StoreInUse where another process of this machine has it open, which may be about to do what looks undone.
     """
-    store = ModelStore(root, Catalogue(root, url))
+    store = ModelStore(root, Catalogue(root, url, remote))
     try:
         store.open()
         if not store.is_alone:
@@ -56,7 +57,7 @@ def damaged(store: ModelStore) -> Iterator[str]:
     """Verify every bit of every version that is listed; say what is wrong, but not of what is deleted meanwhile."""
     for row in store.catalogue.read(select(versions).order_by(versions.c.name, versions.c.version)):
         try:
-            store.load(row.name, row.version)
+            store.load(row.name, row.version, anew=True)
         except NotFound:
             continue
         except NetletError as error:
@@ -78,7 +79,7 @@ def unknown(store: ModelStore) -> list[str]:
     """List the snapshots that lie in the store's folder, but not in the catalogue."""
     listed = {(row.name, row.version) for row in store.catalogue.read(select(versions.c.name, versions.c.version))}
     names = {row.name for row in store.catalogue.read(IN_TRAINING)}
-    found = snapshots_of(store.root)
+    found = snapshots_of(store.root, store.remote)
     return [f"{name}/{version}" for name, version in found if (name, version) not in listed and name not in names]
 
 

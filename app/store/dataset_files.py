@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from fcntl import LOCK_SH
 from pathlib import Path
+from time import time
 from typing import BinaryIO
 
 from app.errors import DatasetDamaged, DatasetFormatNewer, DatasetNotFound
@@ -13,6 +14,7 @@ from app.store.dataset_document import FORMAT, LARGEST, Dataset, DatasetDocument
 from app.store.document import Damage
 from app.store.files import NO_FILE, READ, locked, opened, read, require_regular, storage_errors
 from app.store.layout import DATASET_ID, DATASETS
+from app.store.remote import NOTHING, Remote
 from app.store.snapshot import NewerFormat
 
 PIECE = 2**20
@@ -21,22 +23,30 @@ PIECE = 2**20
 class DatasetFiles:
     """Datasets as they lie on disk, to be read; keeps nothing in memory."""
 
-    def __init__(self, root: Path) -> None:
-        self.folder = root / DATASETS
+    def __init__(self, root: Path, remote: Remote = NOTHING) -> None:
+        self.folder, self.remote = root / DATASETS, remote
 
     def find(self, dataset: str) -> Dataset:
         """Read what is known of a dataset; raise DatasetNotFound or DatasetDamaged."""
         if not DATASET_ID.fullmatch(dataset):
             raise DatasetNotFound
         with self._damage_of(dataset), opened(self.folder) as folder:
-            try:
-                data, _ = read(f"{dataset}.json", within=folder, most=LARGEST)
-            except FileNotFoundError:
-                raise DatasetNotFound from None
-            return Dataset(dataset, decode(data))
+            return Dataset(dataset, decode(self._description(dataset, folder)))
+
+    def _description(self, dataset: str, folder: int) -> bytes:
+        try:
+            if self.remote.is_there:
+                return self.remote.read(self.folder / f"{dataset}.json", LARGEST)
+            return read(f"{dataset}.json", within=folder, most=LARGEST)[0]
+        except FileNotFoundError:
+            raise DatasetNotFound from None
 
     def size(self, dataset: str) -> int:
         """Tell how many bytes a dataset takes, be it damaged or not: none where its file is gone."""
+        if self.remote.is_there:
+            with suppress(DatasetNotFound, DatasetDamaged):
+                return self.find(dataset).document.bytes
+            return 0
         with storage_errors(), suppress(FileNotFoundError):
             return (self.folder / f"{dataset}.parquet").lstat().st_size
         return 0
@@ -54,27 +64,41 @@ class DatasetFiles:
         """Open the Parquet file of a dataset, or of the one that has taken its place meanwhile; raise as `verified`."""
         try:
             with self._damage_of(dataset.id), opened(self.folder) as folder:
-                return _open(f"{dataset.id}.parquet", dataset.document, folder)
+                return self._opened(f"{dataset.id}.parquet", dataset.document, folder)
         except DatasetDamaged:
             now = self.find(dataset.id)
             if now == dataset:
                 raise
         return self._whole(now)
 
+    def _opened(self, name: str, document: DatasetDocument, folder: int) -> BinaryIO:
+        """Open a Parquet file, a copy if it is one, which is copied where it is missing or damaged."""
+        if not self.remote.is_there:
+            return _open(name, document, folder)
+        with suppress(FileNotFoundError, Damage):
+            source = _open(name, document, folder)
+            os.utime(name, (time(), os.fstat(source.fileno()).st_mtime), dir_fd=folder)
+            return source
+        if not self.remote.fetch(self.folder / name):
+            raise FileNotFoundError(name)
+        return _open(name, document, folder)
+
     @contextmanager
     def as_they_lie(self, dataset: str) -> Iterator[tuple[bytes, BinaryIO]]:
         """Give a dataset's document, and its Parquet file, each bit of which has been checked; raise as `verified`."""
         with self._damage_of(dataset), opened(self.folder) as folder, ExitStack() as opening:
             with locked(folder, LOCK_SH):  # nobody puts another in its place between the two
-                try:
-                    data, _ = read(f"{dataset}.json", within=folder, most=LARGEST)
-                except FileNotFoundError:
-                    raise DatasetNotFound from None
+                data = self._description(dataset, folder)
+                if self.remote.is_there:
+                    source = opening.enter_context(self._opened(f"{dataset}.parquet", decode(data), folder))
+                    yield data, source
+                    return
                 file = opening.enter_context(opened(f"{dataset}.parquet", READ, within=folder))
             yield data, opening.enter_context(_verified(file, decode(data)))
 
     def check(self, dataset: str) -> None:
-        """Verify every bit of a dataset; raise DatasetNotFound or DatasetDamaged."""
+        """Verify every bit of a dataset, not of a copy of it; raise DatasetNotFound or DatasetDamaged."""
+        self.remote.fetch(self.folder / f"{self.find(dataset).id}.parquet")
         with self.verified(dataset):
             pass
 

@@ -4,10 +4,11 @@ import os
 import re
 from collections.abc import Container, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, bindparam, delete, insert, select
 
 from app.engine.control import GoOn, go_on_for_ever
 from app.errors import DatasetDamaged, DatasetFormatNewer, DatasetInUse, DatasetNotFound, StorageError
@@ -34,6 +35,7 @@ from app.tables import parquet_files
 from app.tables.summaries import summarise
 from app.tables.texts import Arrow
 
+_LISTED = select(datasets).where(datasets.c.id == bindparam("dataset"))
 FILE = re.compile(r"([0-9a-f]{32})\.(parquet|json|models)", re.ASCII)
 
 
@@ -48,7 +50,7 @@ class DatasetStore(DatasetFiles):
     """Datasets on disk and in the catalogue. Safe to use from many threads and processes at once."""
 
     def __init__(self, root: Path, catalogue: Catalogue) -> None:
-        super().__init__(root)
+        super().__init__(root, catalogue.remote)
         self.catalogue = catalogue
 
     def open(self, *, alone: bool = True) -> None:
@@ -89,7 +91,8 @@ class DatasetStore(DatasetFiles):
                 )
             )
             with written_aside(incoming, data) as described:
-                others = self._move(dataset, incoming, {aside: f"{dataset}.parquet", described: f"{dataset}.json"})
+                names = {aside: f"{dataset}.parquet", described: f"{dataset}.json"}
+                others = self._move(dataset, incoming, names)
         return Kept(others or Dataset(dataset, decode(data)), is_new=others is None)
 
     def _move(self, dataset: str, incoming: int, names: dict[str, str]) -> Dataset | None:
@@ -105,13 +108,25 @@ class DatasetStore(DatasetFiles):
                 for aside, name in names.items():
                     os.rename(aside, name, src_dir_fd=incoming, dst_dir_fd=folder)
                 os.fsync(folder)
-                there = super().find(dataset)
-                self.catalogue.write(lambda unit: _list(unit, there), {locks.of_dataset(dataset)}).result()
+                self._list(dataset, [self.folder / name for name in names.values()])
             except (OSError, StorageError):
                 for name in reversed(names.values()):  # what cannot be acknowledged is not to be seen either
                     remove(name, within=folder)
                 raise
         return None
+
+    def _list(self, dataset: str, files: list[Path]) -> None:
+        """List a dataset, of whose files the folder has all, in the catalogue; bring them to where others read them."""
+        is_listed, about = False, {locks.of_dataset(dataset)}
+        while not is_listed:
+            if self.remote.is_there:
+                for file in files:
+                    self.remote.write(file)
+            try:
+                there = super().find(dataset)
+            except DatasetNotFound:  # another server has just deleted it
+                continue
+            is_listed = self.catalogue.write(partial(_list, dataset=there, files=files), about).result()
 
     def ids(self, *, after: str = "", limit: int) -> list[str]:
         """List datasets by id, those that come after `after`."""
@@ -128,13 +143,17 @@ class DatasetStore(DatasetFiles):
             return super().find(dataset)
         except DatasetNotFound:
             now = self._listed(dataset)
+        if now == listed and self.remote.is_there:  # whose files leave it before that is committed
+            now = self.catalogue.write(
+                lambda unit: unit.connection.execute(_LISTED, {"dataset": dataset}).first()
+            ).result()
         if now == listed:
             message = "what described it is missing"
             raise DatasetDamaged(dataset, message)
         return self.find(dataset)  # it has been deleted, and maybe sent again, meanwhile
 
     def _listed(self, dataset: str) -> Row[Any] | None:
-        return next(iter(self.catalogue.read(select(datasets).where(datasets.c.id == dataset))), None)
+        return next(iter(self.catalogue.read(_LISTED, {"dataset": dataset})), None)
 
     def find_whole(self, dataset: str) -> Dataset | None:
         """Find a dataset if it is there and every bit of it is right; raise DatasetFormatNewer."""
@@ -155,15 +174,21 @@ class DatasetStore(DatasetFiles):
         if not DATASET_ID.fullmatch(dataset):
             raise DatasetNotFound
         with self.catalogue.restoring(), storage_errors(), opened(self.folder) as folder, locked(folder):
-            if not self.catalogue.free(lambda unit: _forget(unit, dataset, key), {locks.of_dataset(dataset)}):
+            names = [f"{dataset}.{kind}" for kind in ("json", "parquet")]
+            files = [self.folder / name for name in names]
+            about = {locks.of_dataset(dataset)}
+            if not self.catalogue.free(lambda unit: _forget(unit, dataset, key, files), about):
                 return
-            for kind in ("json", "parquet"):
-                remove(f"{dataset}.{kind}", within=folder)
+            for name in names:
+                remove(name, within=folder)
             os.fsync(folder)
 
 
-def _forget(unit: Unit, dataset: str, key: int | None) -> bool:
-    """Take a dataset out of the catalogue, or from one of its owners; tell whether it is out."""
+def _forget(unit: Unit, dataset: str, key: int | None, files: list[Path]) -> bool:
+    """Take a dataset out of the catalogue, or from one of its owners; tell whether it is out.
+
+    Its files leave a bucket in the same transaction: another server may send the same dataset right after it.
+    """
     if key is not None and api_keys.disown(unit, key, dataset):
         return False
     using = select(jobs.c.id).where(jobs.c.dataset == dataset, jobs.c.state.in_(("queued", "running"))).limit(1)
@@ -172,12 +197,17 @@ def _forget(unit: Unit, dataset: str, key: int | None) -> bool:
     if not unit.execute(delete(datasets).where(datasets.c.id == dataset)):
         raise DatasetNotFound
     unit.execute(delete(owners).where(owners.c.dataset == dataset))
+    unit.remote.remove(files)
     return True
 
 
-def _list(unit: Unit, dataset: Dataset) -> None:
+def _list(unit: Unit, dataset: Dataset, files: list[Path]) -> bool:
+    """List a dataset; tell whether its files are there still, or another server has just deleted them in a bucket."""
+    if unit.remote.is_there and not all(map(unit.remote.has, files)):
+        return False
     if not unit.connection.execute(select(datasets).where(datasets.c.id == dataset.id)).all():
         unit.execute(insert(datasets).values(id=dataset.id, created=dataset.document.created.timestamp()))
+    return True
 
 
 def _remove_orphans(folder: int, listed: Container[str]) -> None:

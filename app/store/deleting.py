@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from app.store.files import empty, opened, remove, storage_errors
 from app.store.layout import DELETED, SNAPSHOT, snapshot_file
 from app.store.memories import MEMORY
 from app.store.references import Pointer, Reference
+from app.store.remote import Remote
 from app.store.schema import aliases, models, versions
 
 log = logging.getLogger(__name__)
@@ -76,24 +78,28 @@ def expire(unit: Unit, name: str, keep_last: int | None) -> list[int]:
     return sorted(gone)
 
 
-def broken_off(catalogue: Catalogue, root: Path, reference: Reference) -> Gone:
+def broken_off(catalogue: Catalogue, reference: Reference) -> Gone:
     """Find what is not listed, but still has its files, since its deletion was broken off."""
     name = reference.name
     highest = max(
         (row.highest for row in catalogue.read(select(models.c.highest).where(models.c.name == name))), default=0
     )
     listed = {row.version for row in catalogue.read(select(versions.c.version).where(versions.c.name == name))}
-    with storage_errors(), suppress(FileNotFoundError), opened(root / name) as folder:
-        left = {version for version in _files(folder) if version <= highest} - listed
-        chosen = left if reference.version is None else left & {reference.version}
-        return Gone(name, sorted(chosen), highest)
-    return Gone(name, [], highest)
+    there = _versions(kept.path.name for kept in catalogue.remote.files(catalogue.root / name))
+    with storage_errors(), suppress(FileNotFoundError), opened(catalogue.root / name) as folder:
+        there |= _versions(os.listdir(folder))  # noqa: PTH208 - a descriptor
+    left = {version for version in there if version <= highest} - listed
+    chosen = left if reference.version is None else left & {reference.version}
+    return Gone(name, sorted(chosen), highest)
 
 
-def clear(root: Path, gone: Gone) -> None:
+def clear(catalogue: Catalogue, gone: Gone) -> None:
     """Give back the space of versions that are not listed any more. Only the highest number leaves a mark."""
-    with storage_errors(), suppress(FileNotFoundError), opened(root / gone.name) as folder:
-        for version in sorted(_files(folder) & set(gone.versions)):
+    if catalogue.remote.is_there:
+        _clear_behind(catalogue.remote, catalogue.root / gone.name, gone)
+    with storage_errors(), suppress(FileNotFoundError), opened(catalogue.root / gone.name) as folder:
+        there = _versions(os.listdir(folder))  # noqa: PTH208 - a descriptor
+        for version in sorted(there & set(gone.versions)):
             remove(snapshot_file(version, MEMORY), within=folder)
             if version == gone.highest:
                 file, mark = snapshot_file(version), snapshot_file(version, DELETED)
@@ -106,17 +112,27 @@ def clear(root: Path, gone: Gone) -> None:
         os.fsync(folder)
 
 
-def _files(folder: int) -> set[int]:
-    """Tell of which versions there are snapshots."""
-    found = [match for name in os.listdir(folder) if (match := SNAPSHOT.fullmatch(name))]
+def _clear_behind(remote: Remote, folder: Path, gone: Gone) -> None:
+    """Do it in the bucket, of which the folder has copies."""
+    names = {kept.path.name for kept in remote.files(folder)}
+    doomed = {snapshot_file(version, kind) for version in gone.versions for kind in ("safetensors", MEMORY)}
+    if gone.highest in gone.versions:
+        remote.write(folder / snapshot_file(gone.highest, DELETED), b"")
+    marks = {name for name in names if _is_older_mark(name, gone.highest)}
+    remote.remove(folder / name for name in sorted(names & doomed | marks))
+
+
+def _versions(files: Iterable[str]) -> set[int]:
+    """Tell of which versions there are snapshots among files."""
+    found = [match for name in files if (match := SNAPSHOT.fullmatch(name))]
     return {int(match[1]) for match in found if match[2] != DELETED}
 
 
-def clear_expired(root: Path, gone: Gone) -> None:
+def clear_expired(catalogue: Catalogue, gone: Gone) -> None:
     """Do it for versions that nobody asked to delete just now: what the disk refuses is told the log alone."""
     try:
         if gone.versions:
-            clear(root, gone)
+            clear(catalogue, gone)
     except StorageError as error:
         log.warning("expired versions of %s still take space (%s)", gone.name, error)
 

@@ -12,15 +12,19 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from app.engine.control import Checkpoint
+from app.errors import StorageError
 from app.store.document import Damage
 from app.store.files import opened, read
 from app.store.layout import snapshot_file
+from app.store.remote import NOTHING, Remote
 from app.store.snapshot import BLANK, KEY, LENGTH_BYTES, header_end
 
 FORMAT = 1
 LARGEST_SHARE = 4  # times as long as the snapshot: optimizers remember two numbers for each parameter at most
 MEMORY = "memory.safetensors"
 """The end of the file's name, after the version."""
+KINDS = ("safetensors", MEMORY)
+"""The files of a version, by the ends of their names."""
 
 
 def encode(memory: Checkpoint, model: str) -> bytes:
@@ -51,11 +55,13 @@ def decode(data: bytes, model: str) -> Checkpoint:
     return memory
 
 
-def find(root: Path, name: str, version: int) -> bytes | None:
+def find(root: Path, name: str, version: int, remote: Remote = NOTHING) -> bytes | None:
     """Read a version's file as it is, no further than one can be long; None where there is none that can be read."""
     try:
+        if remote.is_there and not all(remote.fetch(root / name / snapshot_file(version, kind)) for kind in KINDS):
+            return None
         with opened(root / name) as folder:
             most = LARGEST_SHARE * os.stat(snapshot_file(version), dir_fd=folder, follow_symlinks=False).st_size
             return read(snapshot_file(version, MEMORY), within=folder, most=most)[0]
-    except OSError:
+    except (OSError, StorageError):
         return None

@@ -16,8 +16,6 @@ from app.store.layout import INCOMING, snapshot_file
 from app.store.saving import Saved
 from app.store.schema import models, versions
 
-KINDS = ("safetensors", memories.MEMORY)
-
 _NEXT = update(models).where(models.c.name == bindparam("which")).values(highest=models.c.highest + 1).returning(models)
 _NEXT_OF_SEVERAL = (
     update(models)
@@ -106,7 +104,7 @@ def _put(unit: Unit, folder: Path, version: int, saved: Saved) -> None:
     if version == 1:  # also where the folder is there: whoever made it may have died before it was synced
         unit.folders.add(folder.parent)
     if folder.is_dir():
-        for file in (snapshot_file(version, kind) for kind in KINDS):
+        for file in (snapshot_file(version, kind) for kind in memories.KINDS):
             if os.path.lexists(folder / file):
                 rename(folder / file, folder / f"{file}.orphan-{saved.aside}")
     else:

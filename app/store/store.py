@@ -99,6 +99,7 @@ class ModelStore:
     def __init__(self, root: Path, catalogue: Catalogue, reserve: int = 0) -> None:
         """Take a folder as the store, whose disk counts as full where fewer bytes than the reserve are free."""
         self.root, self.catalogue, self.reserve = root, catalogue, reserve
+        self.remote = catalogue.remote
         self.incoming: int | None = None
         self.is_suspect = False
         """Whether the disk has refused something, and not taken anything since."""
@@ -151,6 +152,7 @@ class ModelStore:
         if disk.f_bavail * disk.f_frsize < self.reserve:
             message = f"The store's disk has less than {self.reserve} bytes free. {MORE_SPACE}"
             raise StorageError(message)
+        self.remote.require_usable()
         self.catalogue.require_in_place()
         self.catalogue.read(select(models.c.name).limit(1))
         if self.is_suspect:
@@ -166,7 +168,7 @@ class ModelStore:
             added = self.catalogue.write(lambda unit: add_version(unit, self.root, name, saved), about).result()
         finally:
             drop(self.root, saved)
-        clear_expired(self.root, added.gone)
+        clear_expired(self.catalogue, added.gone)
         return added.version
 
     def names(self, *, prefix: str = "", after: str = "", limit: int) -> list[str]:
@@ -205,20 +207,30 @@ class ModelStore:
             raise VersionNotFound(reference.name, reference.version)
         return reference.name, found[-1]  # which has just come
 
-    def load(self, name: str, version: int) -> Stored:
-        """Read a version and check every bit of it.
+    def load(self, name: str, version: int, *, anew: bool = False) -> Stored:
+        """Read a version and check every bit of it; `anew` not of a copy of it that is here.
 
         Raises VersionNotFound, SnapshotDamaged or SnapshotFormatNewer.
         """
-        data, written, model, document = self._checked(name, version)
+        data, written, model, document = self._checked(name, version, anew=anew)
         return Stored(name, version, document.sha256, _time(written), len(data), model, document.libraries)
 
     def file(self, name: str, version: int) -> bytes:
         """Read a version's file, every bit of which is checked; raise as `load` does."""
         return self._checked(name, version)[0]
 
-    def _checked(self, name: str, version: int) -> tuple[bytes, float, Model, Document]:
-        """Read a file, when it was written, and what is in it."""
+    def _checked(self, name: str, version: int, *, anew: bool = False) -> tuple[bytes, float, Model, Document]:
+        """Read a file, when it was written, and what is in it; a copy that is damaged is copied again."""
+        if anew and self.remote.is_there and not self.remote.fetch(self._path(name, version)):
+            raise self._missing(name, version)
+        try:
+            return self._as_it_lies(name, version)
+        except SnapshotDamaged:
+            if anew or not self.remote.is_there:
+                raise
+        return self._checked(name, version, anew=True)
+
+    def _as_it_lies(self, name: str, version: int) -> tuple[bytes, float, Model, Document]:
         try:
             data, written = self._read(name, version, READ_AT_ONCE)
             if len(data) == READ_AT_ONCE:
@@ -267,9 +279,9 @@ class ModelStore:
                 about = {locks.of_model(reference.name)}
                 gone = self.catalogue.free(lambda unit: forget(unit, reference, who), about)
             except NotFound:
-                clear(self.root, broken_off(self.catalogue, self.root, reference))
+                clear(self.catalogue, broken_off(self.catalogue, reference))
                 raise
-            clear(self.root, gone)
+            clear(self.catalogue, gone)
 
     def keep(self, name: str, keep_last: int | None) -> Gone:
         """Set how many of its newest versions a model keeps, and expire the others; raise ModelNotFound."""
@@ -277,7 +289,7 @@ class ModelStore:
             raise ModelNotFound(name)
         with self.catalogue.restoring():
             gone = self.catalogue.free(lambda unit: keep(unit, name, keep_last), {locks.of_model(name)})
-            clear_expired(self.root, gone)
+            clear_expired(self.catalogue, gone)
             return gone
 
     def all_versions(self) -> list[tuple[str, int]]:
@@ -290,18 +302,30 @@ class ModelStore:
         length, _ = self._read(name, version, snapshot.LENGTH_BYTES)
         return self._read(name, version, snapshot.header_end(length))[0]
 
+    def _path(self, name: str, version: int) -> Path:
+        return self.root / name / snapshot_file(version)
+
     def _read(self, name: str, version: int, most: int) -> tuple[bytes, float]:
+        path = self._path(name, version)
         with storage_errors():
             try:
-                with opened(self.root / name) as folder:
-                    return read(snapshot_file(version), within=folder, most=most)
+                try:
+                    return _beginning_of(path, most)
+                except FileNotFoundError:
+                    if not self.remote.fetch(path):
+                        raise
+                    return _beginning_of(path, most)
             except FileNotFoundError as error:
-                self.resolve(Reference(name, version))  # it may have been deleted meanwhile
-                raise self._damaged(name, version, "its file is missing") from error
+                raise self._missing(name, version) from error
             except OSError as error:
                 if error.errno in NO_FILE:
                     raise self._damaged(name, version, f"it cannot be read ({error.strerror})") from error
                 raise
+
+    def _missing(self, name: str, version: int) -> SnapshotDamaged:
+        """Say that a file is missing; raise VersionNotFound where it was deleted meanwhile."""
+        self.resolve(Reference(name, version))
+        return self._damaged(name, version, "its file is missing")
 
     def _damaged(self, name: str, version: int, reason: str) -> SnapshotDamaged:
         older = [number for number in self.kept(name) if number < version]
@@ -313,6 +337,11 @@ def _meant(reference: Reference) -> Select[Any]:
     if reference.version is not None:
         return _VERSION
     return _NEWEST if reference.alias is None else _POINTED
+
+
+def _beginning_of(path: Path, most: int) -> tuple[bytes, float]:
+    with opened(path.parent) as folder:
+        return read(path.name, within=folder, most=most)
 
 
 def _time(seconds: float) -> datetime:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.store.files import opened, rename, sync, sync_disk
 from app.store.notices import CHANGED
+from app.store.remote import NOTHING, Remote
 from app.store.schema import aliases, api_keys, versions
 
 REMEMBERED = {versions, aliases, api_keys}  # tables of which readers keep what they have read
@@ -22,8 +23,8 @@ Values = Mapping[str, object]
 class Unit:
     """A transaction that is being put together, with the files that it is about."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    def __init__(self, connection: Connection, remote: Remote = NOTHING) -> None:
+        self.connection, self.remote = connection, remote
         self.folders: set[Path] = set()
         self.disk: Path | None = None
         """A folder whose whole disk is synced, where there are too many to be synced one by one."""
@@ -56,13 +57,15 @@ class Unit:
         self.folders.add(folder)
 
     def sync(self) -> None:
-        """Make sure that what was placed is on disk."""
+        """Make sure that what was placed is on disk, and behind the folder; raise KeyTaken."""
         if self.disk is not None:
             with opened(self.disk) as disk:
                 sync_disk(disk)
         else:
             for folder in self.folders:
                 sync(folder)
+        if self.placed:
+            self.remote.create(placed for _, placed in self.placed)
         self.is_whole = True
 
     def undo(self) -> None:

@@ -54,7 +54,12 @@ class Held(Executor):
 async def running(store: ModelStore, executor: Executor | None = None, **capacity: Any) -> AsyncIterator[Jobs]:
     """Run jobs, in a thread and one at a time unless told otherwise."""
     terms = {"at_once": 1, "most_waiting": 10} | capacity
-    jobs = Jobs(executor or ThreadPoolExecutor(1), Workplace(store.root), store.catalogue, Capacity(**terms))
+    jobs = Jobs(
+        executor or ThreadPoolExecutor(1),
+        Workplace(store.root, remote=store.remote),
+        store.catalogue,
+        Capacity(**terms),
+    )
     await jobs.open(alone=True)
     try:
         yield jobs

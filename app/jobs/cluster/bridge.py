@@ -174,7 +174,7 @@ class _Bridge:
                     self._tell(Told("begun", number))
                     is_first = False
                 if under.note is not None and not under.is_cancelled:
-                    mirror.tell(under.note, told)
+                    mirror.tell(under.note, told, call.remote)
         except ray.exceptions.RayTaskError as error:  # where what is called could not even begin
             return End(None, unfit(str(error)))
         except ray.exceptions.RayError as error:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from app.errors import NetletError
 from app.jobs.checkpoints import FILE, keep
 from app.jobs.progress import HELD, LAYOUT, WAITS, Note
+from app.store.remote import NOTHING, Remote
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Watch:
                 yield Piece(name, data)
 
 
-def tell(note: Note, pieces: Sequence[Piece]) -> None:
+def tell(note: Note, pieces: Sequence[Piece], remote: Remote = NOTHING) -> None:
     """Tell what was seen elsewhere; nothing of a training that is over, and no training fails for what is only told."""
     if not note.wish_path.exists():
         return
@@ -85,7 +86,7 @@ def tell(note: Note, pieces: Sequence[Piece]) -> None:
             elif what == WAITING:
                 _mark(note, data)
             elif FILE.fullmatch(what):
-                keep(note.checkpoints, what, data)
+                keep(note.checkpoints, what, data, remote)
         except (OSError, NetletError) as error:
             log.warning("what a training tells cannot be told here (%s)", error)
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from app import __version__
 from app.engine.model import Model
 from app.errors import DatasetNotFound, StorageError, Unforeseen
+from app.jobs.checkpoints import bring
 from app.jobs.grouping import LearntGroups, SavedGroups, save_some
 from app.jobs.progress import Note
 from app.jobs.work import (
@@ -31,6 +32,7 @@ from app.jobs.work import (
 )
 from app.store import memories, snapshot
 from app.store.document import Damage
+from app.store.remote import NOTHING, Remote
 from app.store.saving import Saved
 from app.telemetry.current import telling
 
@@ -137,6 +139,11 @@ class Call(NamedTuple):
         """Where it tells how far it is; None where it is no training."""
         return next((each for each in self.arguments if isinstance(each, Note)), None)
 
+    @property
+    def remote(self) -> Remote:
+        """What is behind the store's folder."""
+        return next((each.remote for each in self.arguments if isinstance(each, Workplace)), NOTHING)
+
 
 def call_of(function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Call:
     """Tell what is called, whatever was given to it beforehand."""
@@ -172,9 +179,10 @@ def packed(call: Call, memory: int, key: bytes) -> Luggage:
     if note is None:
         return Luggage(call.trip.away, call.arguments, call.keywords, None, b"", {}, memory, key, VERSIONS)
     order, workplace, *others = (each for each in call.arguments if each is not note)
-    there = replace(workplace, root=workplace.root.absolute())
-    arguments = (read(order), there, *others)
+    there = replace(workplace, root=workplace.root.absolute(), remote=NOTHING)
+    arguments = (read(order, call.remote), there, *others)
     wish = note.wish_path.read_bytes()
+    bring(note.checkpoints, call.remote)
     left = _files(note.checkpoints)
     return Luggage(call.trip.away, arguments, call.keywords, note.word, wish, left, memory, key, VERSIONS)
 

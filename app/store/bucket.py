@@ -1,0 +1,204 @@
+"""A bucket: S3 storage that holds a store's files, under the names that they have in a folder.
+
+Keys and the address of the storage are `AWS_*` variables, as for every client of S3.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Lock
+from time import time
+from typing import Any
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import S3Store
+
+from app.errors import BucketAway, StorageError
+from app.store.files import CREATE, make, named_aside, opened, storage_errors, write_all
+from app.store.layout import DATASETS, INCOMING
+from app.store.remote import Kept, KeyTaken, Remote
+
+AT_ONCE = 16  # files that are on their way together
+LONGEST = timedelta(hours=1)
+PATIENCE = timedelta(seconds=10)  # for storage that does not answer, or answers that it cannot
+FRESH_SECONDS = 60  # in which a copy is not removed: it may be about to be brought to the bucket, or to be read
+SHARE = 8  # of the bytes that copies may take, after which it is looked again how much they are
+
+log = logging.getLogger(__name__)
+
+
+class Bucket(Remote):
+    """The files of a store in S3, and copies of them in a folder, which take so many bytes at most, about.
+
+    Safe to use from many threads; a process that it is sent to connects anew.
+    """
+
+    is_there = True
+
+    def __init__(self, url: str, root: Path, most_bytes: int) -> None:
+        """Take `s3://bucket/prefix`; raise StorageError where it names no bucket."""
+        self.url, self.root, self.most_bytes = url, root, most_bytes
+        self.added, self.lock = most_bytes, Lock()
+        self.store = _connected(url)
+
+    def __reduce__(self) -> tuple[Callable[..., "Bucket"], tuple[object, ...]]:
+        return Bucket, (self.url, self.root, self.most_bytes)
+
+    def create(self, files: Iterable[Path]) -> None:
+        """Bring new files there, and leave none where that cannot be; raise KeyTaken, StorageError."""
+        files = list(files)
+
+        def create_one(file: Path) -> KeyTaken | StorageError | None:
+            try:
+                with storage_errors(), bucket_errors():
+                    obstore.put(self.store, self.key(file), file, mode="create")
+            except AlreadyExistsError:
+                return KeyTaken(file)
+            except StorageError as error:
+                return error
+            return None
+
+        ends = list(_together(create_one, files))
+        if problems := [end for end in ends if end is not None]:
+            self.remove(file for file, end in zip(files, ends, strict=True) if end is None)
+            raise problems[0]
+        self._add(sum(file.stat().st_size for file in files))
+
+    def offer(self, path: Path, data: bytes) -> bool:
+        """Bring these bytes there as a new file, unless it is there; tell whether it was not; raise StorageError."""
+        try:
+            with bucket_errors():
+                obstore.put(self.store, self.key(path), data, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def write(self, file: Path, data: bytes | None = None) -> None:
+        """Bring a file there, in parts where it is long; raise StorageError."""
+        with storage_errors(), bucket_errors():
+            obstore.put(self.store, self.key(file), file if data is None else data)
+
+    def fetch(self, path: Path) -> bool:
+        """Copy a file into the folder, which nobody sees half; raise StorageError."""
+        incoming = path.parent / INCOMING if path.parent.name == DATASETS else self.root / INCOMING
+        with storage_errors(), bucket_errors():
+            try:
+                found = obstore.get(self.store, self.key(path))
+            except FileNotFoundError:
+                return False
+            if not path.parent.is_dir():
+                make(path.parent)
+            with opened(incoming) as aside, opened(path.parent) as folder, named_aside(aside) as name:
+                with opened(name, CREATE, within=aside) as file:
+                    for piece in found.stream():
+                        write_all(file, memoryview(piece))
+                    os.utime(file, (time(), found.meta["last_modified"].timestamp()))
+                os.rename(name, path.name, src_dir_fd=aside, dst_dir_fd=folder)
+        self._add(found.meta["size"])
+        return True
+
+    def read(self, path: Path, most: int) -> bytes:
+        """Read the first bytes of a file; raise FileNotFoundError, StorageError."""
+        with bucket_errors():
+            return bytes(obstore.get_range(self.store, self.key(path), start=0, length=most))
+
+    def remove(self, files: Iterable[Path]) -> None:
+        """Remove files there, if they are there; raise StorageError."""
+        with bucket_errors():
+            if keys := [self.key(file) for file in files]:
+                obstore.delete(self.store, keys)
+
+    def files(self, folder: Path) -> Iterator[Kept]:
+        """List the files that are in a folder there, and in those within it; raise StorageError."""
+        with bucket_errors():
+            for some in obstore.list(self.store, None if folder == self.root else self.key(folder), chunk_size=1000):
+                for one in some:
+                    yield Kept(self.root / one["path"], one["size"], one["last_modified"].timestamp())
+
+    def has(self, path: Path) -> bool:
+        """Tell whether a file is there; raise StorageError."""
+        with bucket_errors():
+            try:
+                obstore.head(self.store, self.key(path))
+            except FileNotFoundError:
+                return False
+        return True
+
+    def require_usable(self) -> None:
+        """Raise StorageError unless it answers."""
+        with bucket_errors():
+            obstore.list_with_delimiter(self.store, "nothing")
+
+    def key(self, path: Path) -> str:
+        """Name a file of the folder in the bucket."""
+        return path.relative_to(self.root).as_posix()
+
+    def _add(self, many: int) -> None:
+        """Count bytes that were copied; remove the copies that were not used for longest, if they are too many."""
+        with self.lock:
+            self.added += many
+            if self.added < self.most_bytes / SHARE:
+                return
+            self.added = 0
+        copies = sorted(_copies(self.root))
+        excess = sum(size for _, size, _ in copies) - self.most_bytes
+        for used, size, path in copies:
+            if excess <= 0 or used > time() - FRESH_SECONDS:
+                return
+            Path(path).unlink(missing_ok=True)
+            excess -= size
+
+
+def _copies(root: Path) -> Iterator[tuple[float, int, str]]:
+    """Tell of each copy when it was used last, its bytes, and where it is."""
+    with os.scandir(root) as folders:
+        inner = [entry.path for entry in folders if entry.is_dir(follow_symlinks=False) and _has_copies(entry.name)]
+    for folder in inner:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False):
+                    seen = entry.stat(follow_symlinks=False)
+                    yield seen.st_atime, seen.st_size, entry.path
+
+
+def _has_copies(folder: str) -> bool:
+    return folder == DATASETS or not folder.startswith(".")
+
+
+def _together(do: Callable[[Path], Any], files: list[Path]) -> Iterator[Any]:
+    """Do something for each of some files, several at once."""
+    if len(files) == 1:
+        return iter([do(files[0])])
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return pool.map(do, files)
+
+
+def _connected(url: str) -> S3Store:
+    with bucket_errors():
+        return S3Store.from_url(
+            url,
+            client_options={
+                "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"},
+                "connect_timeout": PATIENCE / 2,
+                "read_timeout": PATIENCE,
+                "timeout": LONGEST,  # for all of a file, however long it is
+            },
+            retry_config={"max_retries": 8, "retry_timeout": PATIENCE},
+        )
+
+
+@contextmanager
+def bucket_errors() -> Iterator[None]:
+    """Turn what the storage refuses, but not what is there already or is missing, into BucketAway."""
+    try:
+        yield
+    except AlreadyExistsError:
+        raise
+    except BaseError as error:
+        log.warning("the bucket cannot be used (%s)", str(error).splitlines()[0])
+        raise BucketAway from error
