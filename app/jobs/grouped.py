@@ -11,7 +11,7 @@ from app.jobs.job import Job
 from app.jobs.orders import Groups
 from app.store.catalogue import Catalogue, Unit
 from app.store.deleting import Gone
-from app.store.numbering import next_versions, place_all
+from app.store.numbering import next_versions, place_all, taken_before
 from app.store.schema import grouped
 
 _PLANNED = insert(grouped)
@@ -39,11 +39,13 @@ def done(unit: Unit, job: Job) -> int | None:
     return None if job.groups is None else int(unit.connection.scalars(_DONE, {"job": job.id}).one())
 
 
-def publish(unit: Unit, root: Path, job: Job, saved: SavedGroups) -> list[Gone]:
-    """Make what was saved of some groups versions, and tell it of the groups. Comes last: it does not raise."""
-    made = [end for end in saved.ends if end.saved is not None]
-    names = [end.name for end in made]
-    numbers = next_versions(unit, names) if names else []
+def publish(unit: Unit, root: Path, job: Job, saved: SavedGroups, before: Sequence[int] | None) -> list[Gone]:
+    """Make what was saved of some groups versions, and tell it of the groups. Comes last: it does not raise.
+
+    They get numbers now, unless they got them `before`.
+    """
+    names = saved.names
+    numbers = (next_versions(unit, names) if before is None else taken_before(unit, names, before)) if names else []
     version = dict(zip(names, numbers, strict=True))
     unit.execute(
         _MADE,

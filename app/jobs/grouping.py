@@ -51,6 +51,11 @@ class SavedGroups(NamedTuple):
         return self.begin + len(self.ends)
 
     @property
+    def names(self) -> list[str]:
+        """The models that were made."""
+        return [end.name for end in self.ends if end.saved is not None]
+
+    @property
     def saves(self) -> list[Saved]:
         """What was written aside."""
         return [end.saved for end in self.ends if end.saved is not None]

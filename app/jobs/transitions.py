@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from app.errors import StorageFull
+from app.errors import BucketAway, StorageFull
 from app.jobs import grouped
 from app.jobs.grouping import SavedGroups
 from app.jobs.job import Job, Point, State, error_to
@@ -17,9 +17,11 @@ from app.jobs.running import Ended
 from app.store.catalogue import Unit
 from app.store.deleting import Gone
 from app.store.locks import NOTHING, of_key, of_model
-from app.store.numbering import next_version, place
+from app.store.numbering import next_version, next_versions, place, places, taken_before
+from app.store.remote import Taken
 from app.store.saving import Saved
 
+RETRY_SECONDS = 1.0  # between attempts to bring something to a bucket that is away
 T = TypeVar("T")
 
 
@@ -77,9 +79,11 @@ class Transitions:
 
     async def succeed(self, job: Job, saved: Saved) -> tuple[Ended, Gone]:
         """Make what was saved a version, and the job's success, in one commit; give the versions that expired."""
+        names = [job.name]
+        before = await self._kept_behind(names, [saved])
 
         def do(unit: Unit) -> tuple[Ended, Gone]:
-            number = next_version(unit, job.name)
+            number = next_version(unit, job.name) if before is None else taken_before(unit, names, before)[0]
             state = State.CANCELLED if saved.partial else State.SUCCEEDED
             ended = self._move(unit, job, state, partial=saved.partial, version=number.version)
             return ended, place(unit, self.root, job.name, number, saved)
@@ -88,6 +92,7 @@ class Transitions:
 
     async def publish(self, job: Job, saved: SavedGroups) -> tuple[Ended | None, list[Gone]]:
         """Make what was saved of some groups versions, and, where they are the last, the job's end, in one commit."""
+        before = await self._kept_behind(saved.names, saved.saves)
 
         def do(unit: Unit) -> tuple[Ended | None, list[Gone]]:
             ended = None
@@ -97,9 +102,33 @@ class Transitions:
                 ended = self._move(unit, job, State.FAILED if how else State.SUCCEEDED, **how)
             else:
                 self.ledger.move(unit, job, State.RUNNING)  # which raises where another has taken it over
-            return ended, grouped.publish(unit, self.root, job, saved)
+            return ended, grouped.publish(unit, self.root, job, saved, before)
 
         return await self._write(do, {of_model(end.name) for end in saved.ends})
+
+    async def _kept_behind(self, names: Sequence[str], saves: Sequence[Saved]) -> Sequence[int] | None:
+        """Bring what was saved to a bucket, under numbers of its own; None where there is none. Waits while it is away.
+
+        Nobody else gets these numbers, also where nothing comes of them.
+        """
+        catalogue, numbers = self.ledger.catalogue, None
+        while catalogue.remote.is_there and names:
+            if numbers is None:
+                numbers = await self._write(
+                    lambda unit: [each.version for each in next_versions(unit, names)],
+                    {of_model(name) for name in names},
+                )
+            try:
+                await asyncio.to_thread(catalogue.remote.create, places(self.root, names, numbers, saves))
+            except Taken:
+                numbers = None
+            except BucketAway:
+                if not self.goes_on():
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return numbers
+        return None
 
     def _move(self, unit: Unit, job: Job, state: State, **values: object) -> Ended:
         over = self.ledger.move(unit, job, state, points=job.points, **values)

@@ -10,7 +10,7 @@ from app.store import locks, snapshot
 from app.store.catalogue import Unit
 from app.store.deleting import clear_expired
 from app.store.document import FORMAT, Damage
-from app.store.numbering import Added, add_version
+from app.store.numbering import Added, add_version, keep_behind
 from app.store.references import require_name
 from app.store.saving import Saved, drop, save_as_it_is
 from app.store.schema import versions
@@ -44,8 +44,13 @@ def bring_in(store: ModelStore, name: str, data: bytes) -> Arrived:
     saved = save_as_it_is(store.root, data)
     try:
         known = _whole(store, name, saved.sha256)
-        about = {locks.of_model(name)}
-        found = store.catalogue.write(lambda unit: _add(unit, store, name, saved, known), about).result()
+        number = None if any(known.values()) else keep_behind(store.catalogue, name, saved)
+
+        def do(unit: Unit) -> Added | int:
+            there = _there(unit, name, saved, known)
+            return max(there) if there else add_version(unit, store.root, name, saved, number)
+
+        found = store.catalogue.write(do, {locks.of_model(name)}).result()
     finally:
         drop(store.root, saved)
     if isinstance(found, int):
@@ -67,8 +72,7 @@ def _whole(store: ModelStore, name: str, sha256: str) -> dict[int, bool]:
     return whole
 
 
-def _add(unit: Unit, store: ModelStore, name: str, saved: Saved, known: dict[int, bool]) -> Added | int:
-    """Add a version, unless there is one with these bytes that is not known to be damaged; give that."""
+def _there(unit: Unit, name: str, saved: Saved, known: dict[int, bool]) -> list[int]:
+    """List the versions with these bytes that are not known to be damaged."""
     same = select(versions.c.version).where(versions.c.name == name, versions.c.sha256 == saved.sha256)
-    there = [version for version in unit.connection.scalars(same) if known.get(version, True)]
-    return max(there) if there else add_version(unit, store.root, name, saved)
+    return [version for version in unit.connection.scalars(same) if known.get(version, True)]

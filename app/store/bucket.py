@@ -5,23 +5,22 @@ Keys and the address of the storage are `AWS_*` variables, as for every client o
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 from time import time
-from typing import Any
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
-from app.errors import BucketAway, StorageError
+from app.errors import BucketAway
 from app.store.files import CREATE, make, named_aside, opened, storage_errors, write_all
 from app.store.layout import DATASETS, INCOMING
-from app.store.remote import Kept, KeyTaken, Remote
+from app.store.remote import Kept, Remote, Taken
 
 AT_ONCE = 16  # files that are on their way together
 LONGEST = timedelta(hours=1)
@@ -49,25 +48,27 @@ class Bucket(Remote):
     def __reduce__(self) -> tuple[Callable[..., "Bucket"], tuple[object, ...]]:
         return Bucket, (self.url, self.root, self.most_bytes)
 
-    def create(self, files: Iterable[Path]) -> None:
-        """Bring new files there, and leave none where that cannot be; raise KeyTaken, StorageError."""
-        files = list(files)
+    def create(self, files: Mapping[Path, Path]) -> None:
+        """Bring new files there, to their places; raise Taken where another is in one of these, StorageError.
 
-        def create_one(file: Path) -> KeyTaken | StorageError | None:
-            try:
-                with storage_errors(), bucket_errors():
-                    obstore.put(self.store, self.key(file), file, mode="create")
-            except AlreadyExistsError:
-                return KeyTaken(file)
-            except StorageError as error:
-                return error
-            return None
+        One that is there already with the same bytes is the very file, which a lost answer did not tell of.
+        """
 
-        ends = list(_together(create_one, files))
-        if problems := [end for end in ends if end is not None]:
-            self.remove(file for file, end in zip(files, ends, strict=True) if end is None)
-            raise problems[0]
-        self._add(sum(file.stat().st_size for file in files))
+        def create_one(origin: Path) -> None:
+            path = files[origin]
+            with storage_errors(), bucket_errors():
+                try:
+                    obstore.put(self.store, self.key(path), origin, mode="create")
+                except AlreadyExistsError:
+                    if bytes(obstore.get(self.store, self.key(path)).bytes()) != origin.read_bytes():
+                        raise Taken(path) from None
+
+        if len(files) == 1:
+            create_one(*files)
+        else:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                list(pool.map(create_one, files))
+        self._add(sum(origin.stat().st_size for origin in files))
 
     def offer(self, path: Path, data: bytes) -> bool:
         """Bring these bytes there as a new file, unless it is there; tell whether it was not; raise StorageError."""
@@ -168,14 +169,6 @@ def _copies(root: Path) -> Iterator[tuple[float, int, str]]:
 
 def _has_copies(folder: str) -> bool:
     return folder == DATASETS or not folder.startswith(".")
-
-
-def _together(do: Callable[[Path], Any], files: list[Path]) -> Iterator[Any]:
-    """Do something for each of some files, several at once."""
-    if len(files) == 1:
-        return iter([do(files[0])])
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return pool.map(do, files)
 
 
 def _connected(url: str) -> S3Store:

@@ -31,9 +31,8 @@ from app.store.databases import (
 from app.store.files import opened, storage_errors
 from app.store.migrating import migrate
 from app.store.notices import CHANGED, Notices, telling
-from app.store.remote import NOTHING, KeyTaken, Remote
+from app.store.remote import NOTHING, Remote
 from app.store.reserve import Reserve
-from app.store.skipping import skip_number
 from app.store.unit import Unit, Values, Work, attempt
 
 __all__ = ["Catalogue", "Unit", "Values"]
@@ -280,11 +279,6 @@ class Catalogue:
                 self._tell(unit)
                 self.require_in_place()
                 unit.sync()
-        except KeyTaken as taken:
-            assert unit is not None  # noqa: S101 - it has placed something
-            unit.undo()
-            self._skip(taken, together)
-            return
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to who asked for it
             self._undo(unit, together, error)
             return
@@ -303,18 +297,6 @@ class Catalogue:
                 connection.execution_options(**{ABOUT: locks.together(work.about for work in together)})
             with connection.begin():
                 yield connection
-
-    def _skip(self, taken: KeyTaken, together: list[Work]) -> None:
-        """Do works anew, none of which gets a number whose file is there already, and may be somebody's."""
-        try:
-            with database_errors(), self._transaction(together) as connection:
-                skip_number(connection, taken.path)
-        except StorageError as error:
-            for work in together:
-                work.future.set_exception(error)
-        else:
-            log.warning("%s was left by a server that died before it was listed; its number is not used", taken.path)
-            self._try(together)
 
     def _tell(self, unit: Unit) -> None:
         """Let others be told, if and when it is committed."""

@@ -6,13 +6,15 @@ from pathlib import Path
 from time import time
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, insert, select, update
 
 from app.store import memories
-from app.store.catalogue import Unit
+from app.store.catalogue import Catalogue, Unit
 from app.store.deleting import Gone, expire
 from app.store.files import rename
 from app.store.layout import INCOMING, snapshot_file
+from app.store.locks import of_model
+from app.store.remote import Taken
 from app.store.saving import Saved
 from app.store.schema import models, versions
 
@@ -41,9 +43,9 @@ class Added(NamedTuple):
     """To be cleared once the transaction is on disk."""
 
 
-def add_version(unit: Unit, root: Path, name: str, saved: Saved) -> Added:
-    """Make what was saved the next version of a name, and expire older ones. Comes last: it does not raise."""
-    number = next_version(unit, name)
+def add_version(unit: Unit, root: Path, name: str, saved: Saved, version: int | None = None) -> Added:
+    """Make what was saved the next version of a name, or one whose number it has; expire older ones. Does not raise."""
+    number = next_version(unit, name) if version is None else taken_before(unit, [name], [version])[0]
     return Added(number.version, place(unit, root, name, number, saved))
 
 
@@ -62,6 +64,37 @@ def next_versions(unit: Unit, names: Sequence[str]) -> list[Number]:
     if new := [{"name": name, "highest": 1} for name in names if name not in known]:
         unit.execute(_FIRST, new)
     return [Number(known[name].highest, known[name].keep_last) if name in known else Number(1, None) for name in names]
+
+
+def taken_before(unit: Unit, names: Sequence[str], numbers: Sequence[int]) -> list[Number]:
+    """Give numbers that these names got in an earlier transaction."""
+    known = select(models.c.name, models.c.keep_last).where(models.c.name.in_(names))
+    keep_last: dict[str, int | None] = {row.name: row.keep_last for row in unit.connection.execute(known)}
+    return [Number(number, keep_last[name]) for name, number in zip(names, numbers, strict=True)]
+
+
+def places(root: Path, names: Sequence[str], numbers: Sequence[int], saves: Sequence[Saved]) -> dict[Path, Path]:
+    """Tell for each file that was saved aside where it will be."""
+    return {
+        root / INCOMING / aside: root / name / snapshot_file(number, kind)
+        for name, number, saved in zip(names, numbers, saves, strict=True)
+        for kind, aside in saved.asides.items()
+    }
+
+
+def keep_behind(catalogue: Catalogue, name: str, saved: Saved) -> int | None:
+    """Bring what was saved to where it is behind the folder, under a number that it gets; None where nothing is there.
+
+    Nobody else gets that number, also where this raises StorageError, or it is not listed after all.
+    """
+    while catalogue.remote.is_there:
+        number = catalogue.write(lambda unit: next_version(unit, name), {of_model(name)}).result().version
+        try:
+            catalogue.remote.create(places(catalogue.root, [name], [number], [saved]))
+        except Taken:
+            continue
+        return number
+    return None
 
 
 def place_all(

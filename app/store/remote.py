@@ -1,16 +1,12 @@
 """What is behind a store's folder: nothing, or a bucket that holds the files, of which the folder has copies."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 
-class KeyTaken(Exception):
-    """A file that is new has its place in the bucket already, left by a server that died before it was listed."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-        self.path = path
+class Taken(Exception):
+    """Another file is in the place of a new one: the catalogue does not know it, as that is older, or made anew."""
 
 
 class Kept(NamedTuple):
@@ -26,8 +22,8 @@ class Remote:
 
     is_there = False
 
-    def create(self, files: Iterable[Path]) -> None:
-        """Bring new files there; raise KeyTaken where one is there already, after none was left, StorageError."""
+    def create(self, files: Mapping[Path, Path]) -> None:
+        """Bring new files there, to their places; raise Taken where another is in one of these, StorageError."""
 
     def offer(self, path: Path, data: bytes) -> bool:
         """Bring these bytes there as a new file, unless it is there; tell whether it was not; raise StorageError."""

@@ -32,7 +32,7 @@ from app.store.deleting import Gone, broken_off, clear, clear_expired, forget, k
 from app.store.document import FORMAT, Damage, Document
 from app.store.files import FOLDER, MORE_SPACE, NO_FILE, make, opened, read, storage_errors, sweep, written_aside
 from app.store.layout import INCOMING, RESTORING, snapshot_file
-from app.store.numbering import add_version
+from app.store.numbering import add_version, keep_behind
 from app.store.references import LIVE, Reference, is_name, require_name
 from app.store.saving import drop, save_aside
 from app.store.schema import aliases as pointers
@@ -164,8 +164,8 @@ class ModelStore:
         require_name(name)
         saved = save_aside(self.root, model)
         try:
-            about = {locks.of_model(name)}
-            added = self.catalogue.write(lambda unit: add_version(unit, self.root, name, saved), about).result()
+            number, about = keep_behind(self.catalogue, name, saved), {locks.of_model(name)}
+            added = self.catalogue.write(lambda unit: add_version(unit, self.root, name, saved, number), about).result()
         finally:
             drop(self.root, saved)
         clear_expired(self.catalogue, added.gone)

@@ -57,15 +57,13 @@ class Unit:
         self.folders.add(folder)
 
     def sync(self) -> None:
-        """Make sure that what was placed is on disk, and behind the folder; raise KeyTaken."""
+        """Make sure that what was placed is on disk."""
         if self.disk is not None:
             with opened(self.disk) as disk:
                 sync_disk(disk)
         else:
             for folder in self.folders:
                 sync(folder)
-        if self.placed:
-            self.remote.create(placed for _, placed in self.placed)
         self.is_whole = True
 
     def undo(self) -> None:

@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.store import bucket, checking, memories
 from app.store.bucket import Bucket
 from app.store.datasets import DatasetStore
-from app.store.numbering import add_version
+from app.store.numbering import add_version, keep_behind
 from app.store.references import Reference
 from app.store.saving import save_aside
 from app.store.store import ModelStore
@@ -206,7 +206,7 @@ def test_what_cannot_be_kept_is_no_version(
     remote.store = right
     store.require_usable()
     assert elsewhere("other").versions("exam") == [1]
-    assert store.publish("exam", model) == 2
+    assert store.publish("exam", model) == 3  # 2 may be on its way there, for all that is known
 
 
 def test_what_an_optimizer_remembers_goes_along(store: ModelStore, elsewhere: Elsewhere, model: Model) -> None:
@@ -214,7 +214,8 @@ def test_what_an_optimizer_remembers_goes_along(store: ModelStore, elsewhere: El
     made: list[Checkpoint] = []
     learn(EXAM, QUICK, control=noting(made))
     saved = save_aside(store.root, model, made[-1].memory)
-    store.catalogue.write(lambda unit: add_version(unit, store.root, "exam", saved)).result()
+    number = keep_behind(store.catalogue, "exam", saved)
+    store.catalogue.write(lambda unit: add_version(unit, store.root, "exam", saved, number)).result()
     store.publish("exam", model)
 
     other = elsewhere("other")
