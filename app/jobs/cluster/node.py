@@ -20,7 +20,7 @@ from app.jobs.progress import WISHED, Note
 
 NAMESPACE = b"netlet"  # of wishes, in what Ray keeps for all nodes
 DEVICES = "CUDA_VISIBLE_DEVICES"  # which Ray sets for each task
-SECONDS_BETWEEN_LOOKS = 0.04
+SECONDS_BETWEEN_LOOKS = 0.1  # more would cost trainings a noticeable part of their processor
 
 _kept: dict[tuple[int, str], ProcessExecutor] = {}
 """The process for trainings that this worker of Ray has, by the memory and the GPUs that it may use."""
