@@ -144,9 +144,7 @@ class DatasetStore(DatasetFiles):
         except DatasetNotFound:
             now = self._listed(dataset)
         if now == listed and self.remote.is_there:  # whose files leave it before that is committed
-            now = self.catalogue.write(
-                lambda unit: unit.connection.execute(_LISTED, {"dataset": dataset}).first()
-            ).result()
+            now = self.catalogue.write(partial(_listed_by, dataset=dataset), {locks.of_dataset(dataset)}).result()
         if now == listed:
             message = "what described it is missing"
             raise DatasetDamaged(dataset, message)
@@ -182,6 +180,11 @@ class DatasetStore(DatasetFiles):
             for name in names:
                 remove(name, within=folder)
             os.fsync(folder)
+
+
+def _listed_by(unit: Unit, dataset: str) -> Row[Any] | None:
+    """Read what is listed of a dataset, once nobody else writes of it."""
+    return unit.connection.execute(_LISTED, {"dataset": dataset}).first()
 
 
 def _forget(unit: Unit, dataset: str, key: int | None, files: list[Path]) -> bool:
