@@ -19,7 +19,7 @@ from app.engine.choices import OneOf
 from app.engine.device import DEVICES
 
 NODE = re.compile(r"auto|[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9a-fA-F:.]+\]:[0-9]{1,5}")
-BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?", re.ASCII)
+BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.\.?(/|$))[A-Za-z0-9!_.*'()-]+)*/?", re.ASCII)
 POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 
 

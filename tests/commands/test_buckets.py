@@ -30,7 +30,7 @@ def netlet(environment: dict[str, str], *command: str) -> subprocess.CompletedPr
     [
         ({"NETLET_STORE": "s3://bucket/a"}, "share a catalogue in PostgreSQL: set NETLET_DATABASE_URL, too"),
         ({"NETLET_STORE": "bucket", "NETLET_DATABASE_URL": DATABASE}, "it is not s3://bucket or s3://bucket/prefix"),
-        ({"NETLET_STORE": "s3://b/../c", "NETLET_DATABASE_URL": DATABASE}, "it is not s3://bucket"),
+        ({"NETLET_STORE": "s3://bucket/../c", "NETLET_DATABASE_URL": DATABASE}, "it is not s3://bucket"),
     ],
 )
 def test_what_names_no_bucket_is_said_so(named: dict[str, str], said: str, environment: dict[str, str]) -> None:
