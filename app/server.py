@@ -18,7 +18,7 @@ from app.memory import keep_freed_blocks
 from app.opening import require_servable
 from app.settings import Settings
 from app.telemetry import log_json_lines
-from app.worker import beat, inherited
+from app.worker import beat, heeds_signals, inherited
 
 MOST_YOUNG = 10_000
 """Objects that are made before the collection looks for circles among them: each row that is read is one, and with the
@@ -123,4 +123,5 @@ def run(server: Server, listener: socket.socket) -> None:
     """
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, server.leave)
+    heeds_signals.set()
     server.run(sockets=shared(listener))

@@ -10,6 +10,9 @@ LISTENER = "NETLET_LISTENER"  # the number of the socket that a worker inherits
 GUARD = "NETLET_GUARD"  # of a pipe, which ends with whoever started the worker
 PULSE = "NETLET_PULSE"  # of another, to which the worker writes as long as its event loop turns
 
+heeds_signals = threading.Event()
+"""Whether this process ends in peace where it is sent a signal; set by whoever makes it so."""
+
 
 def is_worker() -> bool:
     """Tell whether this process is one of several that another one keeps running."""
@@ -40,5 +43,5 @@ def beat() -> None:
 
 def _end_with(guard: int) -> None:
     os.read(guard, 1)  # nothing is ever written: it returns when the other end is closed
-    begins = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # which ends it at once; imports may lose a SIGINT
-    os.kill(os.getpid(), signal.SIGTERM if begins else signal.SIGINT)  # whoever comes next needs the port
+    # Before that, SIGTERM ends it at once, where a shell may have had SIGINT ignored, and imports may lose it.
+    os.kill(os.getpid(), signal.SIGINT if heeds_signals.is_set() else signal.SIGTERM)  # who comes next needs the port

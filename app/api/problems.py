@@ -88,6 +88,8 @@ KINDS: dict[type[errors.NetletError], Kind] = {
     errors.UnsupportedOnnx: Kind(422, "onnx-unsupported", "The ONNX model is none that netlet has"),
     errors.StorageFull: Kind(507, "storage-full", "The disk is full"),
     errors.StorageError: Kind(503, "storage", "The disk refuses", 10),
+    errors.BucketAway: Kind(503, "bucket-away", "The bucket does not answer", 10),
+    errors.Contended: Kind(503, "contended", "Others write the same", 1),
     errors.Unauthorized: Kind(401, "unauthorized", "A valid key is needed"),
     errors.TooManyFailures: Kind(429, "too-many-failures", "Too many requests without a key", 60),
     errors.Forbidden: Kind(403, "forbidden", "The key may not do this"),

@@ -48,6 +48,7 @@ NetletError
 ├── NothingToRestore          an alias was nowhere before, or where nothing is any more
 ├── StorageError              the disk refuses
 │   ├── BucketAway              it may be back any time
+│   ├── Contended               others wrote the same at the same time, again and again
 │   ├── StorageFull
 │   ├── StoreInUse              another process has it open
 │   ├── CatalogueDamaged        it is no database, or none of ours
@@ -147,6 +148,7 @@ from app.errors.stored import (
     CatalogueDamaged,
     CatalogueForeign,
     CatalogueNewer,
+    Contended,
     DatasetDamaged,
     DatasetFormatNewer,
     DatasetInUse,
@@ -206,6 +208,7 @@ __all__ = [
     "CatalogueDamaged",
     "CatalogueForeign",
     "CatalogueNewer",
+    "Contended",
     "DatasetDamaged",
     "DatasetFormatNewer",
     "DatasetInUse",

@@ -183,6 +183,12 @@ class BucketAway(StorageError):
     usual = "The bucket cannot be used; the log of the service has the reason."
 
 
+class Contended(StorageError):
+    """Others wrote about the same in a database: nothing was done, and the same may succeed when it is tried again."""
+
+    usual = "The catalogue cannot be used; the log of the service has the reason."
+
+
 class StoreInUse(StorageError):
     """What only one process may do to a store is to be done beside others."""
 

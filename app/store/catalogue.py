@@ -15,14 +15,13 @@ from sqlalchemy import Connection, Executable, PoolProxiedConnection, Row, text
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 
-from app.errors import CatalogueDamaged, StorageError, StorageFull
+from app.errors import CatalogueDamaged, Contended, StorageError, StorageFull
 from app.store import belonging, locks
 from app.store.databases import (
     ABOUT,
     FILE,
     PATIENCE,
     REPAIR,
-    Contended,
     database_errors,
     engine_of,
     opening_errors,

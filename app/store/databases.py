@@ -13,7 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from app.errors import CatalogueDamaged, StorageError, StorageFull
+from app.errors import CatalogueDamaged, Contended, StorageError, StorageFull
 from app.store import locks
 from app.store.files import MORE_SPACE
 
@@ -39,10 +39,6 @@ SILENCE = {  # a server that does not answer is given up after half a minute, un
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-class Contended(StorageError):
-    """Others were in the way: nothing was done, and the same may succeed when it is tried again."""
 
 
 def engine_of(root: Path, url: str | None, *, writes: bool) -> Engine:
@@ -98,7 +94,7 @@ def database_errors() -> Iterator[None]:
         message = "The catalogue cannot be used; the log of the service has the reason."
         if _state(error) in CONTENTION:
             log.info("a transaction begins anew (%s)", _reason(error))
-            raise Contended(message) from error
+            raise Contended from error
         log.warning("the catalogue cannot be used (%s)", _reason(error))
         raise StorageError(message) from error
 

@@ -123,7 +123,7 @@ def test_an_outage_of_the_bucket_ends_by_itself(elsewhere: Elsewhere, buckets: S
             refused = [one.get("/readyz"), other.post("/predict", json={"model": "exam", "X": [4, 8]})]
             trained = one.post("/train", json=TUTORIAL | {"name": "meanwhile"})
             assert {answer.status_code for answer in refused} == {503}
-            assert {answer.json()["type"] for answer in refused} == {"/problems/storage"}
+            assert {answer.json()["type"] for answer in refused} == {"/problems/bucket-away"}
             assert trained.status_code in {202, 503}  # it is not over, or is told to come back
         finally:
             buckets.start()
