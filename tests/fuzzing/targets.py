@@ -28,6 +28,7 @@ from app.jobs.budget import Cost
 from app.opening import store_of
 from app.settings import Settings
 from app.store import arriving
+from app.store.catalogue import Catalogue
 from app.store.datasets import DatasetStore
 from app.tables import parquet_files
 from app.tables.answering import cells_to_answer
@@ -85,12 +86,13 @@ def _bodies(kind: str, folder: Path) -> Iterator[Read]:
     """Read a table to learn from, at once and as a dataset that is uploaded."""
     target = "x1" if kind == "npy" else "score"
     path = folder / "body"
+    datasets = DatasetStore(folder, Catalogue(folder))  # which is not opened: no dataset is named
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
         try:
             body = _body(data, FORMATS[kind].media_types[0], [("target", target)])
-            read_order(body, LIMITS, DatasetStore(folder, None))  # type: ignore[arg-type]  # none is named
+            read_order(body, LIMITS, datasets)
         finally:
             batches = stream(Upload(path, kind, Options(bounds=BOUNDS)))
             parquet_files.write(io.BytesIO(), batches)
