@@ -49,6 +49,7 @@ def executor_of(settings: Settings) -> Executor:
         memory=settings.training_bytes,
         threads=settings.threads,
         gpus=int(settings.device != "cpu"),
+        nodes=settings.nodes,
         address=settings.ray_address,
     )
     return EXECUTORS[settings.executor](means)

@@ -138,6 +138,9 @@ class Settings(BaseSettings):
     """Where trainings compute: cpu, or cuda with CuPy installed (the extra `cuda`) and a GPU at hand."""
     threads: Annotated[int, Ge(1), Le(1024)] = 1
     """Threads that one training may share out large batches among; the result is the same for any number."""
+    nodes: Annotated[int, Ge(1), Le(1024)] = 1
+    """Nodes of that cluster that one training may share out among them what is longer than 16,384 rows of a batch; the
+    result is the same for any number."""
     trainings_at_once: Annotated[int, Ge(1), Le(1024)] = 2
     """Trainings that run at the same time, each in a process of its own."""
     most_waiting: Annotated[int, Ge(0)] = 100

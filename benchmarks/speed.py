@@ -20,6 +20,7 @@ from app.engine.control import Control
 from app.engine.learning import learn
 from app.engine.network import Architecture
 from app.engine.recipe import Recipe
+from app.engine.sharding import Helpers
 from app.engine.table import Column, TrainingRows
 from benchmarks.measuring import limited_to
 from benchmarks.peers import NETLET, is_installed
@@ -98,7 +99,7 @@ def netlet_epochs(rows: TrainingRows, setting: Setting, epochs: int) -> list[flo
             rows,
             recipe,
             control=Control(on_epoch=lambda _progress: ends.append(perf_counter())),
-            threads=threads if setting.threads > 1 else None,
+            helpers=Helpers(threads if setting.threads > 1 else None),
         )
     return np.diff(ends).tolist()
 

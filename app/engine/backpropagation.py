@@ -1,8 +1,6 @@
 """Backpropagation: the loss of a batch, and how much each weight took part in it."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from queue import Empty, SimpleQueue
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,7 +11,6 @@ from app.engine.losses import Loss
 from app.engine.network import LayerPass, Network
 
 ALL = slice(None)
-SHARD = 1024  # rows of a large batch that are one piece of work; sums are taken in their order, whoever did them
 
 A = TypeVar("A", bound=npt.NDArray[Any])
 
@@ -114,51 +111,3 @@ class Backpropagation:
 
 def _transposed(matrices: A) -> A:
     return matrices.swapaxes(-1, -2)
-
-
-class ShardedBackpropagation:
-    """The same for batches of any size: a large one is cut into shards, which threads may share out among them.
-
-    Equal to the last bit for any number of threads, since how a batch is cut, and the order in which the shards are
-    summed, depend on its size alone.
-    """
-
-    def __init__(self, whole: Backpropagation, threads: Executor | None = None) -> None:
-        self.whole, self.threads = whole, threads
-        self.idle: SimpleQueue[Backpropagation] = SimpleQueue()
-        self.gradients: list[Parameters] = []
-
-    def __call__(self, take: Callable[[slice], Batch], rows: int, masks: Sequence[Array] = ()) -> PerMember:
-        """Write the gradient and give the loss of each member, as Backpropagation does.
-
-        `take` gives some of the batch's `rows`; taking them is a part of the work that is shared out.
-        """
-        if rows < 2 * SHARD:
-            return self.whole(*take(ALL), masks)
-        parts = [slice(start, start + SHARD) for start in range(0, rows, SHARD)]
-        while len(self.gradients) < len(parts):
-            self.gradients.append(np.empty_like(self.whole.gradient))
-
-        def work(gradient: Parameters, part: slice) -> PerMember:
-            try:
-                worker = self.idle.get_nowait()
-            except Empty:
-                worker = Backpropagation(self.whole.network, self.whole.loss, self.whole.parameters, gradient)
-            worker.write_to(gradient)
-            value = worker(*take(part), [mask[:, part] for mask in masks])
-            self.idle.put(worker)
-            return value
-
-        over = map if self.threads is None else self.threads.map
-        values = list(over(work, self.gradients, parts))
-        return self._sum(values, [len(range(rows)[part]) / rows for part in parts])
-
-    def _sum(self, values: list[PerMember], shares: list[float]) -> PerMember:
-        total = np.zeros_like(values[0])
-        self.whole.gradient[:] = 0.0
-        for gradient, value, share in zip(self.gradients, values, shares, strict=False):
-            weight = 1.0 if self.whole.loss.summed else share
-            self.whole.gradient += np.multiply(gradient, weight, out=gradient)
-            total += value * weight
-        self.whole.penalise()  # once, not once a shard
-        return total

@@ -1,6 +1,5 @@
 """Learning: from rows and a recipe to a model."""
 
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -24,6 +23,7 @@ from app.engine.network import Network
 from app.engine.pairs import Pairs
 from app.engine.preprocessing import Encoder, places
 from app.engine.recipe import Recipe
+from app.engine.sharding import ALONE, Helpers
 from app.engine.solvers import SOLVERS, GaveUp, solve
 from app.engine.table import MoreRows, TrainingRows
 from app.engine.training import Course, History, Means, Trained, descend
@@ -52,7 +52,7 @@ def learn(
     *,
     control: Control = Control(),
     device: str = "cpu",
-    threads: Executor | None = None,
+    helpers: Helpers = ALONE,
     more: MoreRows | None = None,
     start: Start = Start(),
     judges: Index | None = None,
@@ -60,10 +60,10 @@ def learn(
     """Train networks on rows; raise UnsuitableTarget or Diverged where that cannot be done.
 
     With `more`, these are learnt from, by gradients, and the rows at hand are those to judge by. The same rows, recipe
-    and seed give the same bytes for any number of threads, and however often a training was left and gone on with.
-    `control` may ask for an end before the end: Cancelled, or a model that says that it is partial. Where there
-    is a model to start from, only its weights learn; all else of it stays, and of the recipe only `training` counts.
-    Where there are `judges`, no other rows are held out.
+    and seed give the same bytes whoever helps, and however often a training was left and gone on with. `control` may
+    ask for an end before the end: Cancelled, or a model that says that it is partial. Where there is a model to start
+    from, only its weights learn; all else of it stays, and of the recipe only `training` counts. Where there are
+    `judges`, no other rows are held out.
     """
     labels = labels_of(rows)
     if start.model is not None:
@@ -75,7 +75,7 @@ def learn(
     tried: list[Judged] = []
     for option in options:
         last = option is options[-1]
-        means = Means(device=DEVICES[device](), threads=threads, control=control, memory=start.memory)
+        means = Means(device=DEVICES[device](), helpers=helpers, control=control, memory=start.memory)
         if not last:
             means = replace(means, control=control.unseen(), good_enough=PROMISING)
         # Overflow is what Diverged reports.

@@ -1,7 +1,6 @@
 """Training: forward, loss, gradient, step, and again, until it is good enough or the epochs are over."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -9,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from app.engine.arrays import Array, Curve, Index, Indices, Outputs, Parameters, PerMember, Randomness
-from app.engine.backpropagation import ALL, Backpropagation, Batch, ShardedBackpropagation
+from app.engine.backpropagation import ALL, Backpropagation, Batch
 from app.engine.config import TrainingConfig
 from app.engine.control import CANCELLED, MEMORY, Checkpoint, Control, Progress, random_state, set_random_state
 from app.engine.device import Device
@@ -20,6 +19,7 @@ from app.engine.optimizers import Stepper, clip
 from app.engine.regularisers import Dropout, RawParameters
 from app.engine.schedules import SCHEDULES, Clock
 from app.engine.selection import Recording
+from app.engine.sharding import ALONE, Helpers, ShardedBackpropagation
 from app.errors import Diverged
 
 LARGEST_LOSS = 1e100  # a loss beyond this overflows as soon as it is squared or un-scaled
@@ -65,7 +65,7 @@ class Means:
     """What a training works with, whatever it learns."""
 
     device: Device
-    threads: Executor | None = None
+    helpers: Helpers = ALONE
     control: Control = Control()
     memory: Checkpoint | None = None
     """Of an earlier training, whose optimizer's memory is gone on with."""
@@ -145,7 +145,7 @@ class Run:
         self.raw = RawParameters(course) if config.input_scale else None
         self.gradient = np.empty_like(parameters)
         whole = Backpropagation(network, course.loss, parameters, self.gradient, l2=config.l2 or 0.0)
-        self.backpropagation = ShardedBackpropagation(whole, course.threads)
+        self.backpropagation = ShardedBackpropagation(whole, course.helpers)
         self.stepper = Stepper(
             str(config.optimizer),
             parameters if self.raw is None else self.raw.parameters,

@@ -234,6 +234,8 @@ class Means:
     """Of each, in bytes."""
     threads: int = 1
     gpus: int = 0
+    nodes: int = 1
+    """Those that one may be shared out among."""
     address: str = "auto"
     """Where the cluster is, if they run on one."""
 
@@ -242,7 +244,7 @@ def _on_a_cluster(means: Means) -> Executor:
     from app.jobs.cluster.bridge import Cluster  # noqa: PLC0415 - an extra
     from app.jobs.cluster.executor import RayExecutor  # noqa: PLC0415 - the same
 
-    return RayExecutor(Cluster(means.address, means.threads, means.memory, means.gpus))
+    return RayExecutor(Cluster(means.address, means.threads, means.memory, means.gpus, means.nodes))
 
 
 def trouble_with(executor: Executor) -> str | None:

@@ -1,9 +1,9 @@
 """What happens in a training process: learn, then save."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -18,6 +18,7 @@ from app.engine.learning import Start, apart, learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
 from app.engine.search import Search
+from app.engine.sharding import Helpers, Machines
 from app.engine.sweep import Sweep
 from app.engine.table import TrainingRows
 from app.errors import Cancelled, OrderDamaged, ShuttingDown
@@ -30,6 +31,7 @@ from app.jobs.orders import Order
 from app.jobs.progress import LEAVE, Note, NoteWriter
 from app.jobs.record import Record
 from app.jobs.searching import Attempt, Searching
+from app.jobs.sharers import Sharers
 from app.jobs.steps import StepWriter
 from app.jobs.sweeping import swept
 from app.store import snapshot
@@ -56,6 +58,10 @@ class Workplace:
     """What is behind that folder."""
     tells_steps: bool = False
     """Whether what it is doing is written down for the spans of its job."""
+    nodes: int = 1
+    """Machines that a training with large batches is shared out among."""
+    sharers: str | None = None
+    """The address at which the others are reached, on the machine that it runs on."""
 
     @property
     def datasets(self) -> DatasetFiles:
@@ -151,7 +157,8 @@ def _train(
         if order.plan is not None:
             more = Blocks(opening.enter_context(workplace.datasets.verified(str(order.dataset))), order.plan)
         start, lost = begun(order.start)
-        means = {"device": workplace.device, "threads": threads, "more": more}
+        helpers = Helpers(threads, opening.enter_context(_others(workplace)))
+        means = {"device": workplace.device, "helpers": helpers, "more": more}
         course = _Course(order, writer, live, note.trials, checkpoints, means)
         model, memory = course.learnt(start)
     ends = Ends(order.rows) if more is None else more.ends
@@ -163,6 +170,16 @@ def _train(
         warnings = () if more is None else more.notes
     report = replace(model.report, warnings=model.report.warnings + lost + order.notes + warnings)
     return Trained(_told(replace(model, report=report), order), memory)
+
+
+@contextmanager
+def _others(workplace: Workplace) -> Iterator[Machines | None]:
+    """Reach the machines that share in a training, if there are any."""
+    if workplace.sharers is None or workplace.device != "cpu":
+        yield None
+        return
+    with Sharers(workplace.sharers) as sharers:
+        yield Machines(sharers, workplace.nodes - 1, workplace.threads)
 
 
 def _told(model: Model, order: Order) -> Model:

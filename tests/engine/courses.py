@@ -15,6 +15,7 @@ from app.engine.device import DEVICES
 from app.engine.examples import Examples
 from app.engine.losses import LOSSES
 from app.engine.network import Network
+from app.engine.sharding import Helpers
 from app.engine.training import Course
 
 STEP = 1e-6
@@ -69,7 +70,7 @@ def course_of(
         rng=np.random.default_rng(config.seed),
         control=control,
         device=DEVICES["cpu"](),
-        threads=threads,
+        helpers=Helpers(threads),
         good_enough=good_enough,
     )
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from app.engine.backpropagation import SHARD
 from app.engine.config import GENERATORS
 from app.engine.control import Checkpoint, Control, Progress, random_state, set_random_state
 from app.engine.learning import learn
@@ -18,6 +17,7 @@ from app.engine.network import Architecture
 from app.engine.optimizers import OPTIMIZERS
 from app.engine.recipe import Recipe
 from app.engine.schedules import SCHEDULES
+from app.engine.sharding import SHARD, Helpers
 from app.engine.solvers import SOLVERS
 from app.errors import Diverged
 from tests.engine.controls import kept, noting, resuming, told
@@ -134,9 +134,11 @@ def test_another_number_of_threads_may_go_on(left_with: int) -> None:
     asked = replace(ensemble(batch_size=2 * SHARD + 100, epochs=3), network=Architecture(hidden=(32, 16)))
     checkpoints: list[Checkpoint] = []
     with ThreadPoolExecutor(2) as two:
-        undisturbed = told(learn(rows, asked, threads=two if left_with > 1 else None, control=noting(checkpoints)))
+        undisturbed = told(
+            learn(rows, asked, helpers=Helpers(two if left_with > 1 else None), control=noting(checkpoints))
+        )
 
-        resumed = learn(rows, asked, threads=None if left_with > 1 else two, control=resuming(checkpoints[0]))
+        resumed = learn(rows, asked, helpers=Helpers(None if left_with > 1 else two), control=resuming(checkpoints[0]))
 
     assert told(resumed) == undisturbed
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.engine.backpropagation import SHARD
 from app.engine.learning import learn
 from app.engine.network import Architecture
 from app.engine.preprocessing import Scaling
 from app.engine.recipe import Recipe
+from app.engine.sharding import SHARD, Helpers
 from app.engine.table import TrainingRows
 from tests.engine.tables import blobs, ensemble, recipe, saddle, shops, wave
 
@@ -38,7 +38,7 @@ def trainings() -> dict[str, tuple[TrainingRows, Recipe]]:
 def digest(kind: str, threads: Executor | None = None) -> str:
     """Condense a training's parameters, curve and answers."""
     rows, given = trainings()[kind]
-    model = learn(rows, given, threads=threads)
+    model = learn(rows, given, helpers=Helpers(threads))
     parts = model.parameters, model.history.loss, model.scores(rows.X)
     return sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 

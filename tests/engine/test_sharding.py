@@ -1,15 +1,17 @@
 """Large batches, cut into shards: the same loss and gradient, whoever works them out."""
 
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 
 from app.engine.arrays import Array
-from app.engine.backpropagation import SHARD, Backpropagation, Batch, ShardedBackpropagation
+from app.engine.backpropagation import Backpropagation, Batch
 from app.engine.losses import LOSSES
 from app.engine.network import Network
+from app.engine.sharding import BLOCK, SHARD, Helpers, Machines, ShardedBackpropagation
 from tests.engine.courses import truths
 
 ROWS = 2 * SHARD + 300
@@ -54,7 +56,7 @@ def test_threads_change_no_bit() -> None:
     def bytes_with(threads: Executor | None) -> list[bytes]:
         gradient = np.empty_like(parameters)
         whole = Backpropagation(NETWORK, LOSSES["mse"], parameters, gradient, l2=0.1)
-        shards = ShardedBackpropagation(whole, threads)
+        shards = ShardedBackpropagation(whole, Helpers(threads))
         found = []
         for rows in (ROWS, 100, 2 * SHARD, ROWS):
             value = shards(lambda part, rows=rows: part_of(part_of(batch, slice(rows)), part), rows)  # type: ignore[misc]
@@ -63,6 +65,52 @@ def test_threads_change_no_bit() -> None:
 
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(2) as two:
         assert bytes_with(None) == bytes_with(one) == bytes_with(two)
+
+
+@pytest.mark.parametrize("loss", ["mse", "quantile", "binary_cross_entropy"])
+def test_machines_change_no_bit(loss: str) -> None:
+    """Processes that know nothing of each other, none, one or two beside this one, with threads of their own."""
+    network = replace(NETWORK, sizes=(3, 5, 4, 2 * LOSSES[loss].outputs), output=LOSSES[loss].paired_with or "tanh")
+    rng, rows = np.random.default_rng(2), (2 * BLOCK + 3) * SHARD + 70
+    X, y = rng.standard_normal((2, rows, 3)), truths(loss, (2, rows), 2, rng)
+    batch = Batch(X, y, rng.uniform(0, 2, (2, rows, 1)))
+    masks = [1.25 * (rng.uniform(size=(2, rows, units)) > 0.2) for units in (5, 4)]
+    parameters = rng.standard_normal((2, network.size))
+
+    def bytes_with(helpers: Helpers) -> bytes:
+        gradient = np.empty_like(parameters)
+        known = replace(LOSSES[loss], level=0.9)
+        shards = ShardedBackpropagation(Backpropagation(network, known, parameters, gradient, l2=0.1), helpers)
+        value = shards(lambda part: part_of(batch, part), rows, masks)
+        return value.tobytes() + gradient.tobytes()
+
+    alone = bytes_with(Helpers())
+    with ProcessPoolExecutor(2, get_context("forkserver")) as pool, ThreadPoolExecutor(1) as other:
+        for machines in (
+            Machines(pool, 1),
+            Machines(pool, 2, threads=2),
+            Machines(other, 1),
+            Machines(other, 1, threads=2),
+        ):
+            assert bytes_with(Helpers(other, machines)) == alone
+
+
+def test_the_gradient_that_machines_sum_is_that_of_one_piece() -> None:
+    """To 1e-6 of its length, and the loss to 1e-12: it is only summed in another order."""
+    rows = 2 * BLOCK * SHARD + 1
+    rng = np.random.default_rng(3)
+    batch = Batch(rng.standard_normal((2, rows, 3)), rng.standard_normal((2, rows, 2)), None)
+    parameters = rng.standard_normal((2, NETWORK.size))
+    whole, summed = np.empty((2, *parameters.shape))
+
+    with ProcessPoolExecutor(1, get_context("forkserver")) as pool:
+        helpers = Helpers(None, Machines(pool, 1))
+        shards = ShardedBackpropagation(Backpropagation(NETWORK, LOSSES["mse"], parameters, summed), helpers)
+        value = shards(lambda part: part_of(batch, part), rows)
+    expected = Backpropagation(NETWORK, LOSSES["mse"], parameters, whole)(*batch)
+
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(summed, whole, rtol=0.0, atol=1e-6 * np.abs(whole).max())
 
 
 @pytest.mark.parametrize("rows", [2 * SHARD - 1, 2 * SHARD])

@@ -12,6 +12,7 @@ from app.engine.arrays import Randomness
 from app.engine.learning import learn
 from app.engine.model import Model
 from app.engine.recipe import Recipe
+from app.engine.sharding import Helpers
 from app.engine.table import Column, TrainingRows
 from app.errors import UnsuitableTarget
 from tests.engine.tables import recipe
@@ -124,7 +125,7 @@ def test_the_same_rows_give_the_same_bytes_for_any_number_of_threads(changed: di
         for threads in (None, two):
             at_hand, more = parted(table())
             more.size = 3500
-            models.append(learn(at_hand, recipe(**settings), more=more, threads=threads))
+            models.append(learn(at_hand, recipe(**settings), more=more, helpers=Helpers(threads)))
 
     assert models[0].parameters.tobytes() == models[1].parameters.tobytes()
 

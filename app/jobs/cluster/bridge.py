@@ -7,9 +7,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from secrets import token_hex
@@ -25,6 +25,7 @@ from app.telemetry import log_json_lines
 
 if TYPE_CHECKING:  # it takes a while, and is needed by this process alone
     from ray import ObjectRefGenerator
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 SECONDS_BETWEEN_LOOKS = 0.03  # for what is wished
 SILENT_SECONDS, LOST_SECONDS = 3.0, 20.0  # of Ray, after which that is told, and after which it is taken for lost
@@ -45,6 +46,8 @@ class Cluster:
     memory: int
     """In bytes."""
     gpus: int = 0
+    nodes: int = 1
+    """Those that a training with large batches is shared out among."""
 
     @property
     def share(self) -> dict[str, Any]:
@@ -155,31 +158,56 @@ class _Bridge:
         """Let a node do its half of a call; give the end of it, which is BrokenProcessPool if the node is lost."""
         import ray  # noqa: PLC0415 - an extra
 
-        luggage = packed(call, self.cluster.memory, under.key)
+        luggage = packed(call, self.cluster.memory, under.key, self.cluster.nodes)
         under.wished = luggage.wish
         if under.note is not None:
             mirror.begin(under.note)
         try:
-            remote = ray.remote(num_returns="streaming", max_retries=0, **self.cluster.share)(travelled)
-            with under.lock:
-                if under.is_cancelled:
-                    return End(None, BrokenProcessPool("it was cancelled"))
-                under.generator = cast("ObjectRefGenerator[Any]", remote.remote(luggage))
-            is_first = True
-            for each in under.generator:
-                told = ray.get(each)
-                if isinstance(told, End):
-                    return told
-                if is_first:
-                    self._tell(Told("begun", number))
-                    is_first = False
-                if under.note is not None and not under.is_cancelled:
-                    mirror.tell(under.note, told, call.remote)
+            with self._places(luggage.nodes) as strategy:
+                remote = ray.remote(num_returns="streaming", max_retries=0, **self.cluster.share)(travelled)
+                with under.lock:
+                    if under.is_cancelled:
+                        return End(None, BrokenProcessPool("it was cancelled"))
+                    begun = remote.options(scheduling_strategy=strategy).remote(luggage)
+                    under.generator = cast("ObjectRefGenerator[Any]", begun)
+                return self._followed(number, call, under)
         except ray.exceptions.RayTaskError as error:  # where what is called could not even begin
             return End(None, unfit(str(error)))
         except ray.exceptions.RayError as error:
             return End(None, BrokenProcessPool(f"{type(error).__name__}: {str(error).splitlines()[0]}"))
+
+    def _followed(self, number: int, call: Call, under: _Under) -> End:
+        """Tell here what a call tells there, and give its end."""
+        import ray  # noqa: PLC0415 - an extra
+
+        is_first = True
+        for each in under.generator or ():
+            told = ray.get(each)
+            if isinstance(told, End):
+                return told
+            if is_first:
+                self._tell(Told("begun", number))
+                is_first = False
+            if under.note is not None and not under.is_cancelled:
+                mirror.tell(under.note, told, call.remote)
         return End(None, BrokenProcessPool("the node said nothing of its end"))
+
+    @contextmanager
+    def _places(self, nodes: int) -> Iterator["str | PlacementGroupSchedulingStrategy"]:
+        """Say where a call is to be done: anywhere, or on the first of several nodes that keep places for it."""
+        from ray.util import placement_group, remove_placement_group  # noqa: PLC0415 - an extra
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy  # noqa: PLC0415 - the same
+
+        if nodes == 1:
+            yield "DEFAULT"
+            return
+        own, cpus = self.cluster, float(self.cluster.cpus)
+        first = {"CPU": cpus, "memory": float(own.memory)} | ({"GPU": float(own.gpus)} if own.gpus else {})
+        group = placement_group([first, *([{"CPU": cpus}] * (nodes - 1))], strategy="SPREAD")
+        try:
+            yield PlacementGroupSchedulingStrategy(group, 0)
+        finally:
+            remove_placement_group(group)
 
     def _cancel(self, number: int) -> None:
         """Let the process die that does a call, or let Ray forget the call."""

@@ -8,11 +8,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
+from app.jobs.cluster.desk import opened
 from app.jobs.cluster.mirror import Piece, Watch
 from app.jobs.cluster.trips import VERSIONS, Luggage
 from app.jobs.executors import ProcessExecutor
@@ -56,9 +58,11 @@ def travelled(luggage: Luggage) -> Iterator[list[Piece] | End]:
 def _trained(luggage: Luggage, note: Note) -> Iterator[list[Piece] | End]:
     order, workplace, *others = luggage.arguments
     watch = Watch(note)
-    with _listening(note, luggage):
+    with ExitStack() as opening:
+        opening.enter_context(_listening(note, luggage))
+        desk = opening.enter_context(opened(note.path.parent, workplace.nodes, workplace.threads))
         process = _process(luggage.memory)
-        call = (luggage.function, order, workplace, note, *others)
+        call = (luggage.function, order, replace(workplace, sharers=desk), note, *others)
         future = process.submit(_on, os.environ.get(DEVICES), *call, **luggage.keywords)
         while not wait([future], SECONDS_BETWEEN_LOOKS).done:
             if pieces := watch.pieces():

@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from app import __version__
 from app.engine.model import Model
+from app.engine.sharding import BLOCK, SHARD
 from app.errors import DatasetNotFound, StorageError, Unforeseen
+from app.jobs import orders
 from app.jobs.checkpoints import bring
 from app.jobs.grouping import LearntGroups, SavedGroups, save_some
 from app.jobs.progress import Note
@@ -172,19 +174,31 @@ class Luggage:
     """Under which its wishes are found from now on."""
     versions: dict[str, str]
 
+    @property
+    def nodes(self) -> int:
+        """How many nodes it takes."""
+        return next((each.nodes for each in self.arguments if isinstance(each, Workplace)), 1)
 
-def packed(call: Call, memory: int, key: bytes) -> Luggage:
-    """Take along what a call needs; raise OrderDamaged."""
+
+def packed(call: Call, memory: int, key: bytes, nodes: int = 1) -> Luggage:
+    """Take along what a call needs, and share it out among nodes where its batches are large; raise OrderDamaged."""
     note = call.note
     if note is None:
         return Luggage(call.trip.away, call.arguments, call.keywords, None, b"", {}, memory, key, VERSIONS)
     order, workplace, *others = (each for each in call.arguments if each is not note)
-    there = replace(workplace, root=workplace.root.absolute(), remote=NOTHING)
-    arguments = (read(order, call.remote), there, *others)
+    data = read(order, call.remote)
+    nodes = nodes if nodes > 1 and _is_shared(data) else 1
+    there = replace(workplace, root=workplace.root.absolute(), remote=NOTHING, nodes=nodes)
+    arguments = (data, there, *others)
     wish = note.wish_path.read_bytes()
     bring(note.checkpoints, call.remote)
     left = _files(note.checkpoints)
     return Luggage(call.trip.away, arguments, call.keywords, note.word, wish, left, memory, key, VERSIONS)
+
+
+def _is_shared(order: bytes) -> bool:
+    """Tell whether an order asks for batches that are summed in more than one block."""
+    return (orders.decode(order).recipe.training.batch_size or 0) > BLOCK * SHARD
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -1,0 +1,94 @@
+"""The desk of a training: where its process hands over what other nodes are to do, and gets back what they did."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import count
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any
+
+from threadpoolctl import threadpool_limits
+
+from app.jobs.executors import NICE
+from app.jobs.sharers import Share
+
+if TYPE_CHECKING:
+    from ray.util.placement_group import PlacementGroup
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def opened(folder: Path, nodes: int, threads: int) -> Iterator[str | None]:
+    """Give the address of a desk for the nodes that share in a training, this one among them; None where it is alone.
+
+    They have places of their own, beside that of the training in its group of places.
+    """
+    if nodes == 1:
+        yield None
+        return
+    import ray  # noqa: PLC0415 - only nodes have it
+
+    places = ray.util.get_current_placement_group()  # which only this thread is told
+    assert places is not None  # noqa: S101 - the training has its place among them
+    with Listener(str(folder / "desk"), "AF_UNIX") as listener:
+        Thread(target=_serve, args=(listener, places, nodes - 1, threads), daemon=True).start()
+        yield str(listener.address)
+
+
+def shared(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is called
+    """Do a call on a node that shares, as its own trainings are done there: one BLAS thread, last in line."""
+    if os.getpriority(os.PRIO_PROCESS, 0) < NICE:
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    with threadpool_limits(1):
+        return call()
+
+
+def _serve(listener: Listener, places: "PlacementGroup", others: int, threads: int) -> None:
+    """Have calls done by turns, until the training is over."""
+    with suppress(OSError, EOFError):
+        while True:
+            with listener.accept() as connection:
+                _Desk(connection, places, others, threads).serve()
+
+
+class _Desk:
+    def __init__(self, connection: Connection, places: "PlacementGroup", others: int, threads: int) -> None:
+        self.connection, self.places, self.others, self.threads = connection, places, others, threads
+        self.turns, self.telling = count(), Lock()
+        self.lost: set[int] = set()
+
+    def serve(self) -> None:
+        """Hand calls over to the others, one after the other."""
+        import ray  # noqa: PLC0415 - only nodes have it
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy  # noqa: PLC0415 - the same
+
+        do = ray.remote(num_cpus=self.threads, max_retries=0)(shared)
+        while True:
+            try:
+                number, call = self.connection.recv()
+            except (EOFError, OSError):
+                return
+            place = next(self.turns) % self.others
+            if place in self.lost:
+                self._tell(Share(number, None, is_done=False))
+                continue
+            strategy = PlacementGroupSchedulingStrategy(self.places, place + 1)
+            asked = do.options(scheduling_strategy=strategy).remote(call).future()
+            asked.add_done_callback(partial(self._over, number, place))
+
+    def _over(self, number: int, place: int, done: "Future[Any]") -> None:
+        error = done.exception()
+        if error is not None and place not in self.lost:
+            self.lost.add(place)
+            log.warning("a node that shared in a training is lost (%s): what it had to do is done here", error)
+        self._tell(Share(number, None if error else done.result(), is_done=error is None))
+
+    def _tell(self, share: Share) -> None:
+        with self.telling, suppress(OSError):  # the training is over
+            self.connection.send(tuple(share))

@@ -1,0 +1,62 @@
+"""One training over several nodes: large batches are shared out, and nothing that happens to a node changes a bit."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from app.engine.network import Architecture
+from app.engine.sharding import BLOCK, SHARD
+from app.jobs.cluster.bridge import Cluster
+from app.jobs.cluster.executor import RayExecutor
+from app.jobs.job import State
+from app.jobs.orders import Order
+from app.store.store import ModelStore
+from tests.cluster.test_trainings import by_processes
+from tests.conftest import wait_until
+from tests.engine.tables import ensemble, wave
+from tests.jobs.running import running
+from tests.ray_cluster import Ray
+
+ROWS = (2 * BLOCK + 1) * SHARD + 5
+TRAINING = ensemble(epochs=40, patience=None, batch_size=ROWS, validation=0.0, members=2)
+RECIPE = replace(TRAINING, network=Architecture(hidden=(64, 64)))
+ORDER = Order(name="exam", rows=wave(ROWS), recipe=RECIPE)
+
+
+@pytest.fixture
+def sharing(ray: Ray) -> Iterator[RayExecutor]:
+    """Share trainings out among two nodes, or what stands for them: Ray spreads them as far as it can."""
+    executor = RayExecutor(Cluster(ray.address, 1, 2**30, nodes=2))
+    yield executor
+    executor.shutdown()
+
+
+@pytest.mark.parametrize("kills", [False, True], ids=["undisturbed", "killed"])
+async def test_nodes_change_no_bit(kills: bool, sharing: RayExecutor, store: ModelStore, ray: Ray) -> None:
+    """Another does its share; where it is killed, the training goes on by itself, in the same attempt."""
+    await by_processes(store, ORDER)
+    async with running(store, sharing) as jobs:
+        job = (await jobs.submit(ORDER)).job
+        await asyncio.to_thread(wait_until, lambda: bool(ray.head.workers("ray::shared")))
+        if kills:
+            for pid in ray.head.workers("ray::shared"):
+                os.kill(pid, signal.SIGKILL)
+        job = await jobs.wait(job, 100)
+
+    assert (job.state, job.version, job.attempt) == (State.SUCCEEDED, 2, 1), job.error
+    assert store.load("exam", 1).sha256 == store.load("exam", 2).sha256
+
+
+async def test_small_batches_stay_on_one_node(sharing: RayExecutor, store: ModelStore, ray: Ray) -> None:
+    """Nobody keeps a place for what would not be shared out: two of them run where there is room for two."""
+    order = replace(ORDER, rows=wave(60), recipe=ensemble(epochs=1_000_000, patience=None))
+    async with running(store, sharing, at_once=2) as jobs:
+        both = [(await jobs.submit(order)).job for _ in range(2)]
+        await asyncio.to_thread(wait_until, lambda: len(ray.head.workers()) == 2)
+        for job in both:
+            await jobs.cancel(job.id, keep_best=False)
+        assert [(await jobs.wait(job, 60)).state for job in both] == [State.CANCELLED] * 2
