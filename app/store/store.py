@@ -31,7 +31,7 @@ from app.store.catalogue import Catalogue
 from app.store.deleting import Gone, broken_off, clear, clear_expired, forget, keep
 from app.store.document import FORMAT, Damage, Document
 from app.store.files import FOLDER, MORE_SPACE, NO_FILE, make, opened, read, storage_errors, sweep, written_aside
-from app.store.layout import INCOMING, RESTORING, snapshot_file
+from app.store.layout import DATASETS, INCOMING, RESTORING, snapshot_file
 from app.store.numbering import add_version, keep_behind
 from app.store.references import LIVE, Reference, is_name, require_name
 from app.store.saving import drop, save_aside
@@ -117,6 +117,8 @@ class ModelStore:
         with storage_errors():
             make(self.root.resolve())
             make(self.root / INCOMING)
+            if self.remote.is_there:
+                make(self.root / DATASETS / INCOMING)  # where copies arrive, whoever reads them
             self.incoming = os.open(self.root / INCOMING, FOLDER)
             self.is_alone = sweep(self.incoming)
             flock(self.incoming, LOCK_SH)  # which ends when it is closed, or the process does

@@ -12,9 +12,11 @@ from pydantic import SecretStr
 from app.engine.model import Model
 from app.opening import store_of
 from app.settings import Settings
+from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 from tests.postgresql import PostgreSQL
 from tests.seaweedfs import SeaweedFS
+from tests.store.test_datasets import ID, batches
 
 ON_S3 = pytest.mark.only_on("s3")
 DATABASE = "postgresql://netlet:a-secret@127.0.0.1:9/netlet"
@@ -77,6 +79,19 @@ def test_what_is_wrong_in_the_bucket_is_told(
     assert told.returncode == 1
     assert "Snapshot exam/2 is damaged" in told.stderr
     assert f"3 snapshots and 0 datasets in {settings.store}, 1 damaged" in told.stdout
+
+
+@ON_S3
+def test_datasets_are_verified_from_where_nobody_has_served(store: ModelStore, environment: dict[str, str]) -> None:
+    """`netlet check` and `netlet backup` copy them to a folder that is new, of any machine."""
+    datasets = DatasetStore(store.root, store.catalogue)
+    datasets.open()
+    datasets.publish(ID, batches())
+    store.close()
+
+    for name, *command in (["check"], ["backup", str(store.root.with_name("backup.tar"))]):
+        run = netlet(environment | {"NETLET_MODELS": str(store.root.with_name(f"new-{name}"))}, name, *command)
+        assert run.returncode == 0, run.stderr
 
 
 @ON_S3
