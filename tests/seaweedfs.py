@@ -21,10 +21,11 @@ KEY, SECRET = "netlet-tests", "a-secret-of-tests"
 ACTIONS = ["Admin", "Read", "Write", "List", "Tagging"]
 PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
 OFF = ("s3.port.iceberg=0", "s3.port.lance=0", "master.telemetry=false", "volume.max=0", "master.volumeSizeLimitMB=64")
+ALONE = ("master.peers=none",)  # it waits for no other master before it leads, which takes 10 s and more after a kill
 PATIENCE = 120  # seconds that a busy machine may take to start it
 # Tells the server's number, and ends it when a word comes; where those who hold the pipe are gone, its folder goes too.
 GUARD = (
-    '"$@" >>log 2>&1 & echo $!; read -r word; kill -KILL $!; wait $! 2>&-; [ "$word" ] || { cd /; rm -r "$OLDPWD"; }'
+    '"$@" >>log 2>&1 & echo $!; read -r word; kill -KILL $! 2>&-; wait $! 2>&-; [ $word ] || { cd /; rm -r "$OLDPWD"; }'
 )
 
 
@@ -74,7 +75,7 @@ class SeaweedFS:
         ours = [f"s3.config={self.folder / 's3.json'}", f"s3.port.grpc={self.ports[-2]}", f"s3.port={self.ports[-1]}"]
         settings = ["ip=127.0.0.1", "ip.bind=127.0.0.1", f"dir={self.folder / 'data'}", "filer", "s3"]
         program = [str(Path(sys.executable).with_name("weed")), "-logtostderr", "server"]
-        command = [*program, *(f"-{setting}" for setting in (*settings, *ours, *ports, *OFF))]
+        command = [*program, *(f"-{setting}" for setting in (*settings, *ours, *ports, *OFF, *ALONE))]
         self.guard = subprocess.Popen(
             ["/bin/sh", "-c", GUARD, "sh", *command],
             stdin=subprocess.PIPE,
