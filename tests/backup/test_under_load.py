@@ -35,7 +35,7 @@ async def test_every_version_that_a_backup_lists_is_in_it_and_answers_as_it_did(
     But for what somebody has asked to delete by its end.
     """
     world, found = World(1), []
-    world.url = start_server().url
+    world.urls = [start_server().url]
     with world.clients(CLIENTS):
         for number in range(BACKUPS):
             wait_until(lambda: len(standing(world)) > FEW)

@@ -1,12 +1,14 @@
 """Clients that train, predict, point and delete, try again whatever breaks off, and remember what they were told."""
 
+import math
 import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -18,6 +20,7 @@ NAMES = ("exam", "other", "third")
 MOST_LIVE = 40  # models; then it is time to delete
 QUESTION = [[4, 8], [2, 9]]
 PATIENCE = 0.02
+LONGEST = 60.0  # seconds until all know what one was told, on any machine
 
 
 class Stopped(Exception):
@@ -33,16 +36,24 @@ class Known:
 
 
 class World:
-    """What clients were told, and where the service is now."""
+    """What clients were told, and where the servers are now, any of which may be asked."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed, self.url = seed, ""
+    def __init__(self, seed: int, most_epochs: int = 3_000) -> None:
+        self.seed, self.most_epochs = seed, most_epochs
+        self.urls: list[str] = []
+        self.turns = count()
         self.lock = threading.Lock()
         self.known: dict[tuple[str, int], Known] = {}
         self.asked: set[tuple[str, int]] = set()
         self.gone: set[tuple[str, int]] = set()
         self.keys: dict[str, tuple[str, int]] = {}
         self.pointed: dict[tuple[str, str], set[int | None]] = {}  # where an alias may point, as far as is known
+        self.jobs: set[str] = set()
+        self.sent: set[str] = set()  # datasets, and those that somebody has asked to delete, and those that are
+        self.to_discard: set[str] = set()
+        self.discarded: set[str] = set()
+        self.troubles = 0  # that began or ended: it is odd while there is one
+        self.seen: list[float] = []  # seconds after which every server knew of an alias that had been moved on one
         self.tally = Counter[str]()
         self.wrong: list[str] = []
         self.running, self.stopping = threading.Event(), False
@@ -104,7 +115,7 @@ class World:
         """Ask until there is an answer, wherever the service is by then."""
         while not self.stopping:
             try:
-                response = client.request(method, self.url + path, **how)
+                response = client.request(method, self.urls[next(self.turns) % len(self.urls)] + path, **how)
             except httpx.TransportError:
                 time.sleep(PATIENCE)
                 continue
@@ -123,7 +134,7 @@ class World:
 def train(world: World, client: httpx.Client, rng: Random) -> None:
     """Train under a key until there is a model; the key gives the same one once more."""
     key = str(uuid.UUID(int=rng.getrandbits(128)))
-    epochs = int(10 ** rng.uniform(1, 3.5))
+    epochs = int(10 ** rng.uniform(1, math.log10(world.most_epochs)))
     body = TUTORIAL | {"name": rng.choice(NAMES), "training": {"seed": rng.randrange(2**20), "epochs": epochs}}
     found = [_trained(world, client, key, body, wait=rng.choice((0.0, 1.0, 5.0)))]
     if rng.random() < 0.5:
@@ -133,20 +144,41 @@ def train(world: World, client: httpx.Client, rng: Random) -> None:
 
 
 def _trained(world: World, client: httpx.Client, key: str, body: Any, *, wait: float) -> tuple[str, int]:
-    headers = {"Idempotency-Key": f'"{key}"'}
-    while True:
-        response = world.ask(client, "POST", "/train", params={"wait": wait}, json=body, headers=headers)
-        if response.status_code == 201:
-            break
-        assert response.status_code == 202, response.text
-        time.sleep(PATIENCE)
-    told = response.json()
+    told = _made(world, client, "/train", key, body, wait=wait)
     one = told["reference"].split("/")[0], told["version"]
     with world.lock:
         world.keys[key] = one
-        if world.known.setdefault(one, Known(told["sha256"])).sha256 != told["sha256"]:
-            world.wrong.append(f"a lost model: {one} was given to two trainings")
+    _remember(world, one, told["sha256"])
     return one
+
+
+def _made(world: World, client: httpx.Client, path: str, key: str, body: Any, *, wait: float) -> Any:
+    headers = {"Idempotency-Key": f'"{key}"'}
+    while True:
+        response = world.ask(client, "POST", path, params={"wait": wait}, json=body, headers=headers)
+        if response.status_code == 201:
+            return response.json()
+        assert response.status_code == 202, response.text
+        world.jobs.add(response.json()["job"])
+        time.sleep(PATIENCE)
+
+
+def _remember(world: World, one: tuple[str, int], sha256: str) -> None:
+    with world.lock:
+        if world.known.setdefault(one, Known(sha256)).sha256 != sha256:
+            world.wrong.append(f"a lost model: {one} was given to two trainings")
+
+
+def train_groups(world: World, client: httpx.Client, rng: Random) -> None:
+    """Train a model for each of some groups under a key, until all are there."""
+    rows = [[group, rng.random(), rng.random(), rng.random()] for group in "abc" for _ in range(6)]
+    body = {"name": "groups", "columns": ["group", "x", "z", "y"], "rows": rows, "target": "y", "group_by": "group"}
+    told = _made(world, client, "/train/batch", str(uuid.UUID(int=rng.getrandbits(128))), body, wait=5)
+    for each in told["models"]:
+        path = f"/models/{each['model']}/versions/{each['version']}"
+        response = world.ask(client, "GET", path)
+        assert response.status_code == 200, response.text
+        _remember(world, (each["model"], each["version"]), response.json()["sha256"])
 
 
 def predict(world: World, client: httpx.Client, rng: Random) -> None:
@@ -200,6 +232,45 @@ def point(world: World, client: httpx.Client, rng: Random) -> None:
     assert response.status_code in {200, 201, 404}, response.text
     with world.lock:
         world.pointed[name, alias] = before if response.status_code == 404 else {version}
+    if response.status_code != 404:
+        _watch(world, client, f"{name}@{alias}", version)
+
+
+def _watch(world: World, client: httpx.Client, model: str, version: int) -> None:
+    """Measure how long it takes until each server answers by the version that an alias was moved to, in peace."""
+    troubles, began = world.troubles, time.monotonic()
+    for url in world.urls:
+        while True:
+            if world.stopping or world.troubles != troubles or troubles % 2:
+                return
+            if time.monotonic() > began + LONGEST:
+                world.wrong.append(f"a lost alias: {url} does not know that {model} is {version}")
+                return
+            with suppress(httpx.TransportError):
+                response = client.post(f"{url}/predict", json={"model": model, "X": QUESTION})
+                if response.status_code == 200 and response.json()["version"] == version:
+                    break
+            time.sleep(PATIENCE / 10)
+    world.seen.append(time.monotonic() - began)
+
+
+def send(world: World, client: httpx.Client, rng: Random) -> None:
+    """Send a dataset that nobody else has, learn from it, and delete it, or not."""
+    rows = [[rng.random() for _ in "abc"] for _ in range(20)]
+    response = world.ask(client, "POST", "/datasets", json={"columns": ["a", "b", "c"], "rows": rows})
+    assert response.status_code in {200, 201}, response.text
+    dataset = response.json()["dataset"]
+    world.sent.add(dataset)
+    response = world.ask(client, "GET", f"/datasets/{dataset}")
+    assert response.status_code == 200, response.text
+    if rng.random() < 0.5:
+        body = {"name": "sent", "dataset": dataset, "target": "c", "training": {"epochs": 20}}
+        _trained(world, client, str(uuid.UUID(int=rng.getrandbits(128))), body, wait=5)
+    if rng.random() < 0.7:
+        world.to_discard.add(dataset)
+        response = world.ask(client, "DELETE", f"/datasets/{dataset}")
+        assert response.status_code in {204, 404}, response.text
+        world.discarded.add(dataset)
 
 
 ACTIONS: dict[str, tuple[int, Callable[[World, httpx.Client, Random], None]]] = {
@@ -207,5 +278,7 @@ ACTIONS: dict[str, tuple[int, Callable[[World, httpx.Client, Random], None]]] = 
     "predict": (4, predict),
     "delete": (4, delete),
     "point": (2, point),
+    "send": (1, send),
+    "train groups": (1, train_groups),
 }
 """What clients do: how often, and how."""
