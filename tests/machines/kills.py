@@ -83,9 +83,7 @@ def check(machines: Machines, world: World, folder: Path) -> Counter[str]:
     unfinished = [job["id"] for job in machines.shared.tables()["jobs"] if job["ended"] is None]
     faults += [f"a job that nobody goes on with: {job}" for job in unfinished]
     faults += [fault for url in machines.urls for fault in faults_told(url, world)] + faults_of(machines.shared, world)
-    over = machines.shared.files(
-        ".jobs"
-    )  # of jobs whose server died right after their end: a start removes them, later
+    over = machines.shared.files(".jobs")  # of jobs whose server died right after their end: a start removes them
     return said(faults) + Counter({"files that nobody lists": len(unlisted), "files of jobs that are over": len(over)})
 
 

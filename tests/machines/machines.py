@@ -17,7 +17,7 @@ from tests.crashes.load import PATIENCE
 from tests.crashes.service import Service, killed
 from tests.crashes.truth import TABLES, Tables
 from tests.postgresql import DURABLE, EMPTY, PostgreSQL
-from tests.ray_cluster import IMPATIENT, PROVES, Ray
+from tests.ray_cluster import PROVES, Ray
 from tests.seaweedfs import SeaweedFS
 
 SERVERS = 3  # the last of which lets Ray train
@@ -65,7 +65,7 @@ class Machines:
         database, bucket = databases.create(EMPTY), buckets.bucket()
         self.shared = Shared(database, buckets, bucket)
         self.settings = SETTINGS | buckets.environment | {"NETLET_DATABASE_URL": database, "NETLET_STORE": bucket}
-        on_ray = {"NETLET_EXECUTOR": "ray", "NETLET_RAY_ADDRESS": ray.address} | PROVES | IMPATIENT
+        on_ray = {"NETLET_EXECUTOR": "ray", "NETLET_RAY_ADDRESS": ray.address} | PROVES
         self.services: list[Service] = []
         for number in range(SERVERS):
             (own := folder / f"machine-{number}").mkdir()
