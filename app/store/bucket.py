@@ -5,27 +5,34 @@ Keys and the address of the storage are `AWS_*` variables, as for every client o
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 from time import time
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
-from app.errors import BucketAway
+from app.errors import BucketAway, StorageError
 from app.store.files import CREATE, make, named_aside, opened, storage_errors, write_all
 from app.store.layout import DATASETS, INCOMING
+from app.store.references import is_name
 from app.store.remote import Kept, Remote, Taken
 
 AT_ONCE = 16  # files that are on their way together
 LONGEST = timedelta(hours=1)
 PATIENCE = timedelta(seconds=10)  # for storage that does not answer, or answers that it cannot
 FRESH_SECONDS = 60  # in which a copy is not removed: it may be about to be brought to the bucket, or to be read
+COPY = re.compile(r"[1-9][0-9]{0,8}\.(memory\.)?safetensors|[0-9a-f]{32}\.(parquet|json)", re.ASCII)
+NO_BUCKET = "NoSuchBucket"  # as S3 says why a file is not there, where all are missing
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+HOST = re.compile(r"[A-Za-z0-9._:-]+", re.ASCII)
 SHARE = 8  # of the bytes that copies may take, after which it is looked again how much they are
 
 log = logging.getLogger(__name__)
@@ -90,7 +97,9 @@ class Bucket(Remote):
         with storage_errors(), bucket_errors():
             try:
                 found = obstore.get(self.store, self.key(path))
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if NO_BUCKET in str(error):
+                    raise
                 return False
             if not path.parent.is_dir():
                 make(path.parent)
@@ -106,7 +115,12 @@ class Bucket(Remote):
     def read(self, path: Path, most: int) -> bytes:
         """Read the first bytes of a file; raise FileNotFoundError, StorageError."""
         with bucket_errors():
-            return bytes(obstore.get_range(self.store, self.key(path), start=0, length=most))
+            try:
+                return bytes(obstore.get_range(self.store, self.key(path), start=0, length=most))
+            except BaseError:
+                if obstore.head(self.store, self.key(path))["size"]:
+                    raise
+                return b""  # of which S3 gives no range
 
     def remove(self, files: Iterable[Path]) -> None:
         """Remove files there, if they are there; raise StorageError."""
@@ -146,7 +160,13 @@ class Bucket(Remote):
             if self.added < self.most_bytes / SHARE:
                 return
             self.added = 0
-        copies = sorted(_copies(self.root))
+        try:
+            self._make_room()
+        except OSError as error:  # the file that was copied is there all the same
+            log.warning("copies take more space than they may for now (%s)", error)
+
+    def _make_room(self) -> None:
+        copies = sorted(copies_in(self.root))
         excess = sum(size for _, size, _ in copies) - self.most_bytes
         for used, size, path in copies:
             if excess <= 0 or used > time() - FRESH_SECONDS:
@@ -155,34 +175,56 @@ class Bucket(Remote):
             excess -= size
 
 
-def _copies(root: Path) -> Iterator[tuple[float, int, str]]:
+def copies_in(root: Path) -> Iterator[tuple[float, int, str]]:
     """Tell of each copy when it was used last, its bytes, and where it is."""
     with os.scandir(root) as folders:
         inner = [entry.path for entry in folders if entry.is_dir(follow_symlinks=False) and _has_copies(entry.name)]
     for folder in inner:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    seen = entry.stat(follow_symlinks=False)
-                    yield seen.st_atime, seen.st_size, entry.path
+                if COPY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                    with suppress(FileNotFoundError):  # of one that another process has just removed
+                        seen = entry.stat(follow_symlinks=False)
+                        yield seen.st_atime, seen.st_size, entry.path
 
 
 def _has_copies(folder: str) -> bool:
-    return folder == DATASETS or not folder.startswith(".")
+    """Tell whether a folder's files are copies: whatever else somebody keeps beside them, stays."""
+    return folder == DATASETS or is_name(folder)
 
 
 def _connected(url: str) -> S3Store:
+    is_http_allowed = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"}
+    _require_endpoint(is_http_allowed=is_http_allowed)
     with bucket_errors():
         return S3Store.from_url(
             url,
             client_options={
-                "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"},
+                "allow_http": is_http_allowed,
                 "connect_timeout": PATIENCE / 2,
                 "read_timeout": PATIENCE,
                 "timeout": LONGEST,  # for all of a file, however long it is
             },
             retry_config={"max_retries": 8, "retry_timeout": PATIENCE},
         )
+
+
+def _require_endpoint(*, is_http_allowed: bool) -> None:
+    """Raise StorageError for an address of the storage that is none: with some, the library would panic."""
+    for name in ENDPOINTS:
+        if (address := os.environ.get(name)) is None:
+            continue
+        try:
+            parts = urlsplit(address)
+            is_address = parts.scheme in {"http", "https"} and HOST.fullmatch(parts.hostname or "") and parts.port != 0
+        except ValueError:  # of a port, too
+            is_address = False
+        if not is_address:
+            message = f"{name} is not an address as https://s3.example.org."
+            raise StorageError(message)
+        if address.startswith("http:") and not is_http_allowed:
+            message = f"{name} is an address without TLS: set AWS_ALLOW_HTTP=true, too, if that is meant."
+            raise StorageError(message)
 
 
 @contextmanager
@@ -192,6 +234,11 @@ def bucket_errors() -> Iterator[None]:
         yield
     except AlreadyExistsError:
         raise
+    except FileNotFoundError as error:
+        if NO_BUCKET not in str(error):
+            raise
+        log.warning("there is no such bucket as NETLET_STORE names (%s)", str(error).splitlines()[0])
+        raise BucketAway from error
     except BaseError as error:
         log.warning("the bucket cannot be used (%s)", str(error).splitlines()[0])
         raise BucketAway from error

@@ -1,5 +1,6 @@
 """A dataset's files: `.datasets/<id>.parquet`, and beside it `<id>.json`, which says what it must be."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -75,9 +76,15 @@ class DatasetFiles:
         """Open a Parquet file, a copy if it is one, which is copied where it is missing or damaged."""
         if not self.remote.is_there:
             return _open(name, document, folder)
-        with suppress(FileNotFoundError, Damage):
+        try:
             source = _open(name, document, folder)
             os.utime(name, (time(), os.fstat(source.fileno()).st_mtime), dir_fd=folder)
+        except Damage:
+            pass
+        except OSError as error:
+            if error.errno not in NO_FILE | {errno.ENOENT}:
+                raise
+        else:
             return source
         if not self.remote.fetch(self.folder / name):
             raise FileNotFoundError(name)

@@ -5,6 +5,7 @@ What the catalogue lists is there; a file that it does not list is not, until `n
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fcntl import LOCK_SH, flock
@@ -255,12 +256,22 @@ class ModelStore:
         versions = tuple(self.versions(name))
         _, meant = self.resolve(Reference(name, None))
         try:
-            return Listed(name, versions, snapshot.read_document(self._beginning(name, meant)), None)
+            return Listed(name, versions, self._header(name, meant), None)
         except VersionNotFound:  # it expired meanwhile
             return self.listed(name)
         except (Damage, snapshot.NewerFormat, SnapshotDamaged) as error:
             self.resolve(Reference(name, meant))  # it may have been deleted while it was read
             return Listed(name, versions, None, str(error))
+
+    def _header(self, name: str, version: int) -> Document:
+        """Read what a snapshot says of itself; a copy that is damaged is copied again."""
+        try:
+            return snapshot.read_document(self._beginning(name, version))
+        except (Damage, SnapshotDamaged):
+            with suppress(StorageError):  # then it is what is said of the copy
+                if self.remote.fetch(self._path(name, version)):
+                    return snapshot.read_document(self._beginning(name, version))
+            raise
 
     def overview(self, name: str) -> Overview:
         """Tell what a name stands for; raise ModelNotFound."""
