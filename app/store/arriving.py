@@ -1,20 +1,25 @@
 """Snapshots that arrive from another netlet, or from anywhere: they are versions once they have been found whole."""
 
+import logging
+from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import select
 
 from app.engine.model import Model
-from app.errors import MalformedSnapshot, NewerSnapshot, SnapshotError, VersionNotFound
+from app.errors import MalformedSnapshot, NewerSnapshot, SnapshotError, StorageError, VersionNotFound
 from app.store import locks, snapshot
 from app.store.catalogue import Unit
 from app.store.deleting import clear_expired
 from app.store.document import FORMAT, Damage
-from app.store.numbering import Added, add_version, keep_behind
+from app.store.numbering import Added, add_version, keep_behind, places
 from app.store.references import require_name
 from app.store.saving import Saved, drop, save_as_it_is
 from app.store.schema import versions
 from app.store.store import ModelStore
+
+log = logging.getLogger(__name__)
 
 
 class Arrived(NamedTuple):
@@ -41,16 +46,10 @@ def bring_in(store: ModelStore, name: str, data: bytes) -> Arrived:
     StorageFull, StorageError.
     """
     require_name(name)
-    saved = save_as_it_is(store.root, data)
+    saved, found = save_as_it_is(store.root, data), None
     try:
-        known = _whole(store, name, saved.sha256)
-        number = None if any(known.values()) else keep_behind(store.catalogue, name, saved)
-
-        def do(unit: Unit) -> Added | int:
-            there = _there(unit, name, saved, known)
-            return max(there) if there else add_version(unit, store.root, name, saved, number)
-
-        found = store.catalogue.write(do, {locks.of_model(name)}).result()
+        while found is None:
+            found = _listed(store, name, saved)
     finally:
         drop(store.root, saved)
     if isinstance(found, int):
@@ -59,7 +58,34 @@ def bring_in(store: ModelStore, name: str, data: bytes) -> Arrived:
     return Arrived(found.version, is_new=True)
 
 
-def _whole(store: ModelStore, name: str, sha256: str) -> dict[int, bool]:
+def _listed(store: ModelStore, name: str, saved: Saved) -> Added | int | None:
+    """List it, or find the version that it is; None where that is deleted meanwhile, and it is not in a bucket yet."""
+    known = whole_versions(store, name, saved.sha256)
+    number = None if any(known.values()) else keep_behind(store.catalogue, name, saved)
+
+    def do(unit: Unit) -> Added | int | None:
+        there = _there(unit, name, saved, known)
+        if there:
+            return max(there)
+        if number is None and store.remote.is_there:
+            return None
+        return add_version(unit, store.root, name, saved, number)
+
+    found = store.catalogue.write(do, {locks.of_model(name)}).result()
+    if isinstance(found, int) and number is not None:  # another server has brought the same meanwhile
+        _remove_behind(store, places(store.root, [name], [number], [saved]).values())
+    return found
+
+
+def _remove_behind(store: ModelStore, files: Iterable[Path]) -> None:
+    """Remove what was brought to the bucket for nothing; where it refuses, `netlet check` tells of it."""
+    try:
+        store.remote.remove(files)
+    except StorageError as error:
+        log.warning("a snapshot that is there twice stays in the bucket (%s)", error)
+
+
+def whole_versions(store: ModelStore, name: str, sha256: str) -> dict[int, bool]:
     """Tell of each version with these bytes whether its file is whole."""
     whole = {}
     same = select(versions.c.version).where(versions.c.name == name, versions.c.sha256 == sha256)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from time import time
 from typing import NamedTuple
 
 from sqlalchemy import delete, select, update
@@ -18,6 +19,8 @@ from app.store.memories import MEMORY
 from app.store.references import Pointer, Reference
 from app.store.remote import Remote
 from app.store.schema import aliases, models, versions
+
+ARRIVING_SECONDS = 3600.0  # in which a bucket's file that is not listed may be about to be: it is there before that is
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +88,14 @@ def broken_off(catalogue: Catalogue, reference: Reference) -> Gone:
         (row.highest for row in catalogue.read(select(models.c.highest).where(models.c.name == name))), default=0
     )
     listed = {row.version for row in catalogue.read(select(versions.c.version).where(versions.c.name == name))}
-    there = _versions(kept.path.name for kept in catalogue.remote.files(catalogue.root / name))
-    with storage_errors(), suppress(FileNotFoundError), opened(catalogue.root / name) as folder:
-        there |= _versions(os.listdir(folder))  # noqa: PTH208 - a descriptor
+    if catalogue.remote.is_there:
+        before = time() - ARRIVING_SECONDS
+        kept = catalogue.remote.files(catalogue.root / name)
+        there = _versions(file.path.name for file in kept if file.written < before)
+    else:
+        there = set()
+        with storage_errors(), suppress(FileNotFoundError), opened(catalogue.root / name) as folder:
+            there = _versions(os.listdir(folder))  # noqa: PTH208 - a descriptor
     left = {version for version in there if version <= highest} - listed
     chosen = left if reference.version is None else left & {reference.version}
     return Gone(name, sorted(chosen), highest)

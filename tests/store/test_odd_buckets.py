@@ -2,19 +2,28 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import obstore
 import pytest
 
 from app.engine.model import Model
-from app.errors import BucketAway, DatasetDamaged, StorageError
+from app.errors import BucketAway, DatasetDamaged, ModelNotFound, StorageError, VersionNotFound
+from app.opening import store_of
 from app.settings import Settings
-from app.store import checking
+from app.store import arriving, checking, deleting
+from app.store.arriving import bring_in
 from app.store.bucket import Bucket, copies_in
 from app.store.datasets import DatasetStore
+from app.store.numbering import add_version, keep_behind
+from app.store.references import Reference
+from app.store.saving import save_aside
+from app.store.snapshot import encode
 from app.store.store import ModelStore
 from tests.seaweedfs import SeaweedFS
 from tests.store.test_datasets import ID, batches
@@ -90,6 +99,65 @@ def test_an_empty_file_in_the_bucket_is_damage(store: ModelStore, buckets: Seawe
     assert datasets.publish(ID, batches()).is_new
     assert datasets.find(ID).document.rows
     assert checking.take_in(store) == ["stray/1"]
+
+
+def test_a_version_that_is_about_to_be_listed_is_not_taken_for_a_broken_deletion(
+    store: ModelStore, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever deletes a model that is not there yet leaves its file in the bucket; an old one goes, as in a folder."""
+    saved = save_aside(store.root, model)
+    number = keep_behind(store.catalogue, "exam", saved)
+
+    with pytest.raises(ModelNotFound):
+        store.delete(Reference("exam", None))
+    store.catalogue.write(lambda unit: add_version(unit, store.root, "exam", saved, number)).result()
+
+    assert store.load("exam", 1, anew=True).version == 1
+
+    keep_behind(store.catalogue, "exam", save_aside(store.root, model))
+    assert checking.unknown(store) == ["exam/2"]
+    monkeypatch.setattr(deleting, "ARRIVING_SECONDS", -60.0)
+    with pytest.raises(VersionNotFound):
+        store.delete(Reference("exam", 2))
+    assert checking.unknown(store) == []
+
+
+def test_what_two_servers_are_sent_at_once_is_there_once(
+    store: ModelStore, settings: Settings, tmp_path: Path, model: Model
+) -> None:
+    """Whoever is later gives the version of the first, and leaves no file of a version that nobody lists."""
+    data = encode(model)
+    with closing(store_of(settings.model_copy(update={"models": tmp_path / "other"}))) as other:
+        other.open()
+        with ThreadPoolExecutor(8) as pool:
+            found = [*pool.map(lambda name: bring_in(each(name, store, other), f"exam-{name // 8}", data), range(80))]
+
+    assert {arrived.version for arrived in found}
+    assert checking.unknown(store) == []
+
+
+def test_what_is_sent_while_the_same_is_deleted_is_in_the_bucket(
+    store: ModelStore, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version that it was is gone once the new one is to be listed: its file was not brought there before."""
+    store.publish("exam", model)
+    whole, found = arriving.whole_versions, []
+
+    def deleted_after(*asked: Any) -> dict[int, bool]:
+        found.append(whole(*asked))
+        if len(found) == 1:
+            store.delete(Reference("exam", None))
+        return found[-1]
+
+    monkeypatch.setattr(arriving, "whole_versions", deleted_after)
+
+    assert bring_in(store, "exam", encode(model)) == (2, True)
+    assert store.load("exam", 2, anew=True).version == 2
+
+
+def each(number: int, *stores: ModelStore) -> ModelStore:
+    """Take turns."""
+    return stores[number % len(stores)]
 
 
 class _NoBucket(BaseHTTPRequestHandler):
