@@ -1,75 +1,38 @@
 """Servers behind one address: nginx, as the guide configures it, asks the same server about a model each time."""
 
 import re
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.conftest import TUTORIAL, StartServer, wait_until
+from tests import nginx
+from tests.conftest import TUTORIAL, StartServer
 
 GUIDE = Path(__file__).parent.parent.parent / "docs" / "scale.md"
-AROUND = """
-daemon off;
-master_process off;
-pid {folder}/pid;
-events {{}}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxied;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  {guide}
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass http://netlet;
-      proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
-      proxy_set_header Connection "";
-      add_header x-server $upstream_addr always;
-    }}
-  }}
-}}
+LOCATION = """
+location / {
+  proxy_pass http://netlet;
+  proxy_http_version 1.1;
+  proxy_set_header Host $http_host;
+  proxy_set_header Connection "";
+  add_header x-server $upstream_addr always;
+}
 """
 
 
 @pytest.fixture
 def behind_nginx(start_server: StartServer, tmp_path: Path) -> Iterator[httpx.Client]:
     """Give a client of two servers on one store, and of what stands before them."""
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
-    if nginx is None:
-        pytest.skip("needs Debian's package nginx-light")
     guide = re.findall(r"```nginx\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)[0]
     for number in (1, 2):
         guide = guide.replace(f"10.0.0.{number}:8000", start_server().url.removeprefix("http://"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    written = tmp_path / "nginx.conf"
-    written.write_text(AROUND.format(folder=tmp_path, port=port, guide=guide), encoding="utf-8")
     with (
-        subprocess.Popen([nginx, "-c", str(written), "-e", str(tmp_path / "errors")]) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client,
+        nginx.running(tmp_path, LOCATION, guide) as url,
+        httpx.Client(base_url=url, timeout=60, trust_env=False) as client,
     ):
-        try:
-            wait_until(lambda: _answers(client))
-            yield client
-        finally:
-            process.terminate()
-
-
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/livez").is_success
-    except httpx.TransportError:
-        return False
+        yield client
 
 
 def test_each_model_is_asked_of_one_server_and_all_servers_are_asked(behind_nginx: httpx.Client) -> None:

@@ -266,19 +266,6 @@ if "NETLET_LISTENER" in os.environ:
 """As a process is that a shell has put in the background."""
 
 
-def test_a_worker_does_not_outlive_whoever_started_it(start_server: StartServer, tmp_path: Path) -> None:
-    """Killed with a worker that has just begun: the port is free for the next."""
-    server = start_server("--workers", "2", PYTHONPATH=beginning_with(IGNORING, tmp_path))
-    url = httpx.URL(answering(server))
-
-    (tmp_path / "late").touch()
-    os.kill(children(server.process.pid)[0], signal.SIGKILL)
-    wait_until((tmp_path / "begun").exists)
-    server.process.kill()
-    server.process.wait()
-    wait_until(lambda: not is_taken(url))
-
-
 SLOW = """
 import os, pathlib, sys
 late = pathlib.Path(__file__).with_name("late")
@@ -293,11 +280,10 @@ sys.meta_path.insert(0, Slow)
 """As a process is whose machine has little time for it: what it needs is never imported."""
 
 
-def test_a_worker_that_imports_what_it_needs_does_not_outlive_whoever_started_it(
-    start_server: StartServer, tmp_path: Path
-) -> None:
-    """Killed while a worker begins: the port is free for the next, however long that would take."""
-    server = start_server("--workers", "2", PYTHONPATH=beginning_with(SLOW, tmp_path))
+@pytest.mark.parametrize("program", [IGNORING, SLOW], ids=["ignoring", "importing"])
+def test_a_worker_does_not_outlive_whoever_started_it(program: str, start_server: StartServer, tmp_path: Path) -> None:
+    """Killed with a worker that has just begun, however long that would take: the port is free for the next."""
+    server = start_server("--workers", "2", PYTHONPATH=beginning_with(program, tmp_path))
     url = httpx.URL(answering(server))
 
     (tmp_path / "late").touch()

@@ -1,44 +1,25 @@
 """Behind a real proxy: a path prefix before all addresses, and any of several processes behind each request."""
 
 import re
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.conftest import StartServer, wait_until
+from tests import nginx
+from tests.conftest import StartServer
 from tests.web.conftest import Visiting
 from tests.web.test_story import POINTS, answer, drop, table, train
 
 pytestmark = pytest.mark.only_on("sqlite")
 
-CONFIGURATION = """
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log {folder}/errors;
-events {{}}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxied;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  server {{
-    listen 127.0.0.1:{port};
-    location /nets/ {{
-      proxy_pass {service}/;
-      proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
-      client_max_body_size 0;
-    }}
-  }}
+LOCATION = """
+location /nets/ {{
+  proxy_pass {service}/;
+  proxy_http_version 1.1;
+  proxy_set_header Host $http_host;
+  client_max_body_size 0;
 }}
 """
 
@@ -46,29 +27,9 @@ http {{
 @pytest.fixture
 def behind_nginx(start_server: StartServer, tmp_path: Path) -> Iterator[str]:
     """Give the address of two server processes behind nginx, as it is by default but for what README names."""
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
-    if nginx is None:
-        pytest.skip("needs Debian's package nginx-light")
     server = start_server("--workers", "2")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    written = tmp_path / "nginx.conf"
-    written.write_text(CONFIGURATION.format(folder=tmp_path, port=port, service=server.url), encoding="utf-8")
-    with subprocess.Popen([nginx, "-c", str(written), "-e", str(tmp_path / "errors")]) as process:
-        url = f"http://127.0.0.1:{port}/nets/"
-        try:
-            wait_until(lambda: _answers(url))
-            yield url
-        finally:
-            process.terminate()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}livez", trust_env=False).is_success
-    except httpx.TransportError:
-        return False
+    with nginx.running(tmp_path, LOCATION.format(service=server.url), path="/nets/") as url:
+        yield url
 
 
 def test_behind_a_prefix_and_two_processes_a_table_is_learnt_and_asked(behind_nginx: str, visiting: Visiting) -> None:
