@@ -5,10 +5,7 @@ whatever breaks off, they try again, as clients do. After each kill the catalogu
 was acknowledged.
 """
 
-import argparse
-import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,6 +13,7 @@ from random import Random
 
 from tests.crashes.load import World
 from tests.crashes.service import Service
+from tests.crashes.tally import main, said
 from tests.crashes.truth import Folder, faults_of, leftovers
 
 CLIENTS = 4
@@ -61,28 +59,5 @@ def run(kills: int, seed: int, folder: Path, *, check_every: int = CHECK_EVERY) 
     return tally + world.tally
 
 
-def said(faults: list[str]) -> Counter[str]:
-    """Print faults, and count them by their kind."""
-    for fault in faults:
-        print(fault, flush=True)  # noqa: T201 - a runner prints
-    return Counter(f"FAULT {fault.split(':')[0]}" for fault in faults)
-
-
-def main() -> int:
-    """Kill, and print the tally."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kills", type=int)
-    parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which leaves no service behind
-    with tempfile.TemporaryDirectory(prefix="netlet-kills-", ignore_cleanup_errors=True) as folder:
-        tally = run(asked.kills, asked.seed, Path(folder))
-    for what, count in sorted(tally.items()):
-        print(f"{count:7,} {what}")  # noqa: T201
-    wrong = sum(count for what, count in tally.items() if what.startswith("FAULT"))
-    print(f"{wrong:7,} faults")  # noqa: T201
-    return min(wrong, 1)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, run))

@@ -5,13 +5,10 @@ Ray, the object store, the database. Clients ask any server, and try again whate
 database and the bucket are held against what was acknowledged.
 """
 
-import argparse
 import os
-import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,8 +18,8 @@ from random import Random
 import httpx
 
 from tests.conftest import wait_until
-from tests.crashes.kills import said
 from tests.crashes.load import World
+from tests.crashes.tally import main, said
 from tests.crashes.truth import faults_of
 from tests.machines.machines import TARGETS, Machines, running
 
@@ -108,21 +105,5 @@ def chosen(kills: int, seed: int) -> list[str]:
     return Random(seed).choices(names, weights, k=kills)
 
 
-def main() -> int:
-    """Kill, and print the tally."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kills", type=int)
-    parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which leaves nothing behind
-    with tempfile.TemporaryDirectory(prefix="netlet-machines-", ignore_cleanup_errors=True) as folder:
-        tally = run(chosen(asked.kills, asked.seed), asked.seed, Path(folder))
-    for what, count in sorted(tally.items()):
-        print(f"{count:7,} {what}")  # noqa: T201
-    wrong = sum(count for what, count in tally.items() if what.startswith("FAULT"))
-    print(f"{wrong:7,} faults")  # noqa: T201
-    return min(wrong, 1)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, lambda kills, seed, folder: run(chosen(kills, seed), seed, folder)))
