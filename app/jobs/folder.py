@@ -69,30 +69,40 @@ class JobFolder:
         """Read how far the search of a job is, if it has one."""
         return leaderboard.read(self.note(job.id, job.attempt).trials)
 
-    def clear(self, job: str) -> None:
-        """Remove all files of a job, or leave them to the next start."""
-        self._remove(lambda own: own == job)
+    def clear(self, job: str, attempt: int = 1) -> None:
+        """Remove all files of a job, of earlier attempts elsewhere too, or leave them to the next start."""
+        names = self._remove(lambda own: own == job)
+        if attempt > 1:  # others may have left what this folder has no copy of
+            names = [self.order(job).name, self.note(job, 1).checkpoints.name]
+        self._remove_behind(names)
 
     def sweep(self, unfinished: Collection[str]) -> None:
         """Remove all files of jobs that are over, or that nobody knows."""
-        self._remove(lambda own: own not in unfinished)
+        self._remove_behind(self._remove(lambda own: own not in unfinished))
         forgotten = time() - FORGOTTEN_SECONDS
         old = [file.path for file in self.remote.files(self.path) if file.written < forgotten]
         self.remote.remove(path for path in old if _job_of(path.relative_to(self.path).parts[0]) not in unfinished)
 
-    def _remove(self, chosen: Callable[[str], bool]) -> None:
+    def _remove(self, chosen: Callable[[str], bool]) -> list[str]:
+        """Remove files of chosen jobs from the folder, and tell which there were."""
+        names: list[str] = []
         try:
             with opened(self.path) as folder:
                 names = [name for name in os.listdir(folder) if chosen(_job_of(name))]  # noqa: PTH208 - a descriptor
                 for name in names:
                     remove(name, within=folder)
                     shutil.rmtree(self.path / name, ignore_errors=True)  # checkpoints
-            if self.remote.is_there and (shared := [self.path / name for name in names if _is_shared(name)]):
-                Thread(target=self._clear_behind, args=(shared,), daemon=True).start()  # nobody is to wait for it
         except FileNotFoundError:
-            return
+            pass
         except OSError as error:
             log.warning("files of jobs stay for now (%s)", error.strerror)
+        return names
+
+    def _remove_behind(self, names: list[str]) -> None:
+        """Remove from a bucket those of these files that other servers needed, while nobody waits for it."""
+        shared = [self.path / name for name in names if _is_shared(name)]
+        if self.remote.is_there and shared:
+            Thread(target=self._clear_behind, args=(shared,), daemon=True).start()
 
     def _clear_behind(self, shared: list[Path]) -> None:
         """Remove files of a job from the bucket; what it refuses is left to who sweeps it."""

@@ -152,7 +152,7 @@ class Jobs(KnownJobs):
             self._ask(job, job.wish)
         elif job.is_over:
             self.moves.tell(job)
-            self.folder.clear(job.id)
+            self.folder.clear(job.id, job.attempt)
         return self._followed(job)
 
     def drain(self) -> None:
@@ -237,7 +237,7 @@ class Jobs(KnownJobs):
         job, data = claimed.job, claimed.data or self.folder.order(claimed.job.id)
         if job.is_over:
             self.moves.tell(job)
-            self.folder.clear(job.id)
+            self.folder.clear(job.id, job.attempt)
             self._spawn(self._fill())
             return
         self._start(Running(job, data, self._called(job, data, claimed.group), group=claimed.group))
@@ -278,7 +278,7 @@ class Jobs(KnownJobs):
             self._start_claimed(running.next)
         if running.outcome.is_over and not running.is_left:
             self.moves.tell(running.outcome)
-            self.folder.clear(running.job.id)
+            self.folder.clear(running.job.id, running.job.attempt)
         else:
             self.moves.leave(running.job)
         if not (running.has_looked or self.draining):

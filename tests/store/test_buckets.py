@@ -344,6 +344,24 @@ def test_checkpoints_are_gone_on_with_elsewhere(store: ModelStore, elsewhere: El
     assert [key.split("/")[-1][:8] for key in keys(inside, ".jobs")] == ["00000004", "00000005"]
 
 
+def test_what_earlier_attempts_left_elsewhere_is_removed(
+    store: ModelStore, elsewhere: Elsewhere, inside: S3Store
+) -> None:
+    """Whoever ends a job may have no copy of its order, or of the checkpoints of those who were lost."""
+    lost, other = JobFolder(store.root, store.remote), elsewhere("other")
+    lost.open()
+    lost.keep_order("one", b"order")
+    checkpoints = lost.note("one", 1).checkpoints
+    Checkpoints(checkpoints, "order", remote=store.remote).write(Checkpoint(1, {}, {}))
+    ending = JobFolder(other.root, other.remote)
+    ending.open()
+    assert len(keys(inside, ".jobs")) == 2
+
+    ending.clear("one", 2)
+
+    wait_until(lambda: keys(inside, ".jobs") == [])
+
+
 def test_what_jobs_leave_is_removed(store: ModelStore, inside: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """At their end; and at a start, once it is too old to be that of a job which is just being written down."""
     folder = JobFolder(store.root, store.remote)
