@@ -1,10 +1,12 @@
 """Locks of a catalogue in PostgreSQL: who writes about something else waits for nobody; what collides is done again."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from threading import Event, Thread
 
+import httpx
 import psycopg
 import pytest
 from hypothesis import given
@@ -273,3 +275,25 @@ def test_who_deletes_a_dataset_waits_for_who_is_to_learn_from_it(
             wait_until(lambda: waits(beside, "advisory"))
         with pytest.raises(DatasetInUse):
             deleting.result(30)
+
+
+@ON_POSTGRESQL
+async def test_who_moves_an_alias_waits_for_who_writes_about_its_model(
+    store: ModelStore, model: Model, client: httpx.AsyncClient, beside: psycopg.Connection
+) -> None:
+    """Whichever way it moves: a version that is deleted meanwhile is pointed at by none."""
+    for _ in range(2):
+        store.publish("exam", model)
+    live = "/models/exam/aliases/live"
+    moves: list[tuple[str, str, dict[str, int] | None]] = [
+        ("PUT", live, {"version": 1}),
+        ("PUT", live, {"version": 2}),
+        ("POST", f"{live}/rollback", {}),
+        ("DELETE", live, None),
+    ]
+    for method, path, body in moves:
+        with writing(store, nothing, {of_model("exam")}):
+            moving = asyncio.create_task(client.request(method, path, json=body))
+            await asyncio.to_thread(wait_until, lambda: waits(beside, "advisory"))
+            assert not moving.done()
+        assert (await moving).is_success
