@@ -1,6 +1,5 @@
 """Sharers: how a training process reaches the machines that share in its large batches."""
 
-import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -12,8 +11,6 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 
 class Share(NamedTuple):
@@ -63,24 +60,22 @@ class Sharers(Executor):
         try:
             while True:
                 number, result, is_done = self.connection.recv()
-                if is_done:
-                    self._take(number).set_result(result)
-                else:
+                if not is_done:
                     self._do_here(number)
+                elif (known := self._taken(number)) is not None:
+                    known[1].set_result(result)
         except (EOFError, OSError, TypeError):  # the last where it is closed meanwhile
             self.is_lost = True
             for number in [*self.calls]:
                 self._do_here(number)
 
-    def _take(self, number: int) -> "Future[Any]":
+    def _taken(self, number: int) -> "tuple[Callable[[], Any], Future[Any]] | None":
         with self.lock:
-            return self.calls.pop(number)[1]
+            return self.calls.pop(number, None)
 
     def _do_here(self, number: int) -> None:
         """Do a call here, beside whatever else is done."""
-        with self.lock:
-            known = self.calls.pop(number, None)
-        if known is not None:
+        if (known := self._taken(number)) is not None:
             Thread(target=_done, args=known, daemon=True).start()
 
 

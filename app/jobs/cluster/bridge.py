@@ -18,8 +18,8 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from app.jobs.cluster import mirror
-from app.jobs.cluster.node import NAMESPACE, End, travelled, unfit
-from app.jobs.cluster.trips import Call, packed
+from app.jobs.cluster.node import NAMESPACE, End, travelled
+from app.jobs.cluster.trips import Call, packed, unfit
 from app.jobs.progress import Note
 from app.telemetry import log_json_lines
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
+from app.jobs.cluster.trips import VERSIONS, other_versions
 from app.jobs.executors import NICE
 from app.jobs.sharers import Share
 
@@ -41,8 +42,13 @@ def opened(folder: Path, nodes: int, threads: int) -> Iterator[str | None]:
         yield str(listener.address)
 
 
-def shared(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is called
-    """Do a call on a node that shares, as its own trainings are done there: one BLAS thread, last in line."""
+def shared(call: Callable[[], Any], versions: Mapping[str, str]) -> Any:  # noqa: ANN401 - whatever is called
+    """Do a call on a node that shares, as its own trainings are done there: one BLAS thread, last in line.
+
+    Raises RuntimeError where the node has other versions of what decides about the bits of a model.
+    """
+    if versions != VERSIONS:
+        raise other_versions(versions)
     if os.getpriority(os.PRIO_PROCESS, 0) < NICE:
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     with threadpool_limits(1):
@@ -60,7 +66,9 @@ def _serve(listener: Listener, places: "PlacementGroup", others: int, threads: i
 class _Desk:
     def __init__(self, connection: Connection, places: "PlacementGroup", others: int, threads: int) -> None:
         self.connection, self.places, self.others, self.threads = connection, places, others, threads
-        self.turns, self.telling = count(), Lock()
+        self.turns, self.lock = count(), Lock()
+        self.under: dict[int, int] = {}
+        """The places of the calls under way, by their numbers."""
         self.lost: set[int] = set()
 
     def serve(self) -> None:
@@ -75,20 +83,34 @@ class _Desk:
             except (EOFError, OSError):
                 return
             place = next(self.turns) % self.others
+            with self.lock:
+                self.under[number] = place
             if place in self.lost:
-                self._tell(Share(number, None, is_done=False))
+                self._lose(place)
                 continue
             strategy = PlacementGroupSchedulingStrategy(self.places, place + 1)
-            asked = do.options(scheduling_strategy=strategy).remote(call).future()
+            asked = do.options(scheduling_strategy=strategy).remote(call, VERSIONS).future()
             asked.add_done_callback(partial(self._over, number, place))
 
     def _over(self, number: int, place: int, done: "Future[Any]") -> None:
         error = done.exception()
-        if error is not None and place not in self.lost:
-            self.lost.add(place)
-            log.warning("a node that shared in a training is lost (%s): what it had to do is done here", error)
-        self._tell(Share(number, None if error else done.result(), is_done=error is None))
+        if error is None:
+            self._tell(number, Share(number, done.result(), is_done=True))
+        else:
+            if place not in self.lost:
+                log.warning("a node that shared in a training is lost (%s): what it had to do is done here", error)
+            self._lose(place)
 
-    def _tell(self, share: Share) -> None:
-        with self.telling, suppress(OSError):  # the training is over
-            self.connection.send(tuple(share))
+    def _lose(self, place: int) -> None:
+        """Have all that was handed to a node done at home: it may wait for ever for another to take its place."""
+        with self.lock:
+            self.lost.add(place)
+            numbers = [number for number, its_place in self.under.items() if its_place == place]
+        for number in numbers:
+            self._tell(number, Share(number, None, is_done=False))
+
+    def _tell(self, number: int, share: Share) -> None:
+        """Tell how a call ended, once."""
+        with self.lock, suppress(OSError):  # the training is over
+            if self.under.pop(number, None) is not None:
+                self.connection.send(tuple(share))

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 
 from app.jobs.cluster.desk import opened
 from app.jobs.cluster.mirror import Piece, Watch
-from app.jobs.cluster.trips import VERSIONS, Luggage
+from app.jobs.cluster.trips import VERSIONS, Luggage, other_versions
 from app.jobs.executors import ProcessExecutor
 from app.jobs.progress import WISHED, Note
 
@@ -35,18 +34,11 @@ class End(NamedTuple):
     error: BaseException | None
 
 
-def unfit(words: str) -> RuntimeError:
-    """Say what is wrong with a node, which no setting of a training can help; the log has the words."""
-    error = RuntimeError(words)
-    error.add_note(words)
-    return error
-
-
 def travelled(luggage: Luggage) -> Iterator[list[Piece] | End]:
     """Do a call here: say at once that it begins, then what is new, then how it ended. Runs as a task of Ray."""
     yield []
     if luggage.versions != VERSIONS:
-        yield End(None, unfit(f"The node {platform.node()} has {VERSIONS}, the server {luggage.versions}."))
+        yield End(None, other_versions(luggage.versions))
     elif luggage.word is None:
         future = _process(luggage.memory).submit(luggage.function, *luggage.arguments, **luggage.keywords)
         yield _end_of(future)

@@ -46,6 +46,18 @@ VERSIONS = {"netlet": __version__, "numpy": np.__version__, "python": platform.p
 """Of what decides about the bits of a model: all machines of a cluster have the same."""
 
 
+def unfit(words: str) -> RuntimeError:
+    """Say what is wrong with a node, which no setting of a training can help; the log has the words."""
+    error = RuntimeError(words)
+    error.add_note(words)
+    return error
+
+
+def other_versions(versions: Mapping[str, str]) -> RuntimeError:
+    """Say that this node has other versions than a server."""
+    return unfit(f"The node {platform.node()} has {VERSIONS}, the server {versions}.")
+
+
 class Packed(NamedTuple):
     """What was learnt: a snapshot, and what the optimizer remembers, if it does."""
 
