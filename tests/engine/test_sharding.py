@@ -15,6 +15,8 @@ from app.engine.sharding import BLOCK, SHARD, Helpers, Machines, ShardedBackprop
 from tests.engine.courses import truths
 
 ROWS = 2 * SHARD + 300
+SPAWNED = get_context("spawn")
+"""How processes begin that have nothing to do with those that trainings have."""
 NETWORK = Network((3, 5, 4, 2), "silu", "identity", bias=True)
 
 
@@ -85,7 +87,7 @@ def test_machines_change_no_bit(loss: str) -> None:
         return value.tobytes() + gradient.tobytes()
 
     alone = bytes_with(Helpers())
-    with ProcessPoolExecutor(2, get_context("forkserver")) as pool, ThreadPoolExecutor(1) as other:
+    with ProcessPoolExecutor(2, SPAWNED) as pool, ThreadPoolExecutor(1) as other:
         for machines in (
             Machines(pool, 1),
             Machines(pool, 2, threads=2),
@@ -103,7 +105,7 @@ def test_the_gradient_that_machines_sum_is_that_of_one_piece() -> None:
     parameters = rng.standard_normal((2, NETWORK.size))
     whole, summed = np.empty((2, *parameters.shape))
 
-    with ProcessPoolExecutor(1, get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(1, SPAWNED) as pool:
         helpers = Helpers(None, Machines(pool, 1))
         shards = ShardedBackpropagation(Backpropagation(NETWORK, LOSSES["mse"], parameters, summed), helpers)
         value = shards(lambda part: part_of(batch, part), rows)
