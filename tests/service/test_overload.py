@@ -1,6 +1,8 @@
 """More predictions than can be answered in time: those that are taken are answered, others are told at once."""
 
 import json
+import os
+import signal
 from contextlib import ExitStack
 
 import httpx
@@ -12,6 +14,7 @@ from tests.conftest import Server, StartServer
 from tests.faults.wire import TABLE, asked, one_of, opened, request
 
 LONG = json.dumps({"X": [[1]] * 100_000}).encode()
+MEDIUM = json.dumps({"X": [[1]] * 1_000}).encode()  # waits as a long one does, and is all in a socket's buffer
 SHORT = json.dumps({"X": [[1]]}).encode()
 EXPLAINED = json.dumps({"X": [[row] for row in range(300)], "explain": True}).encode()
 TOGETHER = 48
@@ -25,24 +28,36 @@ def server(start_server: StartServer, request: pytest.FixtureRequest) -> Server:
     return server
 
 
-@pytest.mark.parametrize("server", ["0.05"], indirect=True)  # which 40 of them take on any machine
+@pytest.mark.parametrize("server", ["0.05"], indirect=True)  # which 48 take until more is known of how long one does
 def test_a_prediction_that_would_wait_for_too_long_is_503_at_once(server: Server) -> None:
-    """Those before it are answered, and so are short ones, which wait for nobody; it is answered when it comes back."""
-    probe = request("POST", "/models/line/predict", LONG)
+    """Those before it are answered, and so are short ones, which wait for nobody; it is answered when it comes back.
+
+    The service is held until all have been sent: so they are all there at once, however fast it is.
+    """
+    probe = request("POST", "/models/line/predict", MEDIUM)
+    others = [probe, request("POST", "/models/line/predict", SHORT), request("GET", "/models/line")]
     with ExitStack() as stack:
         clients = [stack.enter_context(opened(server)) for _ in range(TOGETHER)]
         for client in clients:
-            client.sendall(probe.replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n").removesuffix(LONG))
+            client.sendall(probe.replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n").removesuffix(MEDIUM))
             assert client.recv(99).startswith(b"HTTP/1.1 100 ")  # it is taken
-        for client in clients:
-            client.sendall(LONG)
-        first = one_of(clients[0])
+        later = [stack.enter_context(opened(server)) for _ in others]
+        for client in later:
+            client.sendall(request("GET", "/livez"))
+            assert one_of(client).status == 200  # the connection is taken, too
 
-        refused = asked(server, probe)
-        short = asked(server, request("POST", "/models/line/predict", SHORT))
-        alive = asked(server, request("GET", "/models/line"))
+        server.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, server.process.pid, os.WSTOPPED)
+        try:
+            for client in clients:
+                client.sendall(MEDIUM)
+            for client, sent in zip(later, others, strict=True):
+                client.sendall(sent)
+        finally:
+            server.process.send_signal(signal.SIGCONT)
 
-        answers = [first, *map(one_of, clients[1:])]
+        refused, short, alive = map(one_of, later)
+        answers = [*map(one_of, clients)]
     assert (refused.status, refused.slug, refused.headers["retry-after"]) == (503, "overloaded", "1")
     assert (short.status, alive.status) == (200, 200)
     assert [answer.status for answer in answers] == [200] * TOGETHER
