@@ -186,6 +186,9 @@ def test_a_bucket_that_is_gone_is_away(tmp_path: Path, monkeypatch: pytest.Monke
     with HTTPServer(("127.0.0.1", 0), _NoBucket) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "something")
         bucket = Bucket("s3://never-made", tmp_path, 0)
         asked: list[Callable[[], object]] = [
             lambda: bucket.create({path: path}),
@@ -215,6 +218,7 @@ def test_what_is_no_address_is_said_so(address: str, monkeypatch: pytest.MonkeyP
 
 def test_an_address_without_tls_is_to_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable that says so is named."""
-    monkeypatch.delenv("AWS_ALLOW_HTTP")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.delenv("AWS_ALLOW_HTTP", raising=False)
     with pytest.raises(StorageError, match="AWS_ALLOW_HTTP=true"):
         Bucket("s3://netlet-tests/1", Path(), 0)
