@@ -20,6 +20,7 @@ from app.api.connections.load import Load
 from app.api.connections.origins import Origins, origins_in
 from app.api.found import found_in
 from app.api.giving_up import GivingUp
+from app.api.head_method import HeadMethod
 from app.api.middleware import EveryRequest
 from app.api.parts import Limits, Parts, require_own_site
 from app.api.routes import aliases, bringing, cards, export, health, inside, metrics, models, pictures, predict, train
@@ -102,6 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     openapi.describe(app, InferenceRequest, IndexRequest, LoadRequest)
     app.state.requests = requests
+    app.add_middleware(HeadMethod)
     app.add_middleware(GivingUp)
     app.add_middleware(EveryRequest, requests=requests, origins=origins_of(settings))
     return app

@@ -24,7 +24,7 @@ LONGEST_ECHO = 40
 FOREIGN = ("/v1/", "/v2")
 """Paths of protocols whose errors are `{"error": …}`."""
 MOST_SAID = 3  # faults in one sentence
-METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")  # and HEAD, where GET is
 
 log = logging.getLogger(__name__)
 
@@ -274,11 +274,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> list[str]:
     """All methods of a path: the router itself tells only those of the first route that fits."""
-    return [
+    found = [
         method
         for method in METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
     ]
+    return sorted([*found, "HEAD"] if "GET" in found else found)
 
 
 async def _left(_request: Request, _error: Exception) -> Response:

@@ -14,7 +14,6 @@ from app.web.plain import UNDOCUMENTED, PlainPage, answered, document
 
 router = APIRouter(include_in_schema=False)
 
-READING = ["GET", "HEAD"]
 NOTHING_ELSE = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 OWN_ONLY = f"{NOTHING_ELSE}; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'"
 HEADERS = {"referrer-policy": "same-origin", "cache-control": "no-cache", "vary": "Accept, Accept-Encoding"}
@@ -22,7 +21,7 @@ GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")  # taken, unless it 
 FOREVER = {"cache-control": "public, max-age=31536000, immutable", "vary": "Accept-Encoding"}  # its name has its hash
 
 
-@router.api_route("/", methods=READING)
+@router.get("/")
 async def home(request: Request, parts: PartsOf) -> Response:
     """Show people the page, or the plain one where it was not built; tell programs that the service is there."""
     if "text/html" not in request.headers.get("accept", ""):
@@ -31,13 +30,13 @@ async def home(request: Request, parts: PartsOf) -> Response:
     return _page(request, INDEX)
 
 
-@router.api_route("/docs", methods=READING)
+@router.get("/docs")
 async def docs(request: Request) -> Response:
     """Show all routes, to be tried out."""
     return _page(request, DOCS, UNDOCUMENTED)
 
 
-@router.api_route("/assets/{file}", methods=READING)
+@router.get("/assets/{file}")
 async def asset(request: Request, file: Annotated[str, Path()]) -> Response:
     """Send a file of the page, which never changes under its name."""
     found = built(f"assets/{file}")
@@ -46,7 +45,7 @@ async def asset(request: Request, file: Annotated[str, Path()]) -> Response:
     return _sent(request, found, FOREVER)
 
 
-@router.api_route("/plain", methods=READING)
+@router.get("/plain")
 async def plain() -> Response:
     """Show a form that trains and asks without JavaScript."""
     return _plain(document())

@@ -53,8 +53,8 @@ async def test_a_wrong_method_is_told_the_right_ones(client: httpx.AsyncClient) 
     response = await client.put("/models/exam")
 
     assert response.status_code == 405
-    assert response.headers["allow"] == "DELETE, GET, PATCH"
-    assert "DELETE, GET, PATCH" in response.json()["detail"]
+    assert response.headers["allow"] == "DELETE, GET, HEAD, PATCH"
+    assert "DELETE, GET, HEAD, PATCH" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -103,9 +103,9 @@ def test_fault_13_methods_that_are_none_and_those_of_other_paths(server: Server)
         assert (answer.status, answer.slug) == (501, "unknown-method")
     for method, path, allowed in (
         ("DELETE", "/train", "POST"),
-        ("POST", "/models/line", "DELETE, GET, PATCH"),
-        ("PATCH", "/models/line/aliases/live", "DELETE, GET, PUT"),
-        ("OPTIONS", "/jobs/1/events", "GET"),
+        ("POST", "/models/line", "DELETE, GET, HEAD, PATCH"),
+        ("PATCH", "/models/line/aliases/live", "DELETE, GET, HEAD, PUT"),
+        ("OPTIONS", "/jobs/1/events", "GET, HEAD"),
     ):
         answer = asked(server, request(method, path))
         assert (answer.status, answer.slug, answer.headers["allow"]) == (405, "method-not-allowed", allowed)
