@@ -22,13 +22,13 @@ MOST_SENT = 4_000  # numbers of several networks at once; of one, all are
 async def events(jobs: Jobs, job: Job, after: int, *, shows_weights: bool) -> AsyncIterator[ServerSentEvent]:
     """Tell each state of a job, paused or not, and its progress after an epoch, until it is over or the service drains.
 
-    The id of an event of progress is its epoch. `search` tells trials that are over. `shutdown` is the last event of a
-    service that is about to end.
+    A state is told again where what the job waits for is another. The id of an event of progress is its epoch. `search`
+    tells trials that are over. `shutdown` is the last event of a service that is about to end.
     """
     state, trials, shown = None, 0, _Shown(jobs) if shows_weights else None
     while True:
-        if (job.state, job.paused) != state and not job.is_over:
-            state = job.state, job.paused
+        if (job.state, job.paused, job.waits_for) != state and not job.is_over:
+            state = job.state, job.paused, job.waits_for
             yield ServerSentEvent(event=job.state, data=job_detail(job))
         for event in progress(job, after):
             after = event.epoch

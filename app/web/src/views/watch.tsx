@@ -80,6 +80,7 @@ function Progress({ job, tell }: { job: Job; tell: (job: Job) => void }) {
   return (
     <Card title="Progress" tools={job.ended ? null : <Controls job={job} tell={tell} />}>
       {job.ended ? <Ended job={job} /> : <progress aria-label={`${unit(job)}s done`} value={job.epoch ?? 0} max={job.epochs ?? 1} />}
+      {job.waits_for && <p class="note">{job.waits_for}</p>}
       <Figures
         of={[
           [unit(job), job.epoch === null ? stage(job) : `${shown(job.epoch)} of ${shown(job.epochs)}`],
@@ -95,6 +96,7 @@ function Progress({ job, tell }: { job: Job; tell: (job: Job) => void }) {
 
 function stage(job: Job): string {
   if (job.status === "queued") return "waiting for its turn";
+  if (job.waits_for) return "waiting";
   return job.ended ? "–" : "getting ready";
 }
 
