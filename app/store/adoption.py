@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Container, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from app.store.references import is_name
 from app.store.remote import NOTHING, Kept, Remote
 from app.store.schema import datasets, models, versions
 
+AT_ONCE = 16  # headers that are on their way from a bucket
 UNKNOWN = ""  # SHA-256 of a snapshot that was damaged when it was found
 
 
@@ -34,7 +36,12 @@ def adopt(root: Path, unit: Unit, but: Container[str] = ()) -> list[str]:
     """List in the catalogue all snapshots that it does not know, but those of some names; give their references."""
     there = [file for file in _lying(root, unit.remote) if file.path.parent.name not in but]
     _add_datasets(unit, root)
-    return _add(unit, _highest(there), [_found(file, unit.remote) for file in there if not _is_mark(file)])
+    _keep_highest(unit, _highest(there))
+    known = {(row.name, row.version) for row in unit.connection.execute(select(versions.c.name, versions.c.version))}
+    unknown = [file for file in there if not _is_mark(file) and (file.path.parent.name, _number(file)) not in known]
+    if new := _all_found(unknown, unit.remote):
+        unit.execute(insert(versions), [one._asdict() for one in new])
+    return [f"{one.name}/{one.version}" for one in new]
 
 
 def snapshots_of(root: Path, remote: Remote = NOTHING) -> list[tuple[str, int]]:
@@ -79,6 +86,14 @@ def _highest(there: list[Kept]) -> dict[str, int]:
     return {file.path.parent.name: _number(file) for file in there}  # which come in order
 
 
+def _all_found(files: list[Kept], remote: Remote) -> list[Found]:
+    """Read what snapshots say of themselves, of many at once where each is a way to a bucket and back."""
+    if not remote.is_there:
+        return [_found(file, remote) for file in files]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [*pool.map(lambda file: _found(file, remote), files)]
+
+
 def _found(file: Kept, remote: Remote) -> Found:
     sha256, dataset = _header(file, remote)
     return Found(file.path.parent.name, _number(file), sha256, file.bytes, file.written, dataset)
@@ -115,8 +130,7 @@ def _described(root: Path, remote: Remote) -> Iterator[tuple[Path, float]]:
     return ((path, path.stat().st_mtime) for path in (root / DATASETS).glob("*.json"))
 
 
-def _add(unit: Unit, highest: dict[str, int], found: list[Found]) -> list[str]:
-    known = {(row.name, row.version) for row in unit.connection.execute(select(versions.c.name, versions.c.version))}
+def _keep_highest(unit: Unit, highest: dict[str, int]) -> None:
     numbers: dict[str, int] = {
         row.name: row.highest for row in unit.connection.execute(select(models.c.name, models.c.highest))
     }
@@ -125,7 +139,3 @@ def _add(unit: Unit, highest: dict[str, int], found: list[Found]) -> list[str]:
             unit.execute(insert(models).values(name=name, highest=number))
         elif number > numbers[name]:
             unit.execute(update(models).where(models.c.name == name).values(highest=number))
-    new = [one for one in found if (one.name, one.version) not in known]
-    if new:
-        unit.execute(insert(versions), [one._asdict() for one in new])
-    return [f"{one.name}/{one.version}" for one in new]

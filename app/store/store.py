@@ -52,6 +52,7 @@ _NEWEST = select(
         _POINTED.scalar_subquery(), select(func.max(versions.c.version)).where(_OF_MODEL).scalar_subquery()
     ).label("version")
 )
+HEADER_AT_ONCE = 2**15  # bytes, which most headers are shorter than
 READ_AT_ONCE = 2**18  # bytes; a longer file is read once it is known how long it says it is
 LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
@@ -265,6 +266,8 @@ class ModelStore:
 
     def _header(self, name: str, version: int) -> Document:
         """Read what a snapshot says of itself; a copy that is damaged is copied again."""
+        if self.remote.is_there and not os.path.lexists(self._path(name, version)):
+            return snapshot.read_document(self._beginning_there(name, version))
         try:
             return snapshot.read_document(self._beginning(name, version))
         except (Damage, SnapshotDamaged):
@@ -314,6 +317,16 @@ class ModelStore:
         """Read a snapshot's header."""
         length, _ = self._read(name, version, snapshot.LENGTH_BYTES)
         return self._read(name, version, snapshot.header_end(length))[0]
+
+    def _beginning_there(self, name: str, version: int) -> bytes:
+        """Read a snapshot's header where no copy of it is here, which a list need not make."""
+        path = self._path(name, version)
+        try:
+            data = self.remote.read(path, HEADER_AT_ONCE)
+            end = snapshot.header_end(data)
+            return data if end <= HEADER_AT_ONCE else self.remote.read(path, end)
+        except FileNotFoundError as error:
+            raise self._missing(name, version) from error
 
     def _path(self, name: str, version: int) -> Path:
         return self.root / name / snapshot_file(version)

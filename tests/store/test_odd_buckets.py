@@ -17,6 +17,7 @@ from app.errors import BucketAway, DatasetDamaged, ModelNotFound, StorageError, 
 from app.opening import store_of
 from app.settings import Settings
 from app.store import arriving, checking, deleting
+from app.store import store as store_module
 from app.store.arriving import bring_in
 from app.store.bucket import Bucket, copies_in
 from app.store.datasets import DatasetStore
@@ -54,6 +55,22 @@ def test_what_lies_where_a_copy_was_is_replaced(
     assert store.listed("exam").damage is None
     with datasets.verified(ID) as source:
         assert source.read(4) == b"PAR1"
+
+
+@pytest.mark.parametrize("at_once", [2**15, 2**6], ids=["short", "long"])
+def test_a_list_copies_no_model(store: ModelStore, model: Model, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """It tells what the header says, however long that is: a server that lists a thousand models fetches none."""
+    monkeypatch.setattr(store_module, "HEADER_AT_ONCE", at_once)
+    store.publish("exam", model)
+    here = store.listed("exam")
+    copy = store.root / "exam" / "1.safetensors"
+    copy.unlink()
+
+    assert store.listed("exam") == here
+    assert not copy.exists()
+
+    store.remote.remove([copy])
+    assert "missing" in str(store.listed("exam").damage)
 
 
 def test_only_copies_make_room(store: ModelStore, model: Model, settings: Settings) -> None:
