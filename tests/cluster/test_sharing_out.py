@@ -10,16 +10,19 @@ import pytest
 
 from app.engine.network import Architecture
 from app.engine.sharding import BLOCK, SHARD
+from app.jobs import pausing
 from app.jobs.cluster.bridge import Cluster
 from app.jobs.cluster.executor import RayExecutor
 from app.jobs.job import State
+from app.jobs.ledger import Request
 from app.jobs.orders import Order
 from app.store.store import ModelStore
-from tests.cluster.test_trainings import by_processes
+from tests import ray_cluster
+from tests.cluster.test_trainings import by_processes, until
 from tests.conftest import wait_until
 from tests.engine.tables import ensemble, wave
 from tests.jobs.running import running
-from tests.ray_cluster import Ray
+from tests.ray_cluster import Ray, be_impatient
 
 ROWS = (2 * BLOCK + 1) * SHARD + 5
 TRAINING = ensemble(epochs=40, patience=None, batch_size=ROWS, validation=0.0, members=2)
@@ -60,3 +63,27 @@ async def test_small_batches_stay_on_one_node(sharing: RayExecutor, store: Model
         for job in both:
             await jobs.cancel(job.id, keep_best=False)
         assert [(await jobs.wait(job, 60)).state for job in both] == [State.CANCELLED] * 2
+
+
+@pytest.mark.timeout(300)
+async def test_a_node_that_is_lost_while_it_has_nothing_to_do_keeps_nobody_waiting(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it would be handed later is done here: no call of its own tells that it is gone, and no other comes."""
+    be_impatient(monkeypatch)
+    order = replace(ORDER, recipe=replace(RECIPE, training=replace(RECIPE.training, epochs=10)))
+    await by_processes(store, order)
+    with ray_cluster.running(cpus=0) as ray:
+        nodes = [ray.joined(cpus=1) for _ in range(2)]
+        async with running(store, RayExecutor(Cluster(ray.address, 1, 2**30, nodes=2))) as jobs:
+            job = (await jobs.submit(order, Request(paused=True))).job
+            job = await pausing.step(jobs, job.id, 3)
+            await until(lambda: jobs.folder.note(job.id, 1).is_held())
+            (other,) = [node for node in nodes if not node.workers()]
+            await asyncio.to_thread(other.kill)
+
+            await pausing.resume(jobs, job.id)
+            job = await jobs.wait(job, 100)
+
+    assert (job.state, job.version, job.attempt) == (State.SUCCEEDED, 2, 1), job.error
+    assert store.load("exam", 1).sha256 == store.load("exam", 2).sha256

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import count
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
@@ -20,6 +20,8 @@ from app.jobs.sharers import Share
 
 if TYPE_CHECKING:
     from ray.util.placement_group import PlacementGroup
+
+SECONDS_BETWEEN_LOOKS = 1.0  # whether the others are there
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,15 @@ class _Desk:
         self.lost: set[int] = set()
 
     def serve(self) -> None:
-        """Hand calls over to the others, one after the other."""
+        """Hand calls over to the others, one after the other, for as long as they are there."""
+        is_over = Event()
+        Thread(target=self._watch, args=(is_over,), daemon=True).start()
+        try:
+            self._hand_over()
+        finally:
+            is_over.set()
+
+    def _hand_over(self) -> None:
         import ray  # noqa: PLC0415 - only nodes have it
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy  # noqa: PLC0415 - the same
 
@@ -97,13 +107,27 @@ class _Desk:
         if error is None:
             self._tell(number, Share(number, done.result(), is_done=True))
         else:
-            if place not in self.lost:
-                log.warning("a node that shared in a training is lost (%s): what it had to do is done here", error)
-            self._lose(place)
+            self._lose(place, error)
 
-    def _lose(self, place: int) -> None:
+    def _watch(self, is_over: Event) -> None:
+        """Look whether the others are there: Ray tells it by what they are doing, but not of one that does nothing."""
+        import ray  # noqa: PLC0415 - only nodes have it
+        from ray.util import placement_group_table  # noqa: PLC0415 - the same
+
+        homes: dict[int, str] = {}
+        while not is_over.wait(SECONDS_BETWEEN_LOOKS):
+            with suppress(Exception):  # whatever keeps Ray from telling ends the training soon, or passes
+                homes = homes or placement_group_table(self.places)["bundles_to_node_id"]
+                alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
+                for place in range(self.others):
+                    if homes[place + 1] not in alive and place not in self.lost:
+                        self._lose(place, "it does nothing, and is gone")
+
+    def _lose(self, place: int, why: object = None) -> None:
         """Have all that was handed to a node done at home: it may wait for ever for another to take its place."""
         with self.lock:
+            if place not in self.lost:
+                log.warning("a node that shared in a training is lost (%s): what it had to do is done here", why)
             self.lost.add(place)
             numbers = [number for number, its_place in self.under.items() if its_place == place]
         for number in numbers:
