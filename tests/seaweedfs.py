@@ -18,6 +18,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 KEY, SECRET = "netlet-tests", "a-secret-of-tests"
+READER = "netlet-reader"  # a key that may read, with the same secret
 ACTIONS = ["Admin", "Read", "Write", "List", "Tagging"]
 PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
 OFF = ("s3.port.iceberg=0", "s3.port.lance=0", "master.telemetry=false", "volume.max=0", "master.volumeSizeLimitMB=64")
@@ -38,8 +39,12 @@ class SeaweedFS:
         self.numbers = count(1)
         self.guard: subprocess.Popen[str] | None = None
         self.pid = 0
-        who = {"name": "tests", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ACTIONS}
-        (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
+        keys = {KEY: ACTIONS, READER: ["Read", "List"]}
+        who = [
+            {"name": key, "credentials": [{"accessKey": key, "secretKey": SECRET}], "actions": actions}
+            for key, actions in keys.items()
+        ]
+        (folder / "s3.json").write_text(json.dumps({"identities": who}))
         (folder / "data").mkdir()
 
     @property
@@ -57,14 +62,14 @@ class SeaweedFS:
         """Name a place that nobody else uses; its bucket, which takes much, is made with the first file in it."""
         return f"s3://netlet-tests/{next(self.numbers)}"
 
-    def connected(self, url: str, secret: str = SECRET) -> S3Store:
+    def connected(self, url: str, secret: str = SECRET, key: str = KEY) -> S3Store:
         """Connect to a bucket beside the store that uses it."""
         told = self.environment
         return S3Store.from_url(
             url,
             endpoint=told["AWS_ENDPOINT_URL"],
             region=told["AWS_REGION"],
-            access_key_id=KEY,
+            access_key_id=key,
             secret_access_key=secret,
             client_options={"allow_http": True},
         )

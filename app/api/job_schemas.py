@@ -108,8 +108,8 @@ class JobDetail(BaseModel):
     attempt: int
     """Counts the processes that were at it: more than 1 where one was lost."""
     waits_for: str | None
-    """What keeps a running one from beginning, such as a cluster that has no room for it yet; null where nothing does.
-    """
+    """What keeps a running one from beginning, such as a cluster that has no room for it yet, or one that has learnt
+    from being kept, as a bucket that is away; null where nothing does."""
     request_id: str | None
     """Of the request that it comes from."""
     groups: int | None

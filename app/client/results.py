@@ -184,7 +184,8 @@ class Job(Told):
     priority: int
     attempt: int
     waits_for: str | None
-    """What keeps a running one from beginning, such as a cluster that has no room for it yet."""
+    """What keeps a running one from beginning, such as a cluster that has no room for it yet, or its model from being
+    kept."""
     request_id: str | None
     groups: int | None
     """How many models it makes, where it makes one of each group; its epochs are groups then."""

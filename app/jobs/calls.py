@@ -14,7 +14,7 @@ from app.jobs.folder import JobFolder
 from app.jobs.grouping import SavedGroups
 from app.jobs.orders import Order
 from app.jobs.patience import patience
-from app.jobs.progress import Note
+from app.jobs.progress import CANCEL, Note
 from app.jobs.work import Workplace, train_and_save, train_groups_and_save
 from app.store.files import storage_errors
 from app.store.saving import Saved, drop, drop_of
@@ -84,7 +84,7 @@ class Calls:
 
     def end(self, job_id: str, attempt: int, future: "asyncio.Future[Saved | SavedGroups]") -> None:
         """Ask a training to end with nothing; kill its process if it does not very soon."""
-        self.folder.note(job_id, attempt).ask(b"c")
+        self.folder.note(job_id, attempt).ask(CANCEL)
         asyncio.get_running_loop().call_later(GRACE_SECONDS, future.cancel)
 
 

@@ -301,6 +301,15 @@ class Jobs(KnownJobs):
         job = replace(running.job, points=self.folder.points(running.job))
         ending = ending_of(job.id, running.future, is_late=running.is_late)
         try:
+            await self._conclude(running, job, ending)
+        except LeaseLost:
+            running.outcome = job  # which is another's by now
+        except StorageError as error:
+            await self._give_up(running, job, error)
+        await self.calls.tidy(ending, self._note(job))
+
+    async def _conclude(self, running: Running, job: Job, ending: Saved | SavedGroups | NetletError) -> None:
+        try:
             match ending:
                 case Saved():
                     await self._succeed(running, job, ending)
@@ -310,23 +319,18 @@ class Jobs(KnownJobs):
                     await self._retry(running, job)
                 case ShuttingDown() | WorkerLost():
                     await self._leave_to_others(running, job)
-                case Cancelled():
-                    running.end(*await self.transitions.end(job, State.CANCELLED))
-                case BucketAway():
+                case Cancelled() | BucketAway():
                     raise ending
                 case NetletError():
                     running.end(*await self.transitions.end(job, State.FAILED, error=error_to(ending)))
-        except LeaseLost:
-            running.outcome = job  # which is another's by now
-        except StorageError as error:
-            await self._give_up(running, job, error)
-        await self.calls.tidy(ending, self._note(job))
+        except Cancelled:
+            running.end(*await self.transitions.end(job, State.CANCELLED))
 
     async def _publish(self, running: Running, job: Job, saved: SavedGroups) -> None:
         """Make what was saved of some groups versions, in one commit, while the next groups learn already."""
         ahead = None if saved.is_last or self.stopping else self._called(running.job, running.data, saved.end)
         try:
-            ended, all_gone = await self.transitions.publish(job, saved)
+            ended, all_gone = await self.transitions.publish(job, saved, self._note(job))
         except NetletError:
             if ahead is not None:
                 self.calls.disown(job.id, ahead, is_known=True, attempt=job.attempt)
@@ -342,7 +346,7 @@ class Jobs(KnownJobs):
 
     async def _succeed(self, running: Running, job: Job, saved: Saved) -> None:
         """Make what was saved a version, and the job's success; then clear the versions that expired."""
-        ended, gone = await self.transitions.succeed(job, saved)
+        ended, gone = await self.transitions.succeed(job, saved, self._note(job))
         running.end(*ended)
         if gone.versions:
             await asyncio.to_thread(clear_expired, self.catalogue, gone)

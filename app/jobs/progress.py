@@ -16,6 +16,7 @@ from app.jobs.job import Point
 LAYOUT = struct.Struct("<qqddd")
 WISHED = struct.Struct("<cc6xq")  # a letter, whether the training waits, and the epoch after which it is to
 WAITS, HELD = 1, b"h"
+CANCEL = b"c"
 LEAVE = b"l"  # the wish that a training put its state down for whoever goes on with it, and end
 UNTIL = struct.Struct("<q")
 FOR_EVER = 2**63 - 1
@@ -69,6 +70,13 @@ class Note:
     def hold(self, until: int | None) -> None:
         """Say after which epoch to pause, if at all, unless the training is over."""
         self._wish(WISHED.size - UNTIL.size, UNTIL.pack(FOR_EVER if until is None else until))
+
+    def is_unwanted(self) -> bool:
+        """Tell whether it is wished that the training ends with nothing."""
+        try:
+            return self.wish_path.read_bytes()[:1] == CANCEL
+        except OSError:  # it is over
+            return False
 
     def is_held(self) -> bool:
         """Tell whether the training waits, and all that it has to tell is written."""

@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from app.errors import BucketAway, StorageFull
+from app.errors import BucketAway, Cancelled, StorageFull
 from app.jobs import grouped
 from app.jobs.grouping import SavedGroups
 from app.jobs.job import Job, Point, State, error_to
 from app.jobs.ledger import Claimed, Entry, Key, Ledger, Request, Submitted, Wished, about
+from app.jobs.progress import Note
 from app.jobs.running import Ended
 from app.store.catalogue import Unit
 from app.store.deleting import Gone
@@ -22,6 +23,7 @@ from app.store.remote import Taken
 from app.store.saving import Saved
 
 RETRY_SECONDS = 1.0  # between attempts to bring something to a bucket that is away
+WAITS_FOR = "It is learnt, and waits until the bucket can be written to; the log of the service has the reason."
 T = TypeVar("T")
 
 
@@ -77,10 +79,13 @@ class Transitions:
         """Let a job fail of which nothing can be saved."""
         return await self._free(lambda unit: self._move(unit, job, State.FAILED, error=error_to(error)))
 
-    async def succeed(self, job: Job, saved: Saved) -> tuple[Ended, Gone]:
-        """Make what was saved a version, and the job's success, in one commit; give the versions that expired."""
+    async def succeed(self, job: Job, saved: Saved, note: Note) -> tuple[Ended, Gone]:
+        """Make what was saved a version, and the job's success, in one commit; give the versions that expired.
+
+        Raises Cancelled where that is wished while a bucket is waited for.
+        """
         names = [job.name]
-        before = await self._kept_behind(names, [saved])
+        before = await self._kept_behind(names, [saved], note)
 
         def do(unit: Unit) -> tuple[Ended, Gone]:
             number = next_version(unit, job.name) if before is None else taken_before(unit, names, before)[0]
@@ -90,9 +95,12 @@ class Transitions:
 
         return await self._write(do, {of_model(job.name)})
 
-    async def publish(self, job: Job, saved: SavedGroups) -> tuple[Ended | None, list[Gone]]:
-        """Make what was saved of some groups versions, and, where they are the last, the job's end, in one commit."""
-        before = await self._kept_behind(saved.names, saved.saves)
+    async def publish(self, job: Job, saved: SavedGroups, note: Note) -> tuple[Ended | None, list[Gone]]:
+        """Make what was saved of some groups versions, and, where they are the last, the job's end, in one commit.
+
+        Raises Cancelled as `succeed` does.
+        """
+        before = await self._kept_behind(saved.names, saved.saves, note)
 
         def do(unit: Unit) -> tuple[Ended | None, list[Gone]]:
             ended = None
@@ -106,29 +114,40 @@ class Transitions:
 
         return await self._write(do, {of_model(end.name) for end in saved.ends})
 
-    async def _kept_behind(self, names: Sequence[str], saves: Sequence[Saved]) -> Sequence[int] | None:
+    async def _kept_behind(self, names: Sequence[str], saves: Sequence[Saved], note: Note) -> Sequence[int] | None:
         """Bring what was saved to a bucket, under numbers of its own; None where there is none. Waits while it is away.
 
-        Nobody else gets these numbers, also where nothing comes of them.
+        Nobody else gets these numbers, also where nothing comes of them. Raises Cancelled.
         """
-        catalogue, numbers = self.ledger.catalogue, None
-        while catalogue.remote.is_there and names:
+        if not (names and self.ledger.catalogue.remote.is_there):
+            return None
+        try:
+            return await self._brought(names, saves, note)
+        finally:
+            note.wait_for(None)
+
+    async def _brought(self, names: Sequence[str], saves: Sequence[Saved], note: Note) -> Sequence[int]:
+        numbers: Sequence[int] | None = None
+        while True:
             if numbers is None:
                 numbers = await self._write(
                     lambda unit: [each.version for each in next_versions(unit, names)],
                     {of_model(name) for name in names},
                 )
+            remote = self.ledger.catalogue.remote
             try:
-                await asyncio.to_thread(catalogue.remote.create, places(self.root, names, numbers, saves))
+                await asyncio.to_thread(remote.create, places(self.root, names, numbers, saves))
             except Taken:
                 numbers = None
             except BucketAway:
                 if not self.goes_on():
                     raise
+                note.wait_for(WAITS_FOR)
+                if note.is_unwanted():
+                    raise Cancelled from None
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return numbers
-        return None
 
     def _move(self, unit: Unit, job: Job, state: State, **values: object) -> Ended:
         over = self.ledger.move(unit, job, state, points=job.points, **values)

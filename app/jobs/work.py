@@ -28,7 +28,7 @@ from app.jobs.continuing import begun, wider, with_old_rows
 from app.jobs.grouping import LearntGroups, SavedGroups, learn_some, save_some
 from app.jobs.live import LiveWriter
 from app.jobs.orders import Order
-from app.jobs.progress import LEAVE, Note, NoteWriter
+from app.jobs.progress import CANCEL, LEAVE, Note, NoteWriter
 from app.jobs.record import Record
 from app.jobs.searching import Attempt, Searching
 from app.jobs.sharers import Sharers
@@ -42,7 +42,7 @@ from app.tables.blocks import Blocks, widened
 from app.tables.ends import Ends
 from app.telemetry.current import telling
 
-WISHES = {b"\0": Wish.GO_ON, b"c": Wish.CANCEL, b"k": Wish.KEEP, LEAVE: Wish.GO_ON}  # to the end of an epoch
+WISHES = {b"\0": Wish.GO_ON, CANCEL: Wish.CANCEL, b"k": Wish.KEEP, LEAVE: Wish.GO_ON}  # to the end of an epoch
 
 
 @dataclass(frozen=True)
