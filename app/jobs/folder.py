@@ -34,12 +34,16 @@ class JobFolder:
             make(self.path)
 
     def keep_order(self, job_id: str, data: bytes) -> None:
-        """Write down an order that is too long for the catalogue."""
+        """Write down an order that is too long for the catalogue; leave nothing of it where a bucket refuses it."""
         with storage_errors(), opened(self.path) as folder:
             aside = kept_aside(folder, data, f"{job_id}.new")
             os.rename(aside, self.order(job_id).name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
-        self.remote.write(self.order(job_id))
+        try:
+            self.remote.write(self.order(job_id))
+        except StorageError:
+            self.clear(job_id)
+            raise
 
     def order(self, job_id: str) -> Path:
         """Tell where an order is that is too long for the catalogue."""
