@@ -33,7 +33,7 @@ def remote_of(settings: Settings) -> Remote:
     except ImportError as error:
         message = "A store in S3 needs obstore: install netlet with the extra s3."
         raise StorageError(message) from error
-    return Bucket(settings.store, settings.models, settings.copies_bytes)
+    return Bucket(settings.store, settings.models, settings.copies_bytes, settings.reserve_bytes)
 
 
 def url_of(settings: Settings) -> str | None:

@@ -108,7 +108,8 @@ class Settings(BaseSettings):
     """Where files are that servers share, `s3://bucket/prefix`, with a catalogue in PostgreSQL; the folder of the
     snapshots has copies then. Keys and the address of the storage are `AWS_*` variables."""
     copies_bytes: Annotated[int, Ge(0)] = 8 * 2**30
-    """Bytes that these copies may take, about: those that were not used for longest are removed."""
+    """Bytes that these copies may take, about: those that were not used for longest are removed, and sooner where fewer
+    than `NETLET_RESERVE_BYTES` are free."""
     host: str = "127.0.0.1"
     """Address to listen on. Another than this machine's own is listened on only once there is a key."""
     insecure: bool = False

@@ -30,6 +30,7 @@ LONGEST = timedelta(hours=1)
 PATIENCE = timedelta(seconds=10)  # for storage that does not answer, or answers that it cannot
 FRESH_SECONDS = 60  # in which a copy is not removed: it may be about to be brought to the bucket, or to be read
 COPY = re.compile(r"[1-9][0-9]{0,8}\.(memory\.)?safetensors|[0-9a-f]{32}\.(parquet|json)", re.ASCII)
+TRIED = f"{INCOMING}/tried"  # what is written to find out whether anything can be
 NO_BUCKET = "NoSuchBucket"  # as S3 says why a file is not there, where all are missing
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 HOST = re.compile(r"[A-Za-z0-9._:-]+", re.ASCII)
@@ -46,14 +47,19 @@ class Bucket(Remote):
 
     is_there = True
 
-    def __init__(self, url: str, root: Path, most_bytes: int) -> None:
-        """Take `s3://bucket/prefix`; raise StorageError where it names no bucket."""
-        self.url, self.root, self.most_bytes = url, root, most_bytes
+    def __init__(self, url: str, root: Path, most_bytes: int, reserve: int = 0) -> None:
+        """Take `s3://bucket/prefix`, and how many bytes of the folder's disk copies leave free, where they can.
+
+        Raises StorageError where it names no bucket.
+        """
+        self.url, self.root, self.most_bytes, self.reserve = url, root, most_bytes, reserve
         self.added, self.lock = most_bytes, Lock()
+        self.is_suspect = False
+        """Whether it has refused to be written to, and not let itself be since."""
         self.store = _connected(url)
 
     def __reduce__(self) -> tuple[Callable[..., "Bucket"], tuple[object, ...]]:
-        return Bucket, (self.url, self.root, self.most_bytes)
+        return Bucket, (self.url, self.root, self.most_bytes, self.reserve)
 
     def create(self, files: Mapping[Path, Path]) -> None:
         """Bring new files there, to their places; raise Taken where another is in one of these, StorageError.
@@ -63,7 +69,7 @@ class Bucket(Remote):
 
         def create_one(origin: Path) -> None:
             path = files[origin]
-            with storage_errors(), bucket_errors():
+            with storage_errors(), self._writing():
                 try:
                     obstore.put(self.store, self.key(path), origin, mode="create")
                 except AlreadyExistsError:
@@ -80,7 +86,7 @@ class Bucket(Remote):
     def offer(self, path: Path, data: bytes) -> bool:
         """Bring these bytes there as a new file, unless it is there; tell whether it was not; raise StorageError."""
         try:
-            with bucket_errors():
+            with self._writing():
                 obstore.put(self.store, self.key(path), data, mode="create")
         except AlreadyExistsError:
             return False
@@ -88,7 +94,7 @@ class Bucket(Remote):
 
     def write(self, file: Path, data: bytes | None = None) -> None:
         """Bring a file there, in parts where it is long; raise StorageError."""
-        with storage_errors(), bucket_errors():
+        with storage_errors(), self._writing():
             obstore.put(self.store, self.key(file), file if data is None else data)
 
     def fetch(self, path: Path) -> bool:
@@ -103,6 +109,7 @@ class Bucket(Remote):
                 return False
             if not path.parent.is_dir():
                 make(path.parent)
+            self._require_room(found.meta["size"])
             with opened(incoming) as aside, opened(path.parent) as folder, named_aside(aside) as name:
                 with opened(name, CREATE, within=aside) as file:
                     for piece in found.stream():
@@ -124,7 +131,7 @@ class Bucket(Remote):
 
     def remove(self, files: Iterable[Path]) -> None:
         """Remove files there, if they are there; raise StorageError."""
-        with bucket_errors():
+        with self._writing():
             if keys := [self.key(file) for file in files]:
                 obstore.delete(self.store, keys)
 
@@ -145,9 +152,24 @@ class Bucket(Remote):
         return True
 
     def require_usable(self) -> None:
-        """Raise StorageError unless it answers."""
+        """Raise StorageError unless it answers; where it has refused to be written to, unless it lets itself be now."""
         with bucket_errors():
             obstore.list_with_delimiter(self.store, "nothing")
+        if self.is_suspect:
+            self.write(self.root / TRIED, b"Is this written?")
+            with suppress(StorageError):  # it was written all the same
+                self.remove([self.root / TRIED])
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Do as `bucket_errors`, and note whether it lets itself be written to."""
+        try:
+            with bucket_errors():
+                yield
+        except BucketAway:
+            self.is_suspect = True
+            raise
+        self.is_suspect = False
 
     def key(self, path: Path) -> str:
         """Name a file of the folder in the bucket."""
@@ -165,9 +187,17 @@ class Bucket(Remote):
         except OSError as error:  # the file that was copied is there all the same
             log.warning("copies take more space than they may for now (%s)", error)
 
-    def _make_room(self) -> None:
+    def _require_room(self, size: int) -> None:
+        """Make room for a copy, where the disk has little: whatever it is that takes the rest."""
+        disk = os.statvfs(self.root)
+        lacking = size + self.reserve - disk.f_bavail * disk.f_frsize
+        if lacking > 0:
+            self._make_room(lacking)
+
+    def _make_room(self, lacking: int = 0) -> None:
+        """Remove the copies that were not used for longest, if they are too many, or until so many bytes are free."""
         copies = sorted(copies_in(self.root))
-        excess = sum(size for _, size, _ in copies) - self.most_bytes
+        excess = max(lacking, sum(size for _, size, _ in copies) - self.most_bytes)
         for used, size, path in copies:
             if excess <= 0 or used > time() - FRESH_SECONDS:
                 return

@@ -26,7 +26,7 @@ from app.store.references import Reference
 from app.store.saving import save_aside
 from app.store.snapshot import encode
 from app.store.store import ModelStore
-from tests.seaweedfs import SeaweedFS
+from tests.seaweedfs import READER, SeaweedFS
 from tests.store.test_datasets import ID, batches
 
 pytestmark = pytest.mark.only_on("s3")
@@ -88,6 +88,43 @@ def test_only_copies_make_room(store: ModelStore, model: Model, settings: Settin
 
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in copies)
+
+
+def test_copies_give_way_where_the_disk_has_little_room(store: ModelStore, model: Model, settings: Settings) -> None:
+    """Whatever takes the rest, and however much they may take: models are answered, and not 507."""
+    for _ in range(3):
+        store.publish("exam", model)
+    copies = sorted((store.root / "exam").iterdir())
+    for path in copies:
+        os.utime(path, LONG_AGO)
+    copies[0].unlink()
+    free = store.free_bytes()
+    more_than_is_free = Bucket(str(settings.store), store.root, 2**60, 2 * free)
+    less = Bucket(str(settings.store), store.root, 2**60, free // 2)
+
+    assert less.fetch(copies[0])
+    assert all(path.exists() for path in copies)
+
+    assert more_than_is_free.fetch(copies[0])
+    assert [path for path in copies if path.exists()] == [copies[0]]
+
+
+def test_a_bucket_that_refuses_to_be_written_to_is_not_usable(store: ModelStore, buckets: SeaweedFS) -> None:
+    """Though it can be read: whoever asks whether a model could be published is told, from the first refusal on."""
+    bucket = store.remote
+    assert isinstance(bucket, Bucket)
+    right, bucket.store = bucket.store, buckets.connected(bucket.url, key=READER)
+    store.require_usable()  # as far as is known
+
+    with pytest.raises(BucketAway):
+        bucket.write(store.root / ".store")
+    with pytest.raises(BucketAway):
+        store.require_usable()
+
+    bucket.store = right
+    store.require_usable()
+    assert not bucket.is_suspect
+    assert [file.path.name for file in bucket.files(store.root)] == [".store"]
 
 
 def test_room_is_made_by_several_processes_at_once(store: ModelStore, model: Model) -> None:
