@@ -64,7 +64,7 @@ class Sharers(Executor):
                     self._do_here(number)
                 elif (known := self._taken(number)) is not None:
                     known[1].set_result(result)
-        except (EOFError, OSError, TypeError):  # the last where it is closed meanwhile
+        except Exception:  # noqa: BLE001 - whatever it is, as want of memory, who waits for an answer gets none there
             self.is_lost = True
             for number in [*self.calls]:
                 self._do_here(number)

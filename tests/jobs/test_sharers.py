@@ -66,3 +66,12 @@ def test_where_nobody_is_left_all_is_done_here(sharers: Sharers, desk: Connectio
     assert sharers.submit(operator.add, 2, 2).result(30) == 4
     with pytest.raises(ZeroDivisionError):
         sharers.submit(operator.truediv, 1, 0).result(30)
+
+
+def test_an_answer_that_cannot_be_taken_keeps_nobody_waiting(sharers: Sharers, desk: Connection) -> None:
+    """Whatever is wrong with it, or there is no memory for it: all is done here from then on."""
+    before = sharers.submit(operator.add, 1, 1)
+    desk.send_bytes(b"no answer")
+    assert before.result(30) == 2
+
+    assert sharers.submit(operator.add, 2, 2).result(30) == 4
