@@ -69,6 +69,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason=f"about {mark.args[0]}"))
 
 
+def pytest_configure() -> None:
+    """Keep what is compiled, whatever the environment says: a server that compiles all of itself begins much later."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def pytest_sessionfinish() -> None:
     """Keep what was measured: a worker that takes its time to end (it waits for its threads) is killed for it."""
     if (measuring := coverage.Coverage.current()) is not None:
