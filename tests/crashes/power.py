@@ -19,6 +19,7 @@ from app.store import checking
 from app.store.catalogue import Catalogue
 from app.store.store import ModelStore
 from tests.crashes.disks import Disk, disk_with_power
+from tests.measuring import unmeasured
 
 LONGEST_SECONDS = 0.5  # between the first acknowledgement and the cut
 
@@ -35,7 +36,9 @@ def cut_once(disk: Disk, rng: Random, *, careless: bool = False) -> Found:
     """Let somebody save until the power is cut, and look at what is there afterwards."""
     root = disk.place / f"store-{rng.getrandbits(32):08x}" / "models"
     command = [sys.executable, "-m", "tests.crashes.power_writer", str(root), *(["careless"] if careless else [])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as writer:
+    with subprocess.Popen(
+        command, env=unmeasured(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as writer:
         assert writer.stdout is not None
         told = [writer.stdout.readline()]
         cutting = Timer(rng.uniform(0, LONGEST_SECONDS), disk.cut)

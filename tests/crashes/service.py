@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 
 from tests.conftest import wait_until
+from tests.measuring import unmeasured
 
 
 class Service:
@@ -19,8 +20,8 @@ class Service:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("NETLET_")}
         self.environment = kept | {**settings, "NETLET_MODELS": str(self.store), "TMPDIR": str(folder)}
         command = [sys.executable, "-m", "tests.crashes.nursery"]
-        pipe = subprocess.PIPE
-        self.nursery = subprocess.Popen(command, env=self.environment, stdin=pipe, stdout=pipe, text=True)
+        pipe, environment = subprocess.PIPE, unmeasured(self.environment)
+        self.nursery = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
         self.process = 0
 
     def start(self) -> str:

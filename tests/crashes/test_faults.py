@@ -21,6 +21,7 @@ from tests.conftest import TUTORIAL, StartServer, wait_until
 from tests.crashes.disks import disk_with_power, fill_up, needs_root, small_disk, tool
 from tests.crashes.power import cut_once
 from tests.engine.tables import EXAM, recipe
+from tests.measuring import unmeasured
 
 pytestmark = [pytest.mark.only_on("sqlite"), pytest.mark.timeout(300)]
 CUTS = 2
@@ -34,7 +35,7 @@ def test_no_call_that_fails_does_any_damage() -> None:
     """Some of the faults of tests/crashes/injections.py: errors are clean, and what was acknowledged is there."""
     command = [sys.executable, "-m", "tests.crashes.injections", "--some", "24"]
 
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    run = subprocess.run(command, env=unmeasured(), capture_output=True, text=True, check=False, timeout=280)
 
     assert run.returncode == 0, run.stdout + run.stderr
     said = re.search(r"(\d+) faults, 0 violations", run.stdout)

@@ -1,6 +1,5 @@
 """Same rows, settings and seed: the same bytes, whatever does the work."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from app.engine.recipe import Recipe
 from app.engine.sharding import SHARD, Helpers
 from app.engine.table import TrainingRows
 from tests.engine.tables import blobs, ensemble, recipe, saddle, shops, wave
+from tests.measuring import unmeasured
 
 WIDE = Architecture(hidden=(128, 96))
 LARGE: dict[str, Any] = {"batch_size": 2 * SHARD + 100, "epochs": 2}
@@ -57,7 +57,7 @@ def test_threads_of_blas_change_no_byte() -> None:
     one, two = (
         subprocess.run(
             [sys.executable, "-c", script],
-            env=os.environ | {"OPENBLAS_NUM_THREADS": count},
+            env=unmeasured() | {"OPENBLAS_NUM_THREADS": count},
             capture_output=True,
             check=True,
             text=True,

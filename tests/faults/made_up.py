@@ -22,6 +22,7 @@ import httpx
 
 from tests.conftest import TUTORIAL, wait_until
 from tests.export.graphs import regressor
+from tests.measuring import unmeasured
 
 PHASES = "examples,coverage,fuzzing,stateful"
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -119,7 +120,7 @@ def run(seed: int, examples: int, *, phases: str = PHASES, events: Path | None =
             options = f"--phases {phases} --seed {seed} --max-examples {examples} --no-color --workers 1".split()
             reports = ["--report", "ndjson", "--report-ndjson-path", str(report)]
             command = [str(TOOL), "--config-file", str(CONFIG), "run", f"{url}/openapi.json", *options, *reports]
-            environment = os.environ | files_in(folder) | {"NETLET_KEY": key, "SCHEMATHESIS_HOOKS": HOOKS}
+            environment = unmeasured() | files_in(folder) | {"NETLET_KEY": key, "SCHEMATHESIS_HOOKS": HOOKS}
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=folder)
             unexpected = [line for line in log.read_text().splitlines() if '"level":"error"' in line.replace(" ", "")]
         answers, in_no_time = answers_in(report)

@@ -23,6 +23,7 @@ from tests.crashes.disks import disk_with_power, fill_up, needs_root, small_disk
 from tests.crashes.power import cut_once
 from tests.crashes.protocols import FAST, Models, explore
 from tests.faults.asking import answer, kept_by
+from tests.measuring import unmeasured
 from tests.service.test_server import processes_of
 
 pytestmark = [pytest.mark.only_on("sqlite"), pytest.mark.timeout(300)]
@@ -35,7 +36,7 @@ def injected(*endings: str, some: int) -> None:
     """Let calls of a store fail in such ways, evenly chosen among all of its saves and deletions."""
     command = [sys.executable, "-m", "tests.crashes.injections", "--some", str(some), "--endings", *endings]
 
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    run = subprocess.run(command, env=unmeasured(), capture_output=True, text=True, check=False, timeout=280)
 
     said = re.search(r"(\d+) faults, 0 violations", run.stdout)
     assert said is not None, run.stdout + run.stderr

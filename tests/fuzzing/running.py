@@ -15,6 +15,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.measuring import unmeasured
+
 PATIENCE = 20.0  # seconds that one case may take, on a machine that does much else
 MOST_FAILURES = 10  # of a target; then it is given up
 LOOK_SECONDS = 0.1
@@ -62,7 +64,7 @@ def _go_on(tally: Tally, target: str, seed: int, cases: range, patience: float) 
             command = [sys.executable, "-m", "tests.fuzzing.child", *words]
             log = Path(folder) / "log"
             with log.open("wb") as errors, (Path(folder) / "told").open("wb") as told:
-                child = subprocess.Popen(command, stdout=told, stderr=errors)
+                child = subprocess.Popen(command, env=unmeasured(), stdout=told, stderr=errors)
                 ended = _watched(child, at, patience)
             for line in (Path(folder) / "told").read_text(encoding="utf-8").splitlines():
                 tally.add(json.loads(line))

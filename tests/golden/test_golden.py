@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from tests.golden.files import NEWEST, Golden, all_of_them, answers_of
 from tests.golden.kinds import KINDS
 from tests.golden.machine import kind
 from tests.golden.make import main
+from tests.measuring import unmeasured
 
 GOLDEN = all_of_them()
 NAMES = [f"{golden.snapshot.parent.name}/{golden.snapshot.stem}" for golden in GOLDEN]
@@ -93,7 +93,7 @@ def test_that_holds_with_kernels_of_other_processors() -> None:
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:randomly", "-rs", this]
 
     run = subprocess.run(
-        command, env=os.environ | OLD_KERNELS, capture_output=True, text=True, check=False, timeout=100
+        command, env=unmeasured() | OLD_KERNELS, capture_output=True, text=True, check=False, timeout=100
     )
 
     assert run.returncode == 0, run.stdout
