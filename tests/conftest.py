@@ -30,6 +30,7 @@ from app.store.catalogue import Catalogue, Unit
 from app.store.store import ModelStore
 from tests import postgresql, seaweedfs
 from tests.engine.tables import EXAM
+from tests.nursery import Nursery
 from tests.postgresql import PostgreSQL
 from tests.seaweedfs import SeaweedFS
 
@@ -239,12 +240,22 @@ async def admin(make_key: MakeKey, settings: Settings) -> AsyncIterator[httpx.As
 
 
 class Server:
-    """A real `netlet serve` in a process of its own."""
+    """A real `netlet serve` in a process of its own; a nursery makes it at once, where it can."""
 
-    def __init__(self, environment: Mapping[str, str], *arguments: str, under: Sequence[str] = ()) -> None:
-        command = [*under, sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
-        told = {**environment, "PYTHONFAULTHANDLER": "1"}
-        self.process = subprocess.Popen(command, env=told, stderr=subprocess.PIPE, text=True)
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *arguments: str,
+        under: Sequence[str] = (),
+        nursery: Nursery | None = None,
+    ) -> None:
+        words = ["serve", "--port", "0", *arguments]
+        if nursery is not None and nursery.fits(environment) and not under:
+            self.process: subprocess.Popen[str] = nursery.begin(environment, words)
+        else:
+            command = [*under, sys.executable, "-m", "app.cli", *words]
+            told = {**environment, "PYTHONFAULTHANDLER": "1"}
+            self.process = subprocess.Popen(command, env=told, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
         fcntl.fcntl(
             self.process.stderr, fcntl.F_SETPIPE_SZ, LONGEST_LOG
@@ -319,13 +330,21 @@ def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
     return kept | named | {"NETLET_MODELS": str(settings.models), "TMPDIR": str(tmp_path)}
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery | None]:
+    """Let servers begin at once; None, in the place of this, where a test is about how they begin."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
 @pytest.fixture
-def start_server(environment: dict[str, str]) -> Iterator[StartServer]:
+def start_server(environment: dict[str, str], nursery: Nursery | None) -> Iterator[StartServer]:
     """Start servers on one store, all of which are ended with the test."""
     servers: list[Server] = []
 
     def start(*arguments: str, **more: str) -> Server:
-        servers.append(Server(environment | more, *arguments))
+        servers.append(Server(environment | more, *arguments, nursery=nursery))
         return servers[-1]
 
     yield start

@@ -1,16 +1,16 @@
 """More predictions than can be answered in time: those that are taken are answered, others are told at once."""
 
 import json
-import os
 import signal
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
 
 from app.api.connections import load
 from app.api.connections.load import Load, Ticket
-from tests.conftest import Server, StartServer
+from tests.conftest import Server, StartServer, wait_until
 from tests.faults.wire import TABLE, asked, one_of, opened, request
 
 LONG = json.dumps({"X": [[1]] * 100_000}).encode()
@@ -18,6 +18,12 @@ MEDIUM = json.dumps({"X": [[1]] * 1_000}).encode()  # waits as a long one does, 
 SHORT = json.dumps({"X": [[1]]}).encode()
 EXPLAINED = json.dumps({"X": [[row] for row in range(300)], "explain": True}).encode()
 TOGETHER = 48
+
+
+def is_stopped(process: int) -> bool:
+    """Tell whether no thread of a process goes on."""
+    threads = [path.read_text(encoding="utf-8") for path in Path(f"/proc/{process}/task").glob("*/stat")]
+    return all(told.rpartition(")")[2].split()[0] == "T" for told in threads)
 
 
 @pytest.fixture(params=["0.3"])
@@ -47,7 +53,7 @@ def test_a_prediction_that_would_wait_for_too_long_is_503_at_once(server: Server
             assert one_of(client).status == 200  # the connection is taken, too
 
         server.process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, server.process.pid, os.WSTOPPED)
+        wait_until(lambda: is_stopped(server.process.pid))
         try:
             for client in clients:
                 client.sendall(MEDIUM)
