@@ -114,9 +114,9 @@ class Ray:
         """Let all die at once, as if the machines were gone."""
         self.stack.close()
 
-    def joined(self, cpus: int) -> Node:
-        """Let another node join."""
-        return self.stack.enter_context(Node(f"--address={self.address}", cpus=cpus))
+    def joined(self, cpus: int, **environment: str) -> Node:
+        """Let another node join, to which variables are told that others are not."""
+        return self.stack.enter_context(Node(f"--address={self.address}", cpus=cpus, **environment))
 
 
 @contextmanager

@@ -376,6 +376,6 @@ class Jobs(KnownJobs):
                 return
             if isinstance(error, BucketAway):  # maybe for long: that counts as no attempt
                 await self.transitions.leave(job.id, after=self.capacity.lease)
-        log.warning("the end of job %s cannot be written down (%s)", job.id, error)
+        log.warning("job %s was not brought to its end (%s): it is tried again", job.id, error)
         running.is_left = True
         running.outcome = replace(job, state=State.FAILED, error=error)

@@ -35,8 +35,9 @@ from app.jobs.sharers import Sharers
 from app.jobs.steps import StepWriter
 from app.jobs.sweeping import swept
 from app.store import snapshot
+from app.store.borrowing import datasets_at
 from app.store.dataset_files import DatasetFiles
-from app.store.remote import NOTHING, Remote
+from app.store.remote import NOTHING, Address, Remote
 from app.store.saving import Saved, save_aside
 from app.tables.blocks import Blocks, widened
 from app.tables.ends import Ends
@@ -56,6 +57,8 @@ class Workplace:
     """How long a training goes on before its state is written down again."""
     remote: Remote = NOTHING
     """What is behind that folder."""
+    bucket: Address | None = None
+    """Where datasets are instead, for who has neither."""
     tells_steps: bool = False
     """Whether what it is doing is written down for the spans of its job."""
     nodes: int = 1
@@ -66,7 +69,7 @@ class Workplace:
     @property
     def datasets(self) -> DatasetFiles:
         """The datasets that are learnt from."""
-        return DatasetFiles(self.root, self.remote)
+        return DatasetFiles(self.root, self.remote) if self.bucket is None else datasets_at(self.bucket)
 
 
 def train_and_save(

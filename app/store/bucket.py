@@ -23,7 +23,7 @@ from app.errors import BucketAway, StorageError
 from app.store.files import CREATE, make, named_aside, opened, storage_errors, write_all
 from app.store.layout import DATASETS, INCOMING
 from app.store.references import is_name
-from app.store.remote import Kept, Remote, Taken
+from app.store.remote import Address, Kept, Remote, Taken
 
 AT_ONCE = 16  # files that are on their way together
 LONGEST = timedelta(hours=1)
@@ -53,6 +53,7 @@ class Bucket(Remote):
         Raises StorageError where it names no bucket.
         """
         self.url, self.root, self.most_bytes, self.reserve = url, root, most_bytes, reserve
+        self.address = Address(url, most_bytes)
         self.added, self.lock = most_bytes, Lock()
         self.is_suspect = False
         """Whether it has refused to be written to, and not let itself be since."""

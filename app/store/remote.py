@@ -17,10 +17,19 @@ class Kept(NamedTuple):
     written: float
 
 
+class Address(NamedTuple):
+    """Where a bucket is, without the keys that open it, and how many bytes copies of what is in it may take, about."""
+
+    url: str
+    most_bytes: int
+
+
 class Remote:
     """Nothing: the folder is all there is. A bucket does what this leaves undone; paths are those of the folder."""
 
     is_there = False
+    address: Address | None = None
+    """Where others find it."""
 
     def create(self, files: Mapping[Path, Path]) -> None:
         """Bring new files there, to their places; raise Taken where another is in one of these, StorageError."""

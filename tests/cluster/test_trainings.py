@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -27,6 +28,7 @@ from app.jobs.progress import Note
 from app.jobs.retraining import retrained
 from app.jobs.work import Workplace
 from app.settings import Settings
+from app.store.remote import Address
 from app.store.store import ModelStore
 from tests.api.datasets import trained, uploaded, weights
 from tests.conftest import client_of, wait_until
@@ -235,12 +237,30 @@ def test_a_node_with_another_release_does_nothing() -> None:
     assert "'numpy': '1.0'" in end.error.__notes__[0]
 
 
+def away(folder: Path, where: Workplace, dataset: str = "0" * 32) -> None:
+    """Train on a dataset as a node does."""
+    plan = blocks_of(COLUMNS).plan
+    note = Note(folder / "a-1.note")
+    note.prepare()
+    order = orders.encode(replace(ORDER, rows=plan.likeness.at_hand, plan=plan, dataset=dataset))
+    train_and_pack(order, where, note)
+
+
 def test_a_node_without_the_folder_of_a_dataset_says_so(tmp_path: Path) -> None:
     """And what to do, instead of learning something else."""
-    plan = blocks_of(COLUMNS).plan
-    note, where = Note(tmp_path / "a-1.note"), tmp_path / "nowhere"
-    note.prepare()
-    order = orders.encode(replace(ORDER, rows=plan.likeness.at_hand, plan=plan, dataset="0" * 16))
+    where = tmp_path / "nowhere"
 
     with pytest.raises(errors.StorageError, match=f"{where} is not there on the node .* same path on all nodes"):
-        train_and_pack(order, Workplace(where), note)
+        away(tmp_path, Workplace(where))
+
+
+def test_a_node_with_an_address_of_a_bucket_that_is_none_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the node's own, whatever the server has."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nowhere")
+    where = Workplace(tmp_path, bucket=Address("s3://netlet-tests/1", 0))
+
+    with pytest.raises(errors.StorageError, match=r"On the node .*: AWS_ENDPOINT_URL is not an address"):
+        away(tmp_path, where)

@@ -4,7 +4,9 @@ What travels is plain: an order there, snapshots and what optimizers remember ba
 """
 
 import platform
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,7 @@ from pydantic import ValidationError
 from app import __version__
 from app.engine.model import Model
 from app.engine.sharding import BLOCK, SHARD
-from app.errors import DatasetNotFound, StorageError, Unforeseen
+from app.errors import BucketAway, DatasetDamaged, DatasetNotFound, StorageError, StorageFull, Unforeseen
 from app.jobs import orders
 from app.jobs.checkpoints import bring
 from app.jobs.grouping import LearntGroups, SavedGroups, save_some
@@ -40,7 +42,14 @@ from app.telemetry.current import telling
 
 NO_FOLDER = (
     "This training reads its dataset while it learns, and {} is not there on the node {}: "
-    "mount it at the same path on all nodes of the cluster, or train on fewer rows."
+    "mount it at the same path on all nodes of the cluster, keep files in S3, or train on fewer rows."
+)
+NO_BUCKET = (
+    "The node {} cannot read the dataset from the bucket: it needs the way there and `AWS_*` variables of its own. "
+    "Its log has the reason."
+)
+NO_SPACE = (
+    "The disk of the node {} is full, where it copies the dataset to ({}). Give it more space, or set its TMPDIR."
 )
 VERSIONS = {"netlet": __version__, "numpy": np.__version__, "python": platform.python_version()}
 """Of what decides about the bits of a model: all machines of a cluster have the same."""
@@ -84,15 +93,29 @@ class Trip:
 
 def train_and_pack(order: bytes, workplace: Workplace, note: Note, facts: Mapping[str, str] | None = None) -> Packed:
     """Train what was ordered, and give it as bytes; raise StorageError where it takes a dataset that is not there."""
-    try:
+    with _naming_the_node(workplace):
         model, memory = train(order, workplace, note, facts)
-    except (StorageError, DatasetNotFound) as error:
-        if workplace.root.is_dir():
-            raise
-        message = NO_FOLDER.format(workplace.root, platform.node())
-        raise StorageError(message) from error
     data, sha256 = snapshot.encode_sound(model)
     return Packed(data, None if memory is None else memories.encode(memory, sha256))
+
+
+@contextmanager
+def _naming_the_node(workplace: Workplace) -> Iterator[None]:
+    """Say where a dataset could not be read, and what is missing there."""
+    node = platform.node()
+    try:
+        yield
+    except BucketAway as error:
+        raise BucketAway(NO_BUCKET.format(node)) from error
+    except StorageFull as error:
+        raise StorageFull(NO_SPACE.format(node, tempfile.gettempdir())) from error
+    except (StorageError, DatasetNotFound, DatasetDamaged) as error:
+        if workplace.bucket is None and not workplace.root.is_dir():
+            raise StorageError(NO_FOLDER.format(workplace.root, node)) from error
+        if isinstance(error, StorageError):
+            message = f"On the node {node}: {error}"
+            raise StorageError(message) from error
+        raise
 
 
 def unpack_and_save(packed: Packed, workplace: Workplace, note: Note, facts: Mapping[str, str] | None = None) -> Saved:
@@ -200,7 +223,13 @@ def packed(call: Call, memory: int, key: bytes, nodes: int = 1) -> Luggage:
     order, workplace, *others = (each for each in call.arguments if each is not note)
     data = read(order, call.remote)
     nodes = nodes if nodes > 1 and _is_shared(data) else 1
-    there = replace(workplace, root=workplace.root.absolute(), remote=NOTHING, nodes=nodes)
+    there = replace(
+        workplace,
+        root=workplace.root.absolute(),
+        remote=NOTHING,
+        bucket=workplace.remote.address,  # which is no secret: whoever is there has keys of his own
+        nodes=nodes,
+    )
     arguments = (data, there, *others)
     wish = note.wish_path.read_bytes()
     bring(note.checkpoints, call.remote)
