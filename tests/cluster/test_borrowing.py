@@ -34,9 +34,9 @@ DAMAGE = "the SHA-256 of its Parquet file does not match"
 
 @pytest.fixture(scope="module")
 def own(server_of_files: SeaweedFS) -> Iterator[Ray]:
-    """Run a cluster of one node, which has keys of its own."""
+    """Run a cluster that has keys of its own, with two places."""
     assert server_of_files is not None
-    with ray_cluster.running(cpus=1) as ray:
+    with ray_cluster.running(cpus=2) as ray:
         yield ray
 
 
@@ -77,6 +77,13 @@ async def job_of(client: httpx.AsyncClient, job: str) -> dict[str, Any]:
     return dict((await client.get(f"/jobs/{job}")).json())
 
 
+async def over(client: httpx.AsyncClient, job: str) -> dict[str, Any]:
+    """Wait until a job has ended."""
+    while (told := await job_of(client, job))["ended"] is None:  # noqa: ASYNC110 - the catalogue sends none
+        await asyncio.sleep(0.1)
+    return told
+
+
 async def test_a_node_reads_a_dataset_from_the_bucket_to_the_same_bits(here: Settings, own: Ray) -> None:
     """It keeps a copy for the next training, which is read anew where it is damaged; what came of old rows is told."""
     made, more = [], {"training": {"epochs": 1}}
@@ -95,6 +102,26 @@ async def test_a_node_reads_a_dataset_from_the_bucket_to_the_same_bits(here: Set
     assert copies(own.head)[dataset].read_bytes() == (here.models / ".datasets" / f"{dataset}.parquet").read_bytes()
     assert after["report"]["old_rows"] is not None
     assert (after_there["sha256"], after_there["report"]) == (after["sha256"], after["report"])
+
+
+async def test_nodes_share_in_what_one_reads_from_the_bucket(here: Settings, own: Ray) -> None:
+    """One network learns from more rows than memory takes, in batches that are summed over nodes: to the same bits."""
+    table = b"a,b\n" + b"".join(b"%d,%d\n" % (row, row % 97) for row in range(40_000))
+    many = {"epochs": 40, "batch_size": 40_000, "members": 2, "optimizer": "adam", "patience": None}
+    body = {"network": {"hidden": [64, 64]}, "training": many, "target": "b", "name": "exam"}
+    async with client_of(here) as client:
+        dataset = (await uploaded(client, table))["dataset"]
+        whole = (await client.post("/train?wait=100", json=body | {"dataset": dataset})).json()
+
+    shared = on(own, here).model_copy(update={"nodes": 2})
+    async with client_of(shared) as client:
+        job = (await client.post("/train?wait=0", json=body | {"dataset": dataset})).json()["job"]
+        await asyncio.to_thread(wait_until, lambda: bool(own.head.workers("ray::shared")))
+        told = await over(client, job)
+        made = (await client.get(f"/models/exam/versions/{told['version']}")).json()
+
+    assert (whole["version"], made["version"], made["sha256"]) == (1, 2, whole["sha256"])
+    assert dataset in copies(own.head)
 
 
 async def test_a_dataset_that_is_damaged_is_the_same_error_there(here: Settings, own: Ray, buckets: SeaweedFS) -> None:
@@ -136,8 +163,7 @@ async def test_a_job_waits_for_a_node_whose_own_keys_open_the_bucket(
         assert (await job_of(client, job))["status"] == "running"
 
         await asyncio.to_thread(without_keys.joined, 1)
-        while (told := await job_of(client, job))["ended"] is None:  # noqa: ASYNC110 - the catalogue sends none
-            await asyncio.sleep(0.1)
+        told = await over(client, job)
 
     assert told["status"] == "succeeded"
 
