@@ -46,9 +46,13 @@ def claim(connection: Connection, root: Path, remote: Remote = NOTHING) -> bool:
 
 
 def _id_behind(remote: Remote, root: Path) -> str:
-    """Read the id of the store in a bucket; give it one if it has none."""
-    remote.offer(root / FILE, f"{secrets.token_hex(16)}\n".encode())
-    match = ID.fullmatch(remote.read(root / FILE, BYTES))
+    """Read the id of the store in a bucket; give it one if it has none: whoever only reads may be let do no more."""
+    try:
+        known = remote.read(root / FILE, BYTES)
+    except FileNotFoundError:
+        remote.offer(root / FILE, f"{secrets.token_hex(16)}\n".encode())
+        known = remote.read(root / FILE, BYTES)
+    match = ID.fullmatch(known)
     if match is None:
         message = "The bucket's .store is not one of netlet. Name another bucket, or a prefix, with NETLET_STORE."
         raise CatalogueForeign(message)

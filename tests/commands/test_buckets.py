@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore
 from tests.postgresql import PostgreSQL
-from tests.seaweedfs import SeaweedFS
+from tests.seaweedfs import READER, SeaweedFS
 from tests.store.test_datasets import ID, batches
 
 ON_S3 = pytest.mark.only_on("s3")
@@ -79,6 +79,18 @@ def test_what_is_wrong_in_the_bucket_is_told(
     assert told.returncode == 1
     assert "Snapshot exam/2 is damaged" in told.stderr
     assert f"3 snapshots and 0 datasets in {settings.store}, 1 damaged" in told.stdout
+
+
+@ON_S3
+def test_what_only_reads_needs_a_key_for_no_more(store: ModelStore, model: Model, environment: dict[str, str]) -> None:
+    """`netlet check`, `backup` and `keys list` write nothing to the bucket, from whatever machine."""
+    store.publish("exam", model)
+    store.close()
+    reading = environment | {"AWS_ACCESS_KEY_ID": READER}
+
+    for name, *command in (["check"], ["backup", str(store.root.with_name("backup.tar"))], ["keys", "list"]):
+        run = netlet(reading | {"NETLET_MODELS": str(store.root.with_name(f"new-{name}"))}, name, *command)
+        assert run.returncode == 0, run.stderr
 
 
 @ON_S3
