@@ -132,8 +132,8 @@ class Bucket(Remote):
 
     def remove(self, files: Iterable[Path]) -> None:
         """Remove files there, if they are there; raise StorageError."""
-        with self._writing():
-            if keys := [self.key(file) for file in files]:
+        if keys := [self.key(file) for file in files]:
+            with self._writing():
                 obstore.delete(self.store, keys)
 
     def files(self, folder: Path) -> Iterator[Kept]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fcntl import LOCK_SH, flock
 from pathlib import Path
+from time import time
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select
@@ -250,7 +251,14 @@ class ModelStore:
         for row in self.catalogue.read(_SAVED, {"name": name, "version": version}):
             if row.sha256 not in {document.sha256, UNKNOWN}:
                 raise self._damaged(name, version, "it is not the file that was saved as this version")
+        self._note_use(name, version, written)
         return data, written, model, document
+
+    def _note_use(self, name: str, version: int, written: float) -> None:
+        """Note that a copy is used, which few disks do: what was not used for longest makes room for others."""
+        if self.remote.is_there:
+            with suppress(OSError):  # it has just done so
+                os.utime(self._path(name, version), (time(), written), follow_symlinks=False)
 
     def listed(self, name: str) -> Listed:
         """Describe a model from the header alone of the version that its name means."""

@@ -118,6 +118,7 @@ def test_a_bucket_that_refuses_to_be_written_to_is_not_usable(store: ModelStore,
 
     with pytest.raises(BucketAway):
         bucket.write(store.root / ".store")
+    bucket.remove([])  # which asks for nothing, and tells nothing
     with pytest.raises(BucketAway):
         store.require_usable()
 
@@ -125,6 +126,19 @@ def test_a_bucket_that_refuses_to_be_written_to_is_not_usable(store: ModelStore,
     store.require_usable()
     assert not bucket.is_suspect
     assert [file.path.name for file in bucket.files(store.root)] == [".store"]
+
+
+def test_each_use_of_a_copy_is_noted(store: ModelStore, model: Model) -> None:
+    """Disks note the first of a day at most: the copy that is used most often would be the first to go."""
+    store.publish("exam", model)
+    used, times = store.root / "exam" / "1.safetensors", []
+    first = store.load("exam", 1).created
+
+    for _ in range(2):
+        assert store.load("exam", 1).created == first
+        times.append(used.stat().st_atime_ns)
+
+    assert times[0] < times[1]
 
 
 def test_room_is_made_by_several_processes_at_once(store: ModelStore, model: Model) -> None:
