@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from time import time_ns
 
-from sqlalchemy import select
+from sqlalchemy import select, union_all
 
 from app.errors import CatalogueDamaged, NetletError, NotFound, StorageError, StoreInUse
 from app.store.adoption import adopt, folders_of, snapshots_of
@@ -15,10 +15,14 @@ from app.store.databases import FILE
 from app.store.datasets import DatasetStore
 from app.store.files import storage_errors
 from app.store.remote import NOTHING, Remote
-from app.store.schema import jobs, versions
+from app.store.schema import grouped, jobs, versions
 from app.store.store import ModelStore
 
-IN_TRAINING = select(jobs.c.name).where(jobs.c.state.in_(("queued", "running")))
+_UNFINISHED = jobs.c.state.in_(("queued", "running"))
+IN_TRAINING = union_all(
+    select(jobs.c.name).where(_UNFINISHED),
+    select(grouped.c.name).join(jobs, grouped.c.job == jobs.c.id).where(_UNFINISHED, grouped.c.version.is_(None)),
+)
 """Models whose next version may be in its place already, but not be one: its training will go on."""
 LEFT = re.compile(r"[1-9][0-9]{0,8}\.((memory\.)?safetensors\.orphan-[0-9a-f-]+|deleted\.new)", re.ASCII)
 
