@@ -5,17 +5,21 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from app.engine.network import Architecture
 from app.engine.sharding import BLOCK, SHARD
-from app.jobs import pausing
+from app.jobs import orders, pausing
 from app.jobs.cluster.bridge import Cluster
 from app.jobs.cluster.executor import RayExecutor
+from app.jobs.cluster.trips import call_of, packed
 from app.jobs.job import State
 from app.jobs.ledger import Request
 from app.jobs.orders import Order
+from app.jobs.progress import Note
+from app.jobs.work import Workplace, train_and_save
 from app.store.store import ModelStore
 from tests import ray_cluster
 from tests.cluster.test_trainings import by_processes, until
@@ -52,6 +56,19 @@ async def test_nodes_change_no_bit(kills: bool, sharing: RayExecutor, store: Mod
 
     assert (job.state, job.version, job.attempt) == (State.SUCCEEDED, 2, 1), job.error
     assert store.load("exam", 1).sha256 == store.load("exam", 2).sha256
+
+
+@pytest.mark.parametrize(("rows", "nodes"), [(ROWS, 3), (BLOCK * SHARD, 1), (60, 1)])
+def test_no_more_nodes_are_taken_than_there_are_rows_for(rows: int, nodes: int, tmp_path: Path) -> None:
+    """Who wants all rows in one batch names a size beyond them: a short table waits for no node but its own."""
+    whole = ensemble(batch_size=10_000_000)
+    note = Note(tmp_path / "1-1.note")
+    note.prepare()
+    order = orders.encode(Order(name="exam", rows=wave(rows), recipe=whole))
+
+    luggage = packed(call_of(train_and_save, (order, Workplace(tmp_path), note), {}), 2**30, b"key", nodes=3)
+
+    assert luggage.nodes == nodes
 
 
 async def test_small_batches_stay_on_one_node(sharing: RayExecutor, store: ModelStore, ray: Ray) -> None:

@@ -238,8 +238,9 @@ def packed(call: Call, memory: int, key: bytes, nodes: int = 1) -> Luggage:
 
 
 def _is_shared(order: bytes) -> bool:
-    """Tell whether an order asks for batches that are summed in more than one block."""
-    return (orders.decode(order).recipe.training.batch_size or 0) > BLOCK * SHARD
+    """Tell whether an order asks for batches that are summed in more than one block, and has the rows for them."""
+    what = orders.decode(order)
+    return min(what.recipe.training.batch_size or 0, what.count) > BLOCK * SHARD
 
 
 def _files(folder: Path) -> dict[str, bytes]:
