@@ -41,7 +41,11 @@ def claim(connection: Connection, root: Path, remote: Remote = NOTHING) -> bool:
         if known is None:
             connection.execute(insert(stores).values(id=own or write_id(folder)))
     if known not in {None, own}:
-        raise CatalogueForeign
+        message = (
+            "The catalogue is that of another bucket. Name that one with NETLET_STORE, or a new catalogue with "
+            "NETLET_DATABASE_URL."
+        )
+        raise CatalogueForeign(message) if remote.is_there else CatalogueForeign
     return known is None
 
 

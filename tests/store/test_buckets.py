@@ -242,7 +242,7 @@ def test_a_folder_has_copies_of_one_bucket(
         elsewhere("models", store=None)
     url = databases.create()
     elsewhere("first", database_url=SecretStr(url), store=buckets.bucket()).close()
-    with pytest.raises(CatalogueForeign):
+    with pytest.raises(CatalogueForeign, match=r"another bucket.* with NETLET_STORE"):
         elsewhere("second", database_url=SecretStr(url))
     databases.drop(url)
 
