@@ -144,7 +144,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.cycle.keep_alive = self.cycle.keep_alive and self.in_a_row < self.limits.pipelined
         self.cycle.transport = cast("Any", self.lingering)
         self.is_waited_for = opening.method not in BODILESS
-        if _is_long_prediction(opening):
+        if is_long_prediction(opening.method, opening.path, opening.length):
             self.ticket = Ticket(self.parts.load)
             cast("dict[str, Any]", self.cycle.scope)[Ticket.KEY] = self.ticket
         return True
@@ -209,7 +209,8 @@ class GuardedProtocol(HttpToolsProtocol):
         in_flight = len(self.tasks) - self.parts.streams.open - len(self.crowd.arriving)
         if in_flight >= self.limits.requests:
             return opening.path not in ALWAYS
-        return _is_long_prediction(opening) and self.parts.load.refuses()
+        is_long = is_long_prediction(opening.method, opening.path, opening.length)
+        return is_long and self.parts.load.refuses()
 
     def refuse(self, error: NetletError) -> None:
         """Tell the client why its connection ends, and end it once it has had the time to read that."""
@@ -323,6 +324,6 @@ class Lingering:
         self.guarded.close()
 
 
-def _is_long_prediction(opening: Opening) -> bool:
-    is_short = opening.length is not None and opening.length <= SHORT
-    return not is_short and opening.method == "POST" and opening.path.endswith(PREDICTING)
+def is_long_prediction(method: str, path: str, length: int | None) -> bool:
+    """Tell whether a request is a prediction that may keep others waiting; the length is None where nobody tells it."""
+    return method == "POST" and path.endswith(PREDICTING) and (length is None or length > SHORT)
