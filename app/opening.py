@@ -17,6 +17,12 @@ from app.store.datasets import DatasetStore
 from app.store.remote import NOTHING, Remote
 from app.store.store import ModelStore
 
+ANYWHERE = "0.0.0.0"  # noqa: S104 - where nobody here can tell who reaches it
+
+
+class Unservable(RuntimeError):
+    """What replicas are told to serve cannot be served by several servers, or everybody could change it."""
+
 
 def store_of(settings: Settings) -> ModelStore:
     """Give the store that the settings name, to be opened."""
@@ -68,23 +74,53 @@ def _require_cluster(settings: Settings) -> None:
         raise typer.Exit(1)
 
 
+def is_locked(settings: Settings) -> bool:
+    """Open all of the store, and close it; tell whether a key is valid there. Raises StorageError."""
+    with closing(store_of(settings)) as store:
+        store.open()
+        DatasetStore(settings.models, store.catalogue).open(alone=False)
+        JobFolder(settings.models).open()
+        return any(key.is_valid(time()) for key in api_keys.listed(store.catalogue))
+
+
 def require_servable(settings: Settings) -> None:
     """Say why the store cannot be served, and end: it cannot be used (1), or everybody could change it (2)."""
     try:
-        with closing(store_of(settings)) as store:
-            store.open()
-            DatasetStore(settings.models, store.catalogue).open(alone=False)
-            JobFolder(settings.models).open()
-            is_locked = any(key.is_valid(time()) for key in api_keys.listed(store.catalogue))
+        has_key = is_locked(settings)
     except NetletError as error:
         typer.echo(f"{settings.models}: {error}", err=True)
         raise typer.Exit(1) from None
     if settings.executor == "ray":
         _require_cluster(settings)
-    if settings.is_exposed and not is_locked:
+    if settings.is_exposed and not has_key:
         typer.echo(
             f"Other machines can reach {settings.host}, and no key is needed to train or delete models there. Make one "
             "first, as with `netlet keys create`; or let anybody in with --insecure.",
             err=True,
         )
         raise typer.Exit(2)
+
+
+def settings_of_replicas(settings: Settings, nodes: int) -> Settings:
+    """Give the settings of servers that Ray Serve begins on so many nodes; raise Unservable for those that cannot be.
+
+    A key is needed, unless NETLET_INSECURE says otherwise: Serve listens where it is told to, which is not known here.
+    """
+    own = settings.models
+    if not own.is_absolute():
+        message = f"NETLET_MODELS is {own}, which each replica would have somewhere else. Set an absolute path."
+        raise Unservable(message)
+    if settings.database_url is None and nodes > 1:
+        message = (
+            f"The catalogue is in SQLite, in {own} of one machine, and the cluster has {nodes}. Set "
+            "NETLET_DATABASE_URL, and NETLET_STORE unless all of them mount that folder."
+        )
+        raise Unservable(message)
+    settings = settings.model_copy(update={"host": ANYWHERE})
+    if settings.is_exposed and not is_locked(settings):
+        message = (
+            "Serve lets in whoever reaches its port, and no key is needed to train or delete models here. Make one "
+            "first, as with `netlet keys create`; or let anybody in with NETLET_INSECURE=true."
+        )
+        raise Unservable(message)
+    return settings

@@ -21,7 +21,7 @@ ON_POSTGRESQL = [  # what a catalogue is about; `pytest --database postgresql` r
 ON_S3 = [  # what files are about, where no test damages those of its folder, which are copies then
     *("tests/store/test_buckets.py", "tests/store/test_aliases.py", "tests/store/test_expiry.py"),
     *("tests/service/test_buckets.py", "tests/api/test_jobs.py", "tests/api/test_pausing.py"),
-    *("tests/machines", "tests/cluster/test_borrowing.py"),
+    *("tests/machines", "tests/cluster/test_borrowing.py", "tests/replicas"),
 ]
 
 READERS = ROOT / ".venv-checks" / "bin"

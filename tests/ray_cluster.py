@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -97,8 +98,8 @@ class Node:
 class Ray:
     """A head at one address, which may be killed and come again, and nodes that join it."""
 
-    def __init__(self, *, cpus: int) -> None:
-        self.cpus = cpus
+    def __init__(self, *, cpus: int, **environment: str) -> None:
+        self.cpus, self.environment = cpus, environment
         self.host, self.port = _own_address(), free_port()
         self.address = f"{self.host}:{self.port}"
         self.stack = ExitStack()
@@ -106,8 +107,8 @@ class Ray:
 
     def begin(self) -> Node:
         """Begin as a new cluster, where there was one or not."""
-        terms = ["--head", f"--port={self.port}", "--include-dashboard=false"]
-        self.head = self.stack.enter_context(Node(*terms, cpus=self.cpus))
+        terms = ["--head", f"--port={self.port}", "--include-dashboard=false", *_for_ray_client()]
+        self.head = self.stack.enter_context(Node(*terms, cpus=self.cpus, **self.environment))
         return self.head
 
     def kill(self) -> None:
@@ -120,9 +121,9 @@ class Ray:
 
 
 @contextmanager
-def running(*, cpus: int) -> Iterator[Ray]:
-    """Start a cluster; nothing of it is left behind, even where this process is killed."""
-    ray = Ray(cpus=cpus)
+def running(*, cpus: int, **environment: str) -> Iterator[Ray]:
+    """Start a cluster, whose head has variables; nothing of it is left behind, even where this process is killed."""
+    ray = Ray(cpus=cpus, **environment)
     try:
         yield ray
     finally:
@@ -147,6 +148,11 @@ def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let bridges that begin from now on give up soon where there is no cluster."""
     for name, value in IMPATIENT.items():
         monkeypatch.setenv(name, value)
+
+
+def _for_ray_client() -> list[str]:
+    """Let Ray's client, which comes with the extra `replicas`, listen where that of no other cluster does."""
+    return [] if find_spec("grpc") is None else [f"--ray-client-server-port={free_port()}"]
 
 
 def _own_address() -> str:
