@@ -4,10 +4,12 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
+from starlette.routing import BaseRoute
 
 from app import __version__
 from app.access.keyring import Keyring
@@ -96,10 +98,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry=NO_TELEMETRY,
         docs_url=None,  # a page of ours
         redoc_url=None,
-        dependencies=[Depends(require_own_site), Depends(require_access)],
     )
-    for routes in ROUTES:
-        app.include_router(routes.router)
+    app.router.routes.extend(_routes())
     problems.install(app)
     openapi.describe(app, InferenceRequest, IndexRequest, LoadRequest)
     app.state.requests = requests
@@ -107,6 +107,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(GivingUp)
     app.add_middleware(EveryRequest, requests=requests, origins=origins_of(settings))
     return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """Give all routes, which are laid out at their first request, once a process: no application changes them."""
+    router = APIRouter(dependencies=[Depends(require_own_site), Depends(require_access)])
+    for routes in ROUTES:
+        router.include_router(routes.router)
+    return router.routes
 
 
 @asynccontextmanager
