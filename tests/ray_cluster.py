@@ -15,13 +15,15 @@ from typing import Self
 
 import pytest
 
+from tests import networks
 from tests.conftest import wait_until
+from tests.networks import Bridge, Network
 
 TOKEN = "a-secret-that-no-output-may-repeat-0"  # noqa: S105 - of clusters that live for as long as a test
 RAY = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block"]
 SMALL = ["--disable-usage-stats", f"--object-store-memory={80 * 2**20}", "--min-worker-port=0", "--max-worker-port=0"]
-# Ends all that it started and removes its folder when the pipe is closed, as it is when those who hold it are gone.
-GUARD = 'setsid "$@" & ray=$!; read -r _; kill -KILL -$ray; wait $ray; cd /; rm -rf "$FOLDER"'
+# Ends all that it started, and what was made for it, when the pipe is closed, as it is when those who hold it are gone.
+GUARD = 'setsid "$@" & ray=$!; read -r _; kill -KILL -$ray; wait $ray; cd /; rm -rf "$FOLDER"; eval "$END"'
 PROVES = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
 """What a process says to be let in."""
 
@@ -34,12 +36,16 @@ IMPATIENT = {
 
 
 class Node:
-    """A head, or a node that joins one."""
+    """A head, or a node that joins one, on a network of its own where it is given one."""
 
-    def __init__(self, *arguments: str, cpus: int, **environment: str) -> None:
+    def __init__(self, *arguments: str, cpus: int, network: Network | None = None, **environment: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="netlet-ray-"))
-        told = {"FOLDER": str(self.folder), "TMPDIR": str(self.folder), "RAY_DISABLE_IMPORT_WARNING": "1"}
+        told = {"FOLDER": str(self.folder), "TMPDIR": str(self.folder), "RAY_DISABLE_IMPORT_WARNING": "1", "END": ""}
         command = [*RAY, *SMALL, *arguments, f"--num-cpus={cpus}", f"--memory={2**32}"]
+        self.network = network
+        if network is not None:
+            command = [*network.command, *command, f"--node-ip-address={network.address}"]
+            told["END"] = network.end
         with (self.folder / "log").open("wb") as log:
             self.guard = subprocess.Popen(
                 ["/bin/sh", "-c", GUARD, "sh", *command],
@@ -65,6 +71,11 @@ class Node:
         assert self.guard.stdin is not None
         self.guard.stdin.close()
         self.guard.wait(timeout=30)
+
+    def cut_off(self) -> None:
+        """Let nobody reach it any more, though all of it goes on."""
+        assert self.network is not None
+        self.network.cut()
 
     def has_begun(self) -> bool:
         """Tell whether Ray says so."""
@@ -103,21 +114,30 @@ class Ray:
         self.host, self.port = _own_address(), free_port()
         self.address = f"{self.host}:{self.port}"
         self.stack = ExitStack()
+        self.bridge: Bridge | None = None
         self.head = self.begin()
 
     def begin(self) -> Node:
         """Begin as a new cluster, where there was one or not."""
         terms = ["--head", f"--port={self.port}", "--include-dashboard=false", *_for_ray_client()]
-        self.head = self.stack.enter_context(Node(*terms, cpus=self.cpus, **self.environment))
+        self.head = self.stack.enter_context(Node(*terms, cpus=self.cpus, network=None, **self.environment))
         return self.head
 
     def kill(self) -> None:
         """Let all die at once, as if the machines were gone."""
+        self.bridge = None
         self.stack.close()
 
     def joined(self, cpus: int, **environment: str) -> Node:
         """Let another node join, to which variables are told that others are not."""
-        return self.stack.enter_context(Node(f"--address={self.address}", cpus=cpus, **environment))
+        return self.stack.enter_context(Node(f"--address={self.address}", cpus=cpus, network=None, **environment))
+
+    def joined_from_afar(self, cpus: int) -> Node:
+        """Let another node join over a network, where there may be some: it reaches no service of this machine."""
+        if self.bridge is None and networks.are_allowed():
+            self.bridge = self.stack.enter_context(networks.bridged())
+        network = None if self.bridge is None else self.bridge.network()
+        return self.stack.enter_context(Node(f"--address={self.address}", cpus=cpus, network=network))
 
 
 @contextmanager

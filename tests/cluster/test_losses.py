@@ -1,7 +1,7 @@
 """Losses: of a worker, a node, all of a cluster, a server: at most the work since the last checkpoint is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -15,13 +15,20 @@ from app.jobs.jobs import Jobs
 from app.jobs.ledger import Request
 from app.jobs.orders import Order
 from app.store.store import ModelStore
-from tests import ray_cluster
+from tests import networks, ray_cluster
 from tests.cluster.test_trainings import ORDER, at_epoch, by_processes, until
 from tests.jobs.running import files, running
-from tests.ray_cluster import Ray, be_impatient, kill
+from tests.ray_cluster import Node, Ray, be_impatient, kill
 
 HERE = 10
 """The epoch after which trainings are paused, so that a checkpoint is there when they are lost."""
+ASKED_OFTEN = {
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+}
+"""How a head notices soon that a node does not answer; by itself it does after some 30 seconds."""
 
 
 @pytest.fixture
@@ -79,19 +86,22 @@ async def test_a_worker_that_is_killed_costs_what_was_not_written_down(store: Mo
         await until(lambda: ray.head.left() == [])
 
 
+@pytest.mark.parametrize("lose", [Node.kill, Node.cut_off], ids=["dead", "cut off"])
 async def test_a_node_that_is_lost_costs_what_was_not_written_down(
-    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+    lose: Callable[[Node], None], store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The training goes on, on another."""
+    """The training goes on, on another, also where the one that had it still runs, and hears no more of anybody."""
+    if lose is Node.cut_off and not networks.are_allowed():
+        pytest.skip("needs root, and Debian's package iproute2")
     be_impatient(monkeypatch)
-    with ray_cluster.running(cpus=0) as ray:
-        nodes = [ray.joined(cpus=1) for _ in range(2)]
+    with ray_cluster.running(cpus=0, **ASKED_OFTEN) as ray:
+        nodes = [ray.joined_from_afar(cpus=1) for _ in range(2)]
         async with on(ray, store) as jobs:
             job = await halfway(jobs)
             (lost,) = [node for node in nodes if node.workers()]
             (other,) = [node for node in nodes if node is not lost]
 
-            await asyncio.to_thread(lost.kill)
+            await asyncio.to_thread(lose, lost)
 
             await at_attempt(jobs, job, 2)
             await until(lambda: bool(other.workers()))

@@ -91,7 +91,7 @@ async def test_a_node_that_is_lost_while_it_has_nothing_to_do_keeps_nobody_waiti
     order = replace(ORDER, recipe=replace(RECIPE, training=replace(RECIPE.training, epochs=10)))
     await by_processes(store, order)
     with ray_cluster.running(cpus=0) as ray:
-        nodes = [ray.joined(cpus=1) for _ in range(2)]
+        nodes = [ray.joined_from_afar(cpus=1) for _ in range(2)]
         async with running(store, RayExecutor(Cluster(ray.address, 1, 2**30, nodes=2))) as jobs:
             job = (await jobs.submit(order, Request(paused=True))).job
             job = await pausing.step(jobs, job.id, 3)

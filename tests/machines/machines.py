@@ -1,4 +1,7 @@
-"""Many machines on one: three servers with folders of their own, PostgreSQL, an object store and two nodes of Ray."""
+"""Many machines on one: three servers with folders of their own, PostgreSQL, an object store and two nodes of Ray.
+
+The nodes are on networks of their own, where root may make some: they reach nothing here but Ray.
+"""
 
 import signal
 import time
@@ -71,7 +74,7 @@ class Machines:
             (own := folder / f"machine-{number}").mkdir()
             more = on_ray if number == SERVERS - 1 else {}
             self.services.append(Service(own, self.settings | more))
-        self.nodes = [ray.joined(cpus=1) for _ in range(2)]
+        self.nodes = [ray.joined_from_afar(cpus=1) for _ in range(2)]
         self.urls = [service.start() for service in self.services]
 
     def close(self) -> None:
@@ -100,7 +103,7 @@ class Machines:
         killed((node := self.nodes[number]).raylet())
         wait_until(lambda: not node.workers("ray::travelled", "ray::IDLE"))  # which end by themselves, very soon
         node.kill()
-        self.nodes[number] = self.ray.joined(cpus=1)
+        self.nodes[number] = self.ray.joined_from_afar(cpus=1)
         return target
 
     def kill_buckets(self, target: str, rng: Random) -> str:
