@@ -88,7 +88,11 @@ def are_allowed() -> bool:
     """Tell whether they can be made here."""
     try:
         with bridged() as bridge:
-            subprocess.run(["/bin/sh", "-c", bridge.network().end], check=True)
+            network = bridge.network()
+            try:
+                subprocess.run([*network.command, "true"], check=True)
+            finally:
+                subprocess.run(["/bin/sh", "-c", network.end], check=True)
     except (OSError, subprocess.CalledProcessError):
         return False
     return True
