@@ -265,13 +265,14 @@ class Server:
     def _address(self) -> str:
         """Read the log up to the line that names the address, then until the service is ready."""
         assert self.process.stderr is not None
-        url = ""
+        url, said = "", ""
         for line in self.process.stderr:
+            said += line
             if "listening on" in line:
                 url = line.split("listening on ")[1].split()[0].strip('",}')
             if "startup complete" in line:
                 return url
-        message = "the server ended before it listened"
+        message = f"the server ended before it listened, and said: {said}"
         raise AssertionError(message)
 
     def client(self) -> httpx.Client:

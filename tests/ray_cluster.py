@@ -20,7 +20,7 @@ from tests.conftest import wait_until
 from tests.networks import Bridge, Network
 
 TOKEN = "a-secret-that-no-output-may-repeat-0"  # noqa: S105 - of clusters that live for as long as a test
-RAY = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block"]
+START = ["-c", "from ray.scripts.scripts import main; main()", "start", "--block"]
 SMALL = ["--disable-usage-stats", f"--object-store-memory={80 * 2**20}", "--min-worker-port=0", "--max-worker-port=0"]
 # Ends all that it started, and what was made for it, when the pipe is closed, as it is when those who hold it are gone.
 GUARD = 'setsid "$@" & ray=$!; read -r _; kill -KILL -$ray; wait $ray; cd /; rm -rf "$FOLDER"; eval "$END"'
@@ -41,7 +41,7 @@ class Node:
     def __init__(self, *arguments: str, cpus: int, network: Network | None = None, **environment: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="netlet-ray-"))
         told = {"FOLDER": str(self.folder), "TMPDIR": str(self.folder), "RAY_DISABLE_IMPORT_WARNING": "1", "END": ""}
-        command = [*RAY, *SMALL, *arguments, f"--num-cpus={cpus}", f"--memory={2**32}"]
+        command = [self._python(), *START, *SMALL, *arguments, f"--num-cpus={cpus}", f"--memory={2**32}"]
         self.network = network
         if network is not None:
             command = [*network.command, *command, f"--node-ip-address={network.address}"]
@@ -55,6 +55,11 @@ class Node:
                 env=os.environ | PROVES | told | environment,
                 start_new_session=True,
             )
+
+    def _python(self) -> str:
+        """Name the interpreter by a path without blanks: with all it can be installed with, Ray gives it to a shell."""
+        (self.folder / "venv").symlink_to(sys.prefix)
+        return str(self.folder / "venv" / "bin" / "python")
 
     def __enter__(self) -> Self:
         wait_until(lambda: self.has_begun() or self.guard.poll() is not None)

@@ -42,14 +42,15 @@ def test_who_waits_for_a_training_takes_no_memory_for_what_was_sent(start_server
     table = TABLE | {"preset": "tutorial", "training": {"epochs": 1_000_000}, "X": [[1, 2]] * 3}
     body = b" " * 30_000_000 + json.dumps(table).encode()
     with ExitStack() as stack:
-        for number in range(6):
+        for number in range(14):
             client = stack.enter_context(opened(server))
             client.sendall(request("POST", "/train?wait=3600", body))
             wait_until(partial(are_submitted, server, number + 1))
             if number == 1:  # all that a training needs is loaded by now
                 before = memory(server)
 
-        wait_until(lambda: memory(server) - before < 60e6)
+        # A thread that has read one keeps as much for the next; what was sent since is 360 MB.
+        wait_until(lambda: memory(server) - before < 200e6)
 
     for job in jobs_of(server):
         assert asked(server, request("DELETE", f"/jobs/{job['job']}")).status == 200
