@@ -37,7 +37,7 @@ class Network(NamedTuple):
     @property
     def end(self) -> str:
         """What a shell does to give it back."""
-        return f"{IP} netns delete {self.name}"
+        return f"{IP} link delete {self.device}; {IP} netns delete {self.name}"
 
 
 class Bridge:

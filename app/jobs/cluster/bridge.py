@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from app.jobs.cluster import mirror
-from app.jobs.cluster.node import NAMESPACE, End, travelled
+from app.jobs.cluster.node import NAMESPACE, Begun, End, travelled
 from app.jobs.cluster.trips import Call, packed, unfit
 from app.jobs.progress import Note
 from app.telemetry import log_json_lines
@@ -78,8 +78,17 @@ class _Under:
     wished: bytes = b""
     """As far as the node knows; empty until the call is on its way."""
     generator: "ObjectRefGenerator[Any] | None" = None
+    node: str | None = None
+    """That does it, once that has said so."""
     is_cancelled: bool = False
+    is_over: bool = False
     lock: Lock = field(default_factory=Lock)
+
+    def ends(self) -> bool:
+        """Be over; tell whether it was not before."""
+        with self.lock:
+            was_over, self.is_over = self.is_over, True
+        return not was_over
 
 
 def work(connection: Connection, cluster: Cluster, environment: Mapping[str, str]) -> None:
@@ -139,16 +148,22 @@ class _Bridge:
             self.connection.send(told)
 
     def _do(self, number: int, call: Call, under: _Under) -> None:
-        """Have a call done, and tell how it ended."""
-        end = End(None, None)
+        """Have a call done, and tell how it ended, unless its node was given up meanwhile."""
         try:
             end = self._travelled(number, call, under)
-            if end.error is None and call.trip.home is not None and not under.is_cancelled:
-                end = End(call.trip.home(end.result, *call.arguments[1:], **call.keywords), None)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to who asked for it
             end = End(None, error)
-        finally:
-            self._forget(number, under)
+        if not under.ends():
+            return
+        if end.error is None and call.trip.home is not None and not under.is_cancelled:
+            try:
+                end = End(call.trip.home(end.result, *call.arguments[1:], **call.keywords), None)
+            except Exception as error:  # noqa: BLE001 - the same
+                end = End(None, error)
+        self._tell_end(number, under, end)
+
+    def _tell_end(self, number: int, under: _Under, end: End) -> None:
+        self._forget(number, under)
         try:
             self._tell(Told("over", number, *end))
         except Exception as error:  # noqa: BLE001 - of what cannot be sent
@@ -180,16 +195,15 @@ class _Bridge:
         """Tell here what a call tells there, and give its end."""
         import ray  # noqa: PLC0415 - an extra
 
-        is_first = True
         for each in under.generator or ():
-            told = ray.get(each)
-            if isinstance(told, End):
-                return told
-            if is_first:
-                self._tell(Told("begun", number))
-                is_first = False
-            if under.note is not None and not under.is_cancelled:
-                mirror.tell(under.note, told, call.remote)
+            match told := ray.get(each):
+                case End():
+                    return told
+                case Begun():
+                    under.node = told.node
+                    self._tell(Told("begun", number))
+                case _ if under.note is not None and not (under.is_cancelled or under.is_over):
+                    mirror.tell(under.note, told, call.remote)
         return End(None, BrokenProcessPool("the node said nothing of its end"))
 
     @contextmanager
@@ -256,10 +270,18 @@ class _Bridge:
         while True:
             with suppress(Exception):
                 nodes = ray.nodes()  # type: ignore[no-untyped-call]
-                if not any(node["Alive"] for node in nodes if node["NodeID"] == own):
+                alive = {node["NodeID"] for node in nodes if node["Alive"]}
+                if own not in alive:
                     os._exit(1)
+                self._give_up(alive)
                 self.answered = monotonic()
             sleep(1)
+
+    def _give_up(self, alive: Collection[str]) -> None:
+        """End what nodes do that are gone: of one that is cut off, Ray itself tells those who wait for it very late."""
+        for number, under in [*self.calls.items()]:
+            if under.node is not None and under.node not in alive and under.ends():
+                self._tell_end(number, under, End(None, BrokenProcessPool("its node is gone")))
 
     def _watch(self) -> None:
         """Tell where Ray is silent for long, and end where that is too long: it may be another one by then."""

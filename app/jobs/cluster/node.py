@@ -27,6 +27,13 @@ _kept: dict[tuple[int, str], ProcessExecutor] = {}
 """The process for trainings that this worker of Ray has, by the memory and the GPUs that it may use."""
 
 
+class Begun(NamedTuple):
+    """Where a call begins."""
+
+    node: str
+    """As Ray calls it."""
+
+
 class End(NamedTuple):
     """How a call ended."""
 
@@ -34,12 +41,15 @@ class End(NamedTuple):
     error: BaseException | None
 
 
-def travelled(luggage: Luggage) -> Iterator[list[Piece] | End]:
-    """Do a call here: say at once that it begins, then what is new, then how it ended. Runs as a task of Ray."""
-    yield []
+def travelled(luggage: Luggage) -> Iterator[Begun | list[Piece] | End]:
+    """Do a call here: say at once where it begins, then what is new, then how it ended. Runs as a task of Ray."""
+    import ray  # noqa: PLC0415 - only nodes have it
+
     if luggage.versions != VERSIONS:
         yield End(None, other_versions(luggage.versions))
-    elif luggage.word is None:
+        return
+    yield Begun(ray.get_runtime_context().get_node_id())
+    if luggage.word is None:
         future = _process(luggage.memory).submit(luggage.function, *luggage.arguments, **luggage.keywords)
         yield _end_of(future)
     else:
