@@ -41,12 +41,14 @@ def run(kills: int, seed: int, folder: Path, *, check_every: int = CHECK_EVERY) 
                 if checks:
                     world.pause()
                 target = "server" if checks else rng.choice(TARGETS)
+                world.troubles += 1
                 target = service.kill(target, rng)
                 tally[f"kills of {target}"] += 1
                 if checks:
                     tally.update(said(service.check() + leftovers(service.store)))
                 if target != "worker":
                     world.urls = [service.start()]
+                world.troubles += 1
                 world.go_on()
                 tally.update(said(faults_of(store, world)))
                 if number % 10 == 0:
