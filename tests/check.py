@@ -21,6 +21,8 @@ ON_POSTGRESQL = [  # what a catalogue is about; `pytest --database postgresql` r
 ON_S3 = [  # what files are about, where no test damages those of its folder, which are copies then
     *("tests/store/test_buckets.py", "tests/store/test_aliases.py", "tests/store/test_expiry.py"),
     *("tests/service/test_buckets.py", "tests/api/test_jobs.py", "tests/api/test_pausing.py"),
+]
+BY_MANY = [  # that start a Ray cluster and much else, one after the other: two cores have no room for more of these
     *("tests/machines", "tests/cluster/test_borrowing.py", "tests/replicas"),
 ]
 
@@ -42,6 +44,7 @@ CHECKS = {
     "shapes of arrays": [*TESTS, "tests/engine", "--jaxtyping-packages=app.engine,beartype.beartype"],
     "tests on PostgreSQL": [*TESTS, "--database", "postgresql", *ON_POSTGRESQL],
     "tests on S3": [*TESTS, "--database", "postgresql", "--files", "s3", *ON_S3],
+    "tests of many machines": ["pytest", "--database", "postgresql", "--files", "s3", *BY_MANY],
     "coverage data": ["coverage", "combine", "--quiet"],
     "coverage of app/engine": ["coverage", "report", "--include=app/engine/*", "--fail-under=100"],
     "coverage of app": ["coverage", "report", "--fail-under=95"],
