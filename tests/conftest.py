@@ -260,7 +260,12 @@ class Server:
         fcntl.fcntl(
             self.process.stderr, fcntl.F_SETPIPE_SZ, LONGEST_LOG
         )  # a server waits where nobody reads what it says
-        self.url = self._address()
+        try:
+            self.url = self._address()
+        except BaseException:
+            self.process.kill()
+            self.process.communicate()
+            raise
 
     def _address(self) -> str:
         """Read the log up to the line that names the address, then until the service is ready."""

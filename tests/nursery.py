@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -34,7 +35,7 @@ class Born(subprocess.Popen[str]):
 
     _child_created = False  # none of those that this interpreter has to wait for
 
-    def __init__(self, pid: int, said: TextIO, ended: socket.socket) -> None:  # which starts nothing
+    def __init__(self, pid: int, said: TextIO | None, ended: socket.socket) -> None:  # which starts nothing
         self.pid, self.stderr, self.ended = pid, said, ended
         self.args, self.stdin, self.stdout, self.returncode = "netlet", None, None, None
         self.unread: list[str] = []
@@ -81,10 +82,10 @@ class Born(subprocess.Popen[str]):
 
 
 class Nursery:
-    """The process that forks, as whoever asks it knows it."""
+    """The process that forks, as whoever asks it knows it; it ends all that were born with it."""
 
-    def __init__(self) -> None:
-        self.shared = _read_early(os.environ)
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self.shared = _read_early(environment)
         self.gate, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             command = [sys.executable, "-m", "tests.nursery"]
@@ -96,17 +97,24 @@ class Nursery:
         return _read_early(environment) == self.shared
 
     def begin(self, environment: Mapping[str, str], arguments: Sequence[str]) -> Born:
-        """Let a process begin that does what the command line does with these arguments."""
-        order = {"folder": str(Path.cwd()), "environment": dict(environment), "arguments": arguments}
+        """Let a process begin that does what the command line does with these arguments; what it says can be read."""
         said, says = os.pipe()
+        return self._begun(environment, arguments, says, os.fdopen(said, encoding="utf-8"))
+
+    def begin_logging(self, environment: Mapping[str, str], arguments: Sequence[str], log: Path) -> Born:
+        """Do the same, where what it says goes to a file."""
+        return self._begun(environment, arguments, os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), None)
+
+    def _begun(self, environment: Mapping[str, str], arguments: Sequence[str], says: int, said: TextIO | None) -> Born:
+        order = {"folder": str(Path.cwd()), "environment": dict(environment), "arguments": arguments}
         ended, ends = socket.socketpair()
         with ends:
             socket.send_fds(self.gate, [json.dumps(order).encode()], [says, ends.fileno()])
         os.close(says)
-        return Born(int(self.gate.recv(100)), os.fdopen(said, encoding="utf-8"), ended)
+        return Born(int(self.gate.recv(100)), said, ended)
 
     def close(self) -> None:
-        """End it; those that were born go on."""
+        """End it."""
         self.gate.close()
         assert self.process.wait(30) == 0
 
@@ -130,8 +138,16 @@ class _Forking:
                     continue
                 order, files, _, _ = socket.recv_fds(self.gate, LONGEST_ORDER, 2)
                 if not order:
+                    self._end()
                     return
                 self._bear(json.loads(order), *files)
+
+    def _end(self) -> None:
+        """Kill those that are left, as they are where whoever wanted them was killed."""
+        for key in [*self.selector.get_map().values()]:
+            if key.data is not None:
+                signal.pidfd_send_signal(key.fd, signal.SIGKILL)
+                self._bury(key.fd, *key.data)
 
     def _bear(self, order: dict[str, Any], says: int, ends: int) -> None:
         born = os.fork()

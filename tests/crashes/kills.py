@@ -32,8 +32,9 @@ def run(kills: int, seed: int, folder: Path, *, check_every: int = CHECK_EVERY) 
     """Kill so many times, and count what was done and what was wrong."""
     rng, tally = Random(seed), Counter[str]()
     service, world = Service(folder, SETTINGS), World(seed)
-    store, world.urls = Folder(service.store), [service.start()]
+    store = Folder(service.store)
     try:
+        world.urls = [service.start()]
         with world.clients(CLIENTS):
             for number in range(1, kills + 1):
                 time.sleep(rng.uniform(0, LONGEST_WAIT))

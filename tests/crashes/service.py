@@ -10,6 +10,7 @@ from random import Random
 
 from tests.conftest import wait_until
 from tests.measuring import unmeasured
+from tests.nursery import Born, Nursery
 
 
 class Service:
@@ -19,28 +20,20 @@ class Service:
         self.store, self.log = folder / "models", folder / "log"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("NETLET_")}
         self.environment = kept | {**settings, "NETLET_MODELS": str(self.store), "TMPDIR": str(folder)}
-        command = [sys.executable, "-m", "tests.crashes.nursery"]
-        pipe, environment = subprocess.PIPE, unmeasured(self.environment)
-        self.nursery = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
-        self.process = 0
+        self.nursery = Nursery(unmeasured(self.environment))
+        self.process: Born | None = None
 
     def start(self) -> str:
         """Start it, and give its address once it answers."""
-        assert self.nursery.stdin is not None
-        assert self.nursery.stdout is not None
-        self.log.unlink(missing_ok=True)
-        print(self.log, file=self.nursery.stdin, flush=True)
-        self.process = int(self.nursery.stdout.readline())
-        wait_until(lambda: b"startup complete" in self._said() or not is_there(self.process), seconds=60)
-        assert is_there(self.process), self._said().decode()
-        return self._said().split(b"listening on ")[1].split(b'"')[0].decode()
-
-    def _said(self) -> bytes:
-        return self.log.read_bytes() if self.log.exists() else b""
+        process = self.process = self.nursery.begin_logging(self.environment, ["serve", "--port", "0"], self.log)
+        wait_until(lambda: b"startup complete" in self.log.read_bytes() or process.poll() is not None, seconds=60)
+        assert process.poll() is None, self.log.read_text()
+        return self.log.read_bytes().split(b"listening on ")[1].split(b'"')[0].decode()
 
     def workers(self) -> list[int]:
         """Find the training processes: children of the server's child that makes them."""
-        return [grandchild for child in children(self.process) for grandchild in children(child)]
+        assert self.process is not None
+        return [grandchild for child in children(self.process.pid) for grandchild in children(child)]
 
     def kill(self, target: str, rng: Random) -> str:
         """Kill one of its workers, it, or both, and tell which; there may be no workers."""
@@ -49,15 +42,17 @@ class Service:
             killed(rng.choice(workers))
         if workers and target == "worker":
             return target
-        killed(self.process)
-        wait_until(lambda: not is_there(self.process))
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(30)
         return "both" if workers else "server"
 
     def close(self) -> None:
         """Kill it, and leave nothing behind."""
-        if is_there(self.process):
-            self.kill("server", Random())
-        self.nursery.communicate(timeout=30)
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(30)
+        self.nursery.close()
 
     def check(self) -> list[str]:
         """Let `netlet check --repair` put things in order, and say what it should not have found."""
@@ -69,11 +64,6 @@ class Service:
 
     def _command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "app.cli", *words]
-
-
-def is_there(process: int) -> bool:
-    """Whether a process has not ended."""
-    return process > 0 and Path(f"/proc/{process}").exists()
 
 
 def children(process: int) -> list[int]:

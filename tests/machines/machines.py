@@ -20,7 +20,7 @@ from tests.crashes.load import PATIENCE
 from tests.crashes.service import Service, killed
 from tests.crashes.truth import TABLES, Tables
 from tests.postgresql import DURABLE, EMPTY, PostgreSQL
-from tests.ray_cluster import PROVES, Ray
+from tests.ray_cluster import PROVES, Node, Ray
 from tests.seaweedfs import SeaweedFS
 
 SERVERS = 3  # the last of which lets Ray train
@@ -74,7 +74,12 @@ class Machines:
             (own := folder / f"machine-{number}").mkdir()
             more = on_ray if number == SERVERS - 1 else {}
             self.services.append(Service(own, self.settings | more))
-        self.nodes = [ray.joined_from_afar(cpus=1) for _ in range(2)]
+        self.nodes: list[Node] = []
+        self.urls: list[str] = []
+
+    def begin(self) -> None:
+        """Let nodes join, and start the servers."""
+        self.nodes = [self.ray.joined_from_afar(cpus=1) for _ in range(2)]
         self.urls = [service.start() for service in self.services]
 
     def close(self) -> None:
@@ -142,4 +147,5 @@ def running(folder: Path) -> Iterator[Machines]:
         ray = ending.enter_context(ray_cluster.running(cpus=0))
         machines = Machines(folder, databases, buckets, ray)
         ending.callback(machines.close)
+        machines.begin()
         yield machines
