@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import pytest
 
@@ -61,15 +59,10 @@ class Node:
         (self.folder / "venv").symlink_to(sys.prefix)
         return str(self.folder / "venv" / "bin" / "python")
 
-    def __enter__(self) -> Self:
+    def require_begun(self) -> None:
+        """Wait until it is there."""
         wait_until(lambda: self.has_begun() or self.guard.poll() is not None)
         assert self.has_begun(), self._log()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
 
     def kill(self) -> None:
         """Let all of it die at once, as if the machine were gone, and remove what is left."""
@@ -125,7 +118,7 @@ class Ray:
     def begin(self) -> Node:
         """Begin as a new cluster, where there was one or not."""
         terms = ["--head", f"--port={self.port}", "--include-dashboard=false", *_for_ray_client()]
-        self.head = self.stack.enter_context(Node(*terms, cpus=self.cpus, network=None, **self.environment))
+        self.head = self._kept(Node(*terms, cpus=self.cpus, network=None, **self.environment))
         return self.head
 
     def kill(self) -> None:
@@ -135,14 +128,20 @@ class Ray:
 
     def joined(self, cpus: int, **environment: str) -> Node:
         """Let another node join, to which variables are told that others are not."""
-        return self.stack.enter_context(Node(f"--address={self.address}", cpus=cpus, network=None, **environment))
+        return self._kept(Node(f"--address={self.address}", cpus=cpus, network=None, **environment))
 
     def joined_from_afar(self, cpus: int) -> Node:
         """Let another node join over a network, where there may be some: it reaches no service of this machine."""
         if self.bridge is None and networks.are_allowed():
             self.bridge = self.stack.enter_context(networks.bridged())
         network = None if self.bridge is None else self.bridge.network()
-        return self.stack.enter_context(Node(f"--address={self.address}", cpus=cpus, network=network))
+        return self._kept(Node(f"--address={self.address}", cpus=cpus, network=network))
+
+    def _kept(self, node: Node) -> Node:
+        """Kill it with all others, in the end."""
+        self.stack.callback(node.kill)
+        node.require_begun()
+        return node
 
 
 @contextmanager
