@@ -13,6 +13,7 @@ from app.opening import remote_of, store_of, url_of
 from app.settings import Settings
 from app.store import checking
 from app.store.datasets import DatasetStore
+from app.store.deleting import clear_left
 from app.store.store import ModelStore
 from app.tables.cells import count
 
@@ -63,6 +64,7 @@ def _strays(store: ModelStore) -> Iterator[str]:
 
 def _mend(store: ModelStore) -> int:
     """Take in what the catalogue does not know, or remove it; leave nothing to be mended."""
+    clear_left(store.catalogue)
     _say(f"{reference} is listed now" for reference in checking.take_in(store))
     for path in checking.left_behind(store):
         path.unlink()

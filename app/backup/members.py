@@ -19,7 +19,7 @@ from app.store.snapshot import LARGEST_FILE
 OWN = ".backup"
 LONGEST_CHECKPOINT = 2**33 - 1  # whose name is long, which a tar has no room for beside a greater length
 MANIFEST, SUMS = f"{OWN}/manifest.json", f"{OWN}/SHA256SUMS"
-NO_FILES = {"stores"}  # tables that are about one place
+NO_FILES = {"stores", "leaving"}  # tables that are about one place
 TABLES = tuple(table for table in metadata.sorted_tables if table.name not in NO_FILES)
 """Each after those that its rows refer to."""
 

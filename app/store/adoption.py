@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, union_all, update
 
 from app.store import snapshot
 from app.store.catalogue import Unit
@@ -15,9 +15,11 @@ from app.store.files import opened, read
 from app.store.layout import DATASET_ID, DATASETS, DELETED, SNAPSHOT
 from app.store.references import is_name
 from app.store.remote import NOTHING, Kept, Remote
-from app.store.schema import datasets, models, versions
+from app.store.schema import datasets, leaving, models, versions
 
 AT_ONCE = 16  # headers that are on their way from a bucket
+KNOWN = union_all(select(versions.c.name, versions.c.version), select(leaving.c.name, leaving.c.version))
+"""Versions that are listed, or that were deleted and may still have their files."""
 UNKNOWN = ""  # SHA-256 of a snapshot that was damaged when it was found
 
 
@@ -37,7 +39,7 @@ def adopt(root: Path, unit: Unit, but: Container[str] = ()) -> list[str]:
     there = [file for file in _lying(root, unit.remote) if file.path.parent.name not in but]
     _add_datasets(unit, root)
     _keep_highest(unit, _highest(there))
-    known = {(row.name, row.version) for row in unit.connection.execute(select(versions.c.name, versions.c.version))}
+    known = {(row.name, row.version) for row in unit.connection.execute(KNOWN)}
     unknown = [file for file in there if not _is_mark(file) and (file.path.parent.name, _number(file)) not in known]
     if new := _all_found(unknown, unit.remote):
         unit.execute(insert(versions), [one._asdict() for one in new])

@@ -9,7 +9,7 @@ from time import time_ns
 from sqlalchemy import select, union_all
 
 from app.errors import CatalogueDamaged, NetletError, NotFound, StorageError, StoreInUse
-from app.store.adoption import adopt, folders_of, snapshots_of
+from app.store.adoption import KNOWN, adopt, folders_of, snapshots_of
 from app.store.catalogue import Catalogue, Unit
 from app.store.databases import FILE
 from app.store.datasets import DatasetStore
@@ -81,10 +81,10 @@ def damaged_datasets(datasets: DatasetStore, ids: Iterable[str]) -> Iterator[str
 
 def unknown(store: ModelStore) -> list[str]:
     """List the snapshots that lie in the store's folder, but not in the catalogue."""
-    listed = {(row.name, row.version) for row in store.catalogue.read(select(versions.c.name, versions.c.version))}
+    known = {(row.name, row.version) for row in store.catalogue.read(KNOWN)}
     names = {row.name for row in store.catalogue.read(IN_TRAINING)}
     found = snapshots_of(store.root, store.remote)
-    return [f"{name}/{version}" for name, version in found if (name, version) not in listed and name not in names]
+    return [f"{name}/{version}" for name, version in found if (name, version) not in known and name not in names]
 
 
 def take_in(store: ModelStore) -> list[str]:

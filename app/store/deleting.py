@@ -5,22 +5,20 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from time import time
 from typing import NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
 from app.errors import ModelNotFound, StorageError, VersionNotFound
 from app.store.aliases import Change, remove_all, require_pointed, require_unused
 from app.store.catalogue import Catalogue, Unit
 from app.store.files import empty, opened, remove, storage_errors
 from app.store.layout import DELETED, SNAPSHOT, snapshot_file
+from app.store.locks import of_model
 from app.store.memories import MEMORY
 from app.store.references import Pointer, Reference
 from app.store.remote import Remote
-from app.store.schema import aliases, models, versions
-
-ARRIVING_SECONDS = 3600.0  # in which a bucket's file that is not listed may be about to be: it is there before that is
+from app.store.schema import aliases, leaving, models, versions
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +53,7 @@ def forget(unit: Unit, reference: Reference, who: str = "") -> Gone:
     else:
         raise VersionNotFound(name, version)
     gone = there if version is None else [version]
+    _leave(unit, name, gone)
     if gone == there:  # a model that comes back under this name keeps all its versions
         unit.execute(update(models).where(models.c.name == name).values(keep_last=None))
     return Gone(name, gone, _highest(unit, name))
@@ -78,33 +77,47 @@ def expire(unit: Unit, name: str, keep_last: int | None) -> list[int]:
     gone = list(unit.connection.scalars(select(version).where(own, version < oldest, version.not_in(pointed))))
     if gone:
         unit.execute(delete(versions).where(own, version <= max(gone), version.not_in(pointed)))
+        _leave(unit, name, gone)
     return sorted(gone)
 
 
+def _leave(unit: Unit, name: str, gone: Iterable[int]) -> None:
+    """Write down whose files a bucket has to give back, which may be away by then."""
+    if unit.remote.is_there:
+        unit.execute(insert(leaving), [{"name": name, "version": version} for version in gone])
+
+
 def broken_off(catalogue: Catalogue, reference: Reference) -> Gone:
-    """Find what is not listed, but still has its files, since its deletion was broken off."""
+    """Find what is not listed, but still has its files, since its deletion was broken off.
+
+    In a folder that is told by the files; a bucket has those of versions, too, that are about to be listed.
+    """
     name = reference.name
     highest = max(
         (row.highest for row in catalogue.read(select(models.c.highest).where(models.c.name == name))), default=0
     )
-    listed = {row.version for row in catalogue.read(select(versions.c.version).where(versions.c.name == name))}
     if catalogue.remote.is_there:
-        before = time() - ARRIVING_SECONDS
-        kept = catalogue.remote.files(catalogue.root / name)
-        there = _versions(file.path.name for file in kept if file.written < before)
+        left = _left(catalogue, name)
     else:
-        there = set()
+        listed = {row.version for row in catalogue.read(select(versions.c.version).where(versions.c.name == name))}
+        there: set[int] = set()
         with storage_errors(), suppress(FileNotFoundError), opened(catalogue.root / name) as folder:
             there = _versions(os.listdir(folder))  # noqa: PTH208 - a descriptor
-    left = {version for version in there if version <= highest} - listed
+        left = {version for version in there if version <= highest} - listed
     chosen = left if reference.version is None else left & {reference.version}
     return Gone(name, sorted(chosen), highest)
 
 
 def clear(catalogue: Catalogue, gone: Gone) -> None:
-    """Give back the space of versions that are not listed any more. Only the highest number leaves a mark."""
+    """Give back the space of versions that are not listed any more. Only the highest number leaves a mark.
+
+    In a bucket, so it is done for those of this model for which it was broken off before.
+    """
     if catalogue.remote.is_there:
+        gone = gone._replace(versions=sorted({*gone.versions, *_left(catalogue, gone.name)}))
         _clear_behind(catalogue.remote, catalogue.root / gone.name, gone)
+        done = delete(leaving).where(leaving.c.name == gone.name, leaving.c.version.in_(gone.versions))
+        catalogue.write(lambda unit: unit.execute(done), {of_model(gone.name)}).result()
     with storage_errors(), suppress(FileNotFoundError), opened(catalogue.root / gone.name) as folder:
         there = _versions(os.listdir(folder))  # noqa: PTH208 - a descriptor
         for version in sorted(there & set(gone.versions)):
@@ -118,6 +131,17 @@ def clear(catalogue: Catalogue, gone: Gone) -> None:
         for mark in [mark for mark in os.listdir(folder) if _is_older_mark(mark, gone.highest)]:  # noqa: PTH208 - a descriptor
             remove(mark, within=folder)
         os.fsync(folder)
+
+
+def clear_left(catalogue: Catalogue) -> None:
+    """Do it for all models for which it was broken off; raise StorageError."""
+    for row in catalogue.read(select(leaving.c.name).distinct()):
+        clear(catalogue, broken_off(catalogue, Reference(row.name, None)))
+
+
+def _left(catalogue: Catalogue, name: str) -> set[int]:
+    """Tell which versions of a model are deleted, whose files a bucket may still have."""
+    return {row.version for row in catalogue.read(select(leaving.c.version).where(leaving.c.name == name))}
 
 
 def _clear_behind(remote: Remote, folder: Path, gone: Gone) -> None:

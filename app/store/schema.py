@@ -55,6 +55,12 @@ versions = Table(
     Column("created", Double, nullable=False),
     Column("dataset", String(32), index=True),  # which may be deleted meanwhile
 )
+leaving = Table(
+    "leaving",
+    metadata,
+    Column("name", _word(63), primary_key=True),
+    Column("version", Integer, primary_key=True),  # that was deleted, and whose files a bucket may still have
+)
 aliases = Table(
     "aliases",
     metadata,

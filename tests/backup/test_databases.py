@@ -14,6 +14,7 @@ from app.engine.model import Model
 from app.opening import store_of, url_of
 from app.settings import Settings
 from app.store.catalogue import Catalogue
+from app.store.migrating import REVISION
 from app.store.schema import jobs
 from app.store.store import ModelStore
 from tests.backup.conftest import Elsewhere
@@ -81,7 +82,7 @@ def test_a_backup_of_older_tables_is_migrated(revision: str, store: ModelStore, 
     )
     later = [name for number, names in LATER.items() if number > revision for name in names]
     files = {name: data for name, data in files.items() if not name.startswith(tuple(later))}
-    files[MANIFEST] = files[MANIFEST].replace(b'"revision":"0004"', f'"revision":"{revision}"'.encode())
+    files[MANIFEST] = files[MANIFEST].replace(f'"revision":"{REVISION}"'.encode(), f'"revision":"{revision}"'.encode())
 
     there = restore(file_of(backup_of(files)), tmp_path / "new")
 

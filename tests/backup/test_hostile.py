@@ -17,6 +17,7 @@ from app.engine.learning import learn
 from app.engine.model import Model
 from app.errors import BackupDamaged, BackupNewer, NetletError, StoreNotEmpty
 from app.store.catalogue import Catalogue
+from app.store.migrating import REVISION
 from app.store.store import ModelStore
 from tests.backup.running import MANIFEST, SUMS, backup_of, file_of, head, members, packed
 from tests.conftest import QUICK
@@ -24,6 +25,7 @@ from tests.engine.tables import EXAM
 
 Files = dict[str, bytes]
 MUTATIONS = 100
+NOW = f'"revision":"{REVISION}"'.encode()
 AFTER_THE_SUM = 155
 SIZE, WRITTEN_AT = slice(124, 136), slice(136, 148)
 HUGE = b"\x80" + (2**50).to_bytes(11, "big")
@@ -172,7 +174,7 @@ JOB = {
         row("jobs", **JOB | {"error": [1]}),
         row("jobs", **JOB | {"points": [[1]]}),
         row("datasets", id="0" * 32, created=0.0),
-        changed(MANIFEST, b'"revision":"0004"', b'"revision":"../3"'),
+        changed(MANIFEST, NOW, b'"revision":"../3"'),
         changed(MANIFEST, b'"format":1', b'"format":0'),
         changed(MANIFEST, b"{", b"["),
     ],
@@ -185,7 +187,7 @@ def test_what_contradicts_itself_is_refused(change: Callable[[Files], Files], ba
 def test_a_backup_of_a_newer_netlet_is_refused(backup: Path, tmp_path: Path) -> None:
     """By the format of its manifest, whatever else is in it, or by the revision of its tables; the error says so."""
     newer = changed(MANIFEST, b'{"format":1', b'{"of":"the future","format":2')(members(backup))
-    later = changed(MANIFEST, b'"revision":"0004"', b'"revision":"9999"')(members(backup))
+    later = changed(MANIFEST, NOW, b'"revision":"9999"')(members(backup))
 
     for files in (newer, later):
         assert isinstance(error := refused(backup_of(files), tmp_path), BackupNewer)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -11,19 +11,22 @@ from typing import Any
 
 import obstore
 import pytest
+from sqlalchemy import select
 
 from app.engine.model import Model
 from app.errors import BucketAway, DatasetDamaged, ModelNotFound, StorageError, VersionNotFound
 from app.opening import store_of
 from app.settings import Settings
-from app.store import arriving, checking, deleting
+from app.store import arriving, checking
 from app.store import store as store_module
 from app.store.arriving import bring_in
 from app.store.bucket import Bucket, copies_in
 from app.store.datasets import DatasetStore
+from app.store.deleting import clear_left
 from app.store.numbering import add_version, keep_behind
 from app.store.references import Reference
 from app.store.saving import save_aside
+from app.store.schema import leaving
 from app.store.snapshot import encode
 from app.store.store import ModelStore
 from tests.seaweedfs import READER, SeaweedFS
@@ -170,9 +173,9 @@ def test_an_empty_file_in_the_bucket_is_damage(store: ModelStore, buckets: Seawe
 
 
 def test_a_version_that_is_about_to_be_listed_is_not_taken_for_a_broken_deletion(
-    store: ModelStore, model: Model, monkeypatch: pytest.MonkeyPatch
+    store: ModelStore, model: Model
 ) -> None:
-    """Whoever deletes a model that is not there yet leaves its file in the bucket; an old one goes, as in a folder."""
+    """Whoever deletes a model that is not there yet leaves its file in the bucket."""
     saved = save_aside(store.root, model)
     number = keep_behind(store.catalogue, "exam", saved)
 
@@ -182,12 +185,37 @@ def test_a_version_that_is_about_to_be_listed_is_not_taken_for_a_broken_deletion
 
     assert store.load("exam", 1, anew=True).version == 1
 
-    keep_behind(store.catalogue, "exam", save_aside(store.root, model))
-    assert checking.unknown(store) == ["exam/2"]
-    monkeypatch.setattr(deleting, "ARRIVING_SECONDS", -60.0)
-    with pytest.raises(VersionNotFound):
-        store.delete(Reference("exam", 2))
+
+FINISHING: dict[str, Callable[[ModelStore], object]] = {
+    "the same again": lambda store: store.delete(Reference("exam", 1)),
+    "all of the model": lambda store: store.delete(Reference("exam", None)),
+    "an expiry": lambda store: store.keep("exam", 1),
+    "a repair": lambda store: clear_left(store.catalogue),
+}
+
+
+@pytest.mark.parametrize("finish", FINISHING.values(), ids=FINISHING)
+def test_a_deletion_that_the_bucket_refused_is_done_later(
+    store: ModelStore, model: Model, buckets: SeaweedFS, settings: Settings, finish: Callable[[ModelStore], object]
+) -> None:
+    """By whoever deletes of that model next; meanwhile nobody lists it again, as what was deleted is to stay so."""
+    for _ in range(3):
+        store.publish("exam", model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store.remote, "store", buckets.connected(str(settings.store), key=READER))
+        with pytest.raises(BucketAway):
+            store.delete(Reference("exam", 1))
+
+    assert store.versions("exam") == [2, 3]
+    assert store.remote.has(store.root / "exam" / "1.safetensors")
     assert checking.unknown(store) == []
+    assert checking.take_in(store) == []
+
+    with suppress(VersionNotFound):
+        finish(store)
+
+    assert not store.remote.has(store.root / "exam" / "1.safetensors")
+    assert store.catalogue.read(select(leaving)) == []
 
 
 def test_what_two_servers_are_sent_at_once_is_there_once(
