@@ -21,7 +21,8 @@ from app.jobs.orders import Order
 from app.jobs.progress import Note
 from app.jobs.work import Workplace, train_and_save
 from app.store.store import ModelStore
-from tests import ray_cluster
+from tests import networks, ray_cluster
+from tests.cluster.test_losses import ASKED_OFTEN, at_attempt
 from tests.cluster.test_trainings import by_processes, until
 from tests.conftest import wait_until
 from tests.engine.tables import ensemble, wave
@@ -104,3 +105,28 @@ async def test_a_node_that_is_lost_while_it_has_nothing_to_do_keeps_nobody_waiti
 
     assert (job.state, job.version, job.attempt) == (State.SUCCEEDED, 2, 1), job.error
     assert store.load("exam", 1).sha256 == store.load("exam", 2).sha256
+
+
+@pytest.mark.timeout(300)
+async def test_a_node_that_is_cut_off_keeps_no_places_of_others(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What shared with it is free for the next attempt at once, though Ray still waits to hear of the one before."""
+    if not networks.are_allowed():
+        pytest.skip("needs root, and Debian's package iproute2")
+    be_impatient(monkeypatch)
+    order = replace(ORDER, recipe=replace(RECIPE, training=replace(RECIPE.training, epochs=10)))
+    with ray_cluster.running(cpus=0, **ASKED_OFTEN) as ray:
+        nodes = [ray.joined_from_afar(cpus=1) for _ in range(3)]
+        async with running(store, RayExecutor(Cluster(ray.address, 1, 2**30, nodes=2))) as jobs:
+            job = (await jobs.submit(order, Request(paused=True))).job
+            job = await pausing.step(jobs, job.id, 3)
+            await until(lambda: jobs.folder.note(job.id, 1).is_held())
+            (home,) = [node for node in nodes if node.workers()]
+            await asyncio.to_thread(home.cut_off)
+
+            await at_attempt(jobs, job, 2)
+            await pausing.resume(jobs, job.id)
+            job = await jobs.wait(job, 60)
+
+    assert (job.state, job.attempt) == (State.SUCCEEDED, 2), job.waits_for

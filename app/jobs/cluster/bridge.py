@@ -25,6 +25,7 @@ from app.telemetry import log_json_lines
 
 if TYPE_CHECKING:  # it takes a while, and is needed by this process alone
     from ray import ObjectRefGenerator
+    from ray.util.placement_group import PlacementGroup
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 SECONDS_BETWEEN_LOOKS = 0.03  # for what is wished
@@ -80,6 +81,8 @@ class _Under:
     generator: "ObjectRefGenerator[Any] | None" = None
     node: str | None = None
     """That does it, once that has said so."""
+    places: "PlacementGroup | None" = None
+    """Those that several nodes keep for it."""
     is_cancelled: bool = False
     is_over: bool = False
     lock: Lock = field(default_factory=Lock)
@@ -178,7 +181,7 @@ class _Bridge:
         if under.note is not None:
             mirror.begin(under.note)
         try:
-            with self._places(luggage.nodes) as strategy:
+            with self._places(luggage.nodes, under) as strategy:
                 remote = ray.remote(num_returns="streaming", max_retries=0, **self.cluster.share)(travelled)
                 with under.lock:
                     if under.is_cancelled:
@@ -207,9 +210,9 @@ class _Bridge:
         return End(None, BrokenProcessPool("the node said nothing of its end"))
 
     @contextmanager
-    def _places(self, nodes: int) -> Iterator["str | PlacementGroupSchedulingStrategy"]:
+    def _places(self, nodes: int, under: _Under) -> Iterator["str | PlacementGroupSchedulingStrategy"]:
         """Say where a call is to be done: anywhere, or on the first of several nodes that keep places for it."""
-        from ray.util import placement_group, remove_placement_group  # noqa: PLC0415 - an extra
+        from ray.util import placement_group  # noqa: PLC0415 - an extra
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy  # noqa: PLC0415 - the same
 
         if nodes == 1:
@@ -217,11 +220,11 @@ class _Bridge:
             return
         own, cpus = self.cluster, float(self.cluster.cpus)
         first = {"CPU": cpus, "memory": float(own.memory)} | ({"GPU": float(own.gpus)} if own.gpus else {})
-        group = placement_group([first, *([{"CPU": cpus}] * (nodes - 1))], strategy="SPREAD")
+        under.places = placement_group([first, *([{"CPU": cpus}] * (nodes - 1))], strategy="SPREAD")
         try:
-            yield PlacementGroupSchedulingStrategy(group, 0)
+            yield PlacementGroupSchedulingStrategy(under.places, 0)
         finally:
-            remove_placement_group(group)
+            _give_back(under)
 
     def _cancel(self, number: int) -> None:
         """Let the process die that does a call, or let Ray forget the call."""
@@ -282,6 +285,7 @@ class _Bridge:
         for number, under in [*self.calls.items()]:
             if under.node is not None and under.node not in alive and under.ends():
                 self._tell_end(number, under, End(None, BrokenProcessPool("its node is gone")))
+                _give_back(under)  # or the next attempt waits for places that others keep for this one
 
     def _watch(self) -> None:
         """Tell where Ray is silent for long, and end where that is too long: it may be another one by then."""
@@ -294,6 +298,16 @@ class _Bridge:
             if was_silent != (is_silent := silent > SILENT_SECONDS):
                 was_silent = is_silent
                 self._tell(Told("trouble", result="it does not answer." if is_silent else None))
+
+
+def _give_back(under: _Under) -> None:
+    """Let nodes keep no places for a call any more."""
+    from ray.util import remove_placement_group  # noqa: PLC0415 - an extra
+
+    with under.lock:
+        places, under.places = under.places, None
+    if places is not None:
+        remove_placement_group(places)
 
 
 def _wished(note: Note, known: bytes) -> bytes:
