@@ -54,6 +54,7 @@ async def test_a_request_is_answered_as_without_but_for_its_id(settings: Setting
         ({"headers": {f"x-{number}": "1" for number in range(200)}}, 431, "headers-too-large"),
         ({"headers": {"x-long": "a" * 40_000}}, 431, "headers-too-large"),
         ({"method": "BREW"}, 501, "unknown-method"),
+        *[({"headers": {"content-length": told}}, 400, "malformed-http") for told in ("9" * 5000, "-5", "1e3", "")],
     ],
 )
 async def test_what_the_guard_refuses_is_refused(

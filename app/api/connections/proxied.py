@@ -12,14 +12,23 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.connections.crowd import SLOW, Phase
-from app.api.connections.framing import METHODS
+from app.api.connections.framing import LENGTH, METHODS, NO_LENGTH
 from app.api.connections.guard import ALWAYS, is_long_prediction
 from app.api.connections.limits import ConnectionLimits
 from app.api.connections.load import Ticket
 from app.api.middleware import EveryRequest
 from app.api.parts import Parts
 from app.api.problems import kind_of, render
-from app.errors import BadHost, HeadersTooLarge, NetletError, Overloaded, TooSlow, UnknownMethod, UriTooLong
+from app.errors import (
+    BadHost,
+    HeadersTooLarge,
+    MalformedHttp,
+    NetletError,
+    Overloaded,
+    TooSlow,
+    UnknownMethod,
+    UriTooLong,
+)
 from app.telemetry.requests import Requests
 
 BESIDE = 4  # bytes of a line of the head beside name and value
@@ -64,9 +73,7 @@ class Proxied:
         parts: Parts = self.app.state.parts
         if self.answering - parts.streams.open > self.limits.requests and scope["path"] not in ALWAYS:
             raise Overloaded
-        announced = headers.get("content-length", "")
-        length = int(announced) if announced.isdecimal() else None
-        if not is_long_prediction(scope["method"], scope["path"], length):
+        if not is_long_prediction(scope["method"], scope["path"], _length(headers)):
             return None
         if parts.load.refuses():
             raise Overloaded
@@ -131,6 +138,16 @@ class _Answer:
             if self.arriving.is_too_slow:
                 headers["connection"] = "close"
         await self.send(message)
+
+
+def _length(headers: Headers) -> int | None:
+    """Read how long a body is to be; None where that is not told. Raises MalformedHttp."""
+    announced = headers.get("content-length")
+    if announced is None:
+        return None
+    if not LENGTH.fullmatch(announced.encode("latin-1")):
+        raise MalformedHttp(NO_LENGTH)
+    return int(announced)
 
 
 def _require_short(scope: Scope, limits: ConnectionLimits) -> None:
