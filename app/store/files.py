@@ -6,10 +6,11 @@ import fcntl
 import logging
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 
 from app.errors import StorageError, StorageFull
 
@@ -19,6 +20,7 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never waits for a planted FIFO
 MORE_SPACE = "Delete models or datasets that are not needed, or give the store more space."
+OTHERS = "{} is not this user's alone, and nothing is kept there. Remove it, or set TMPDIR."
 
 log = logging.getLogger(__name__)
 _LIBC = ctypes.CDLL(None, use_errno=True)  # Python has no name for syncfs
@@ -68,6 +70,19 @@ def make(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in missing or [folder]:  # which somebody who died may have made
         sync(each.parent)
+
+
+def own_folder(kind: str) -> Path:
+    """Make a folder for temporary files of this user, where nobody else can read or plant any.
+
+    Raises StorageError where somebody has made another in its place, and OSError.
+    """
+    folder = Path(tempfile.gettempdir()) / f"{kind}-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077 or not S_ISDIR(found.st_mode):
+        raise StorageError(OTHERS.format(folder))
+    return folder
 
 
 def rename(origin: Path, target: Path) -> None:

@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+import platform
+import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +35,7 @@ from app.store.remote import Address
 from app.store.store import ModelStore
 from tests.api.datasets import trained, uploaded, weights
 from tests.conftest import client_of, wait_until
+from tests.crashes.disks import fill_up, needs_root, small_disk
 from tests.engine.tables import ensemble, recipe, wave
 from tests.jobs import searches
 from tests.jobs.running import files, running
@@ -263,3 +267,52 @@ def test_a_node_with_an_address_of_a_bucket_that_is_none_says_so(
 
     with pytest.raises(errors.StorageError, match=r"On the node .*: AWS_ENDPOINT_URL is not an address"):
         away(tmp_path, where)
+
+
+@contextmanager
+def of_others(folder: Path) -> Iterator[None]:
+    """Let others put there whatever they like."""
+    folder.mkdir()
+    folder.chmod(0o777)
+    yield
+    folder.rmdir()
+
+
+@contextmanager
+def no_folder(folder: Path) -> Iterator[None]:
+    """Let something else be in its place."""
+    folder.touch()
+    yield
+    folder.unlink()
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """Let it be on a disk that takes nothing more."""
+    with small_disk(folder, "16k"):
+        folder.chmod(0o700)
+        fill_up(folder / "filler")
+        yield
+    folder.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "words"),
+    [
+        (of_others, errors.StorageError, "is not this user's alone, and nothing is kept there"),
+        (no_folder, errors.StorageError, "The folder for temporary files cannot be used"),
+        pytest.param(full, errors.StorageFull, "The disk is full. Give it more space, or set", marks=needs_root),
+    ],
+)
+async def test_a_node_with_no_place_for_what_a_training_reads_says_so(
+    how: Callable[[Path], AbstractContextManager[None]], error: type[Exception], words: str, jobs: Jobs, ray: Ray
+) -> None:
+    """Whoever could plant files there would tell trainings what to do, and what to call."""
+    folder = ray.head.folder / f"netlet-ray-{os.getuid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    with how(folder):
+        job = await jobs.wait((await jobs.submit(ORDER)).job, 60)
+
+    assert (job.state, type(job.error)) == (State.FAILED, error)
+    assert str(job.error).startswith(f"On the node {platform.node()}: ")
+    assert words in str(job.error)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -13,15 +14,18 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
+from app.errors import StorageError
 from app.jobs.cluster.desk import opened
 from app.jobs.cluster.mirror import Piece, Watch
 from app.jobs.cluster.trips import VERSIONS, Luggage, other_versions
 from app.jobs.executors import ProcessExecutor
 from app.jobs.progress import WISHED, Note
+from app.store.files import own_folder, storage_errors
 
 NAMESPACE = b"netlet"  # of wishes, in what Ray keeps for all nodes
 DEVICES = "CUDA_VISIBLE_DEVICES"  # which Ray sets for each task
 SECONDS_BETWEEN_LOOKS = 0.1  # more would cost trainings a noticeable part of their processor
+PLACE, REMEDY = "The folder for temporary files", "Give it more space, or set TMPDIR there."
 
 _kept: dict[tuple[int, str], ProcessExecutor] = {}
 """The process for trainings that this worker of Ray has, by the memory and the GPUs that it may use."""
@@ -52,9 +56,15 @@ def travelled(luggage: Luggage) -> Iterator[Begun | list[Piece] | End]:
     if luggage.word is None:
         future = _process(luggage.memory).submit(luggage.function, *luggage.arguments, **luggage.keywords)
         yield _end_of(future)
-    else:
-        with _scratch() as folder:
-            yield from _trained(luggage, _unpacked(luggage, folder, luggage.word))
+        return
+    with ExitStack() as opening:
+        try:
+            with storage_errors(PLACE, REMEDY):
+                note = _unpacked(luggage, opening.enter_context(_scratch()), luggage.word)
+        except StorageError as error:
+            yield End(None, type(error)(f"On the node {platform.node()}: {error}"))
+            return
+        yield from _trained(luggage, note)
 
 
 def _trained(luggage: Luggage, note: Note) -> Iterator[list[Piece] | End]:
@@ -135,8 +145,7 @@ def _listen(note: Note, luggage: Luggage, is_over: Event) -> None:
 @contextmanager
 def _scratch() -> Iterator[Path]:
     """Make a folder that is locked for as long as it is needed; remove those of workers that were killed."""
-    parent = Path(tempfile.gettempdir()) / f"netlet-ray-{os.getuid()}"
-    parent.mkdir(mode=0o700, exist_ok=True)
+    parent = own_folder("netlet-ray")
     with _locked(parent, fcntl.LOCK_EX):
         for other in parent.iterdir():
             _remove_if_left(other)
