@@ -6,8 +6,8 @@ from statistics import median
 import numpy as np
 
 from app.engine.arrays import Features, Parameters
-from app.engine.model import tiled_outputs
 from app.engine.network import Network
+from app.models.model import tiled_outputs
 from benchmarks.first_light import timed
 from benchmarks.measuring import limited_to
 from benchmarks.report import Section, verdict

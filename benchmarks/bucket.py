@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from app.engine.learning import learn
-from app.engine.recipe import Recipe
+from app.models.learning import learn
+from app.models.recipe import Recipe
 from app.opening import store_of
 from app.settings import Settings
 from benchmarks.report import say
 from tests import postgresql, seaweedfs
-from tests.engine.tables import EXAM
+from tests.models.tables import EXAM
 from tests.postgresql import DURABLE
 
 AT_ONCE = 16

@@ -7,9 +7,9 @@ from statistics import median
 from time import perf_counter
 
 from app.engine.config import TrainingConfig
-from app.engine.learning import learn
 from app.engine.network import Architecture
-from app.engine.recipe import Recipe
+from app.models.learning import learn
+from app.models.recipe import Recipe
 from benchmarks.first_light import ROWS
 
 SEEDS = 100

@@ -20,8 +20,6 @@ import numpy as np
 
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
-from app.engine.recipe import Recipe
-from app.engine.table import Column, TrainingRows
 from app.jobs import orders
 from app.jobs.cluster.bridge import Cluster
 from app.jobs.cluster.executor import RayExecutor
@@ -30,6 +28,8 @@ from app.jobs.folder import JobFolder
 from app.jobs.orders import Order
 from app.jobs.progress import Note
 from app.jobs.work import Workplace, train_and_save
+from app.models.recipe import Recipe
+from app.models.table import Column, TrainingRows
 from app.store.layout import INCOMING
 from app.store.saving import Saved
 from benchmarks.report import Section, markdown, say, verdict

@@ -10,10 +10,10 @@ from time import perf_counter
 import numpy as np
 from pydantic import TypeAdapter
 
-from app.engine.learning import learn
 from app.engine.network import Architecture
-from app.engine.recipe import Recipe
-from app.engine.table import Column, TrainingRows
+from app.models.learning import learn
+from app.models.recipe import Recipe
+from app.models.table import Column, TrainingRows
 from app.presets import PRESETS
 from tests.tutorial import X, Y, score, trained
 

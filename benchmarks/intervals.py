@@ -8,12 +8,12 @@ import numpy as np
 
 from app.engine.arrays import Scores
 from app.engine.config import TrainingConfig
-from app.engine.explain import baseline, contributions
-from app.engine.learning import learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
-from app.engine.trust import intervals, sets
-from app.engine.uncertainty import Sets
+from app.insight.explain import baseline, contributions
+from app.insight.trust import intervals, sets
+from app.models.learning import learn
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.uncertainty import Sets
 from benchmarks.measuring import limited_to
 from benchmarks.report import Section, say, verdict
 from benchmarks.tables import Matrix, Split, Table

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.engine.config import TrainingConfig
-from app.engine.learning import learn
-from app.engine.recipe import Recipe
-from app.engine.table import Column, TrainingRows
+from app.models.learning import learn
+from app.models.recipe import Recipe
+from app.models.table import Column, TrainingRows
 from benchmarks.tables import Matrix
 
 Answering: TypeAlias = Callable[[Matrix], Matrix]

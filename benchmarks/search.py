@@ -13,13 +13,13 @@ import numpy as np
 
 from app.engine.config import TrainingConfig
 from app.engine.control import Control
-from app.engine.defaults import labels_of, problem_of
-from app.engine.learning import apart, learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
-from app.engine.search import Search, usual_metric, usual_ways
-from app.engine.table import TrainingRows
 from app.jobs.searching import Attempt, Searching
+from app.models.defaults import labels_of, problem_of
+from app.models.learning import apart, learn
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.search import Search, usual_metric, usual_ways
+from app.models.table import TrainingRows
 from benchmarks.accuracy import judge
 from benchmarks.measuring import cpu_seconds, limited_to
 from benchmarks.report import Section, markdown, say

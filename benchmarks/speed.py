@@ -17,11 +17,11 @@ import numpy as np
 
 from app.engine.config import TrainingConfig
 from app.engine.control import Control
-from app.engine.learning import learn
 from app.engine.network import Architecture
-from app.engine.recipe import Recipe
 from app.engine.sharding import Helpers
-from app.engine.table import Column, TrainingRows
+from app.models.learning import learn
+from app.models.recipe import Recipe
+from app.models.table import Column, TrainingRows
 from benchmarks.measuring import limited_to
 from benchmarks.peers import NETLET, is_installed
 from benchmarks.report import Bars, Section, say, verdict

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from app.engine.table import Column, TrainingRows
+from app.models.table import Column, TrainingRows
 
 FOLDER_VARIABLE = "NETLET_BENCH_TABLES"
 USUAL_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "datasets"

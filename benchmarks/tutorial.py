@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.engine.config import TrainingConfig
-from app.engine.learning import learn
-from app.engine.recipe import Recipe
+from app.models.learning import learn
+from app.models.recipe import Recipe
 from benchmarks.first_light import ROWS, timed
 from benchmarks.measuring import limited_to
 from benchmarks.report import Bars, Section, say, verdict

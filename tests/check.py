@@ -32,6 +32,10 @@ RULES = [  # which need no registry of others, and tell nobody that they were lo
     *("--config", str(ROOT / "tests" / "rules.yaml")),
 ]
 
+LEARNS = ("engine", "solvers", "models", "insight")
+SHAPED = f"--jaxtyping-packages={','.join(f'app.{part}' for part in LEARNS)},beartype.beartype"
+COVERED = ",".join(f"app/{part}/*" for part in LEARNS)
+
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
@@ -41,12 +45,12 @@ CHECKS = {
     "unsafe code": [str(READERS / "bandit"), "--quiet", "--recursive", "--configfile", "pyproject.toml", "app"],
     "types of the page": ["python", "-m", "tests.page_types"],
     "tests": ["coverage", "run", "-m", *TESTS, "-rsfE", "--durations=20"],
-    "shapes of arrays": [*TESTS, "tests/engine", "--jaxtyping-packages=app.engine,beartype.beartype"],
+    "shapes of arrays": [*TESTS, *(f"tests/{part}" for part in LEARNS), SHAPED],
     "tests on PostgreSQL": [*TESTS, "--database", "postgresql", *ON_POSTGRESQL],
     "tests on S3": [*TESTS, "--database", "postgresql", "--files", "s3", *ON_S3],
     "tests of many machines": ["pytest", "--database", "postgresql", "--files", "s3", *BY_MANY],
     "coverage data": ["coverage", "combine", "--quiet"],
-    "coverage of app/engine": ["coverage", "report", "--include=app/engine/*", "--fail-under=100"],
+    "coverage of what learns": ["coverage", "report", f"--include={COVERED}", "--fail-under=100"],
     "coverage of app": ["coverage", "report", "--fail-under=95"],
 }
 

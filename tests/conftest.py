@@ -18,10 +18,10 @@ import pytest
 from pydantic import SecretStr
 
 from app.engine.config import TrainingConfig
-from app.engine.learning import learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
 from app.main import create_app
+from app.models.learning import learn
+from app.models.model import Model
+from app.models.recipe import Recipe
 from app.opening import store_of
 from app.settings import Settings
 from app.store import api_keys
@@ -29,7 +29,7 @@ from app.store.api_keys import NO_QUOTAS, Grant, Quotas
 from app.store.catalogue import Catalogue, Unit
 from app.store.store import ModelStore
 from tests import postgresql, seaweedfs
-from tests.engine.tables import EXAM
+from tests.models.tables import EXAM
 from tests.nursery import Nursery
 from tests.postgresql import PostgreSQL
 from tests.seaweedfs import SeaweedFS

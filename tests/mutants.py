@@ -14,7 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SUBJECTS = ("backpropagation.py", "activations.py", "losses.py", "network.py", "levenberg_marquardt.py", "lbfgs.py")
+SUBJECTS = (
+    *(f"engine/{name}.py" for name in ("backpropagation", "activations", "losses", "network")),
+    *(f"solvers/{name}.py" for name in ("levenberg_marquardt", "lbfgs")),
+)
+TESTS = ("engine", "solvers", "models", "insight")
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
@@ -75,9 +79,10 @@ def mutant(tree: ast.Module, position: int, way: str) -> tuple[ast.Module, str]:
 
 
 def survives(copied: Path) -> bool:
-    """Run the engine's tests on a copy; tell whether all stay green."""
+    """Run the tests of what learns on a copy; tell whether all stay green."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly", "--no-header", "--timeout=60"]
-    tests = sorted(str(path.relative_to(copied)) for path in (copied / "tests" / "engine").glob("test_*.py"))
+    folders = (copied / "tests" / name for name in TESTS)
+    tests = sorted(str(path.relative_to(copied)) for folder in folders for path in folder.glob("test_*.py"))
     first = [path for path in tests if any(word in path for word in ("gradient", "activ", "loss", "network", "shard"))]
     order = [*first, *(path for path in tests if path not in first)]
     return subprocess.run([*command, *order], cwd=copied, capture_output=True, check=False, timeout=900).returncode == 0
@@ -88,9 +93,11 @@ def main() -> int:
     survivors = tried = 0
     with tempfile.TemporaryDirectory() as folder:
         copied = Path(folder) / "netlet"
-        shutil.copytree(ROOT, copied, ignore=shutil.ignore_patterns(".git", ".venv", "models", "results", ".*_cache"))
+        shutil.copytree(
+            ROOT, copied, ignore=shutil.ignore_patterns(".git", ".venv*", "node_modules", "results", ".*_cache")
+        )
         for name in sys.argv[1:] or SUBJECTS:
-            path = copied / "app" / "engine" / name
+            path = copied / "app" / name
             text = path.read_text(encoding="utf-8")
             tree = ast.parse(text)
             for position, way in list(sites(tree)):

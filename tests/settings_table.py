@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
-from app.engine.preprocessing import Scaling
+from app.models.preprocessing import Scaling
 from app.settings import Settings
 
 GROUPS = {"network": Architecture, "training": TrainingConfig, "scaling": Scaling}

@@ -20,9 +20,9 @@ from app.api.schemas import (
     WeightsAnswer,
 )
 from app.engine.arrays import Array
-from app.engine.model import Model
 from app.engine.network import Layer
-from app.engine.preprocessing import PAIR
+from app.models.model import Model
+from app.models.preprocessing import PAIR
 from app.store.dataset_document import Dataset
 from app.store.store import Listed, Stored
 from app.tables.columns import sources_of

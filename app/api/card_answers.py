@@ -2,9 +2,9 @@
 
 from app.api.answers import detail
 from app.api.card_schemas import Card, Certainty
-from app.engine.limits import SURE, limits_of
-from app.engine.model import Model
-from app.engine.trust import judged_by, why_no_interval
+from app.insight.limits import SURE, limits_of
+from app.insight.trust import judged_by, why_no_interval
+from app.models.model import Model
 from app.store.store import Stored
 
 

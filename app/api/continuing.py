@@ -12,12 +12,12 @@ from app.api.parsing import parse
 from app.api.parts import Limits
 from app.api.schemas import ContinueRequest
 from app.engine.config import TrainingConfig
-from app.engine.learning import going_on
-from app.engine.model import Model
 from app.errors import InvalidRequest
 from app.faults import Fault
 from app.jobs.continuing import beginning_of, unknown_levels
 from app.jobs.orders import Order
+from app.models.learning import going_on
+from app.models.model import Model
 from app.store.datasets import DatasetStore
 from app.store.store import ModelStore, Stored
 from app.tables.columns import texts_of

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from app.api.parts import Limits
-from app.engine.defaults import Problem, labels_of, problem_of
-from app.engine.recipe import Recipe
-from app.engine.table import TrainingRows
 from app.errors import InputError
 from app.jobs.budget import most_rows, most_streamed, within
+from app.models.defaults import Problem, labels_of, problem_of
+from app.models.recipe import Recipe
+from app.models.table import TrainingRows
 from app.store.datasets import DatasetStore
 from app.tables.blocks import Plan
 from app.tables.cells import rows_at

@@ -8,9 +8,9 @@ from app.api.predict_schemas import Named
 from app.api.predictions import require_answerable
 from app.engine.arrays import Cells
 from app.engine.control import GoOn
-from app.engine.explain import baseline, contributions, evaluations
-from app.engine.model import Model
 from app.errors import TableTooLarge
+from app.insight.explain import baseline, contributions, evaluations
+from app.models.model import Model
 from app.tables.answered import class_names
 from app.tables.cells import rows_at
 from app.tables.columns import groups_of, sources_of

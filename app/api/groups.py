@@ -7,11 +7,11 @@ from app.api.orders import recipe_of, require_alone, require_within, sent
 from app.api.parsing import parse
 from app.api.parts import Limits
 from app.api.schemas import GroupsRequest
-from app.engine.groups import for_groups
 from app.errors import BadTable
 from app.faults import Fault
 from app.jobs.budget import estimate_groups
 from app.jobs.orders import Groups, Order
+from app.models.groups import for_groups
 from app.store.datasets import DatasetStore
 from app.store.references import is_name, new_name, require_name
 from app.tables.draws import DatasetFile, Draw

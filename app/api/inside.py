@@ -19,14 +19,14 @@ from app.api.inside_schemas import (
 )
 from app.engine.arrays import Array, Cells
 from app.engine.control import GoOn
-from app.engine.counterfactual import Wish, nearest, work
-from app.engine.explain import importance
-from app.engine.learning import going_on
-from app.engine.model import Model
-from app.engine.table import TrainingRows
-from app.engine.trace import check_gradient, name_of, trace
 from app.errors import BudgetExceeded, InvalidRequest, TooManyAnswers, Unreachable
 from app.faults import Fault
+from app.insight.counterfactual import Wish, nearest, work
+from app.insight.explain import importance
+from app.insight.trace import check_gradient, name_of, trace
+from app.models.learning import going_on
+from app.models.model import Model
+from app.models.table import TrainingRows
 from app.store.store import Stored
 from app.tables.answered import in_words
 from app.tables.answering import cells_to_answer

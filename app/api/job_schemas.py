@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from app.api.schemas import Column, InputAnswer, MemberAnswer, ScalerAnswer
 from app.docstrings import Described
-from app.engine.table import Label
-from app.engine.trials import Trial
 from app.jobs.job import State
+from app.models.table import Label
+from app.models.trials import Trial
 
 MOST_EPOCHS = 10_000_000
 LOOSE = ConfigDict(json_schema_extra=Described())

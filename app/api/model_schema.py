@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app.engine.model import Model
-from app.engine.table import Label, Source
+from app.models.model import Model
+from app.models.table import Label, Source
 from app.store.store import Stored
 from app.tables.columns import sources_of
 from app.tables.kinds import LONGEST_LEVEL

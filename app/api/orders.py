@@ -16,13 +16,13 @@ from app.api.schemas import LabelledRows, LearntRows, NewModel, TrainRequest
 from app.api.trying import read_search, read_sweep
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
-from app.engine.recipe import Recipe
-from app.engine.search import Search
-from app.engine.table import TrainingRows
 from app.errors import BudgetExceeded, InvalidRequest, UnsuitableTarget
 from app.faults import Fault
 from app.jobs.budget import Cost, estimate
 from app.jobs.orders import Order
+from app.models.recipe import Recipe
+from app.models.search import Search
+from app.models.table import TrainingRows
 from app.presets import PRESETS
 from app.store.datasets import DatasetStore
 from app.store.references import new_name, require_name

@@ -18,9 +18,9 @@ from app.api.search_schemas import SearchRequest, Tried
 from app.engine.arrays import Cells
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
-from app.engine.preprocessing import Scaling
 from app.errors import InvalidRequest, MalformedBody, TooManyKeys
 from app.faults import MOST_FAULTS, Fault
+from app.models.preprocessing import Scaling
 from app.tables.bounds import Bounds
 from app.tables.cells import closest, describe
 from app.tables.formats import FORMATS, format_of

@@ -18,11 +18,11 @@ from app.api.patience import Patience
 from app.api.streams import Streams
 from app.engine.arrays import Cells
 from app.engine.control import GoOn
-from app.engine.drift import Drift
-from app.engine.model import Model
 from app.errors import ForeignSite, ShuttingDown
+from app.insight.drift import Drift
 from app.jobs.budget import Cost
 from app.jobs.jobs import Jobs
+from app.models.model import Model
 from app.serving.loaded import LoadedModels
 from app.serving.statistics import Statistics
 from app.serving.together import Together

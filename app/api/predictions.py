@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from app.api.predict_schemas import Applicability, Explanation, OutsideAnswer, Predictions, PredictRequest
-from app.engine.model import Model
-from app.engine.trust import why_no_interval
 from app.errors import InvalidRequest, TooManyAnswers
 from app.faults import Fault
+from app.insight.trust import why_no_interval
+from app.models.model import Model
 from app.store.store import Stored
 from app.tables.answered import class_names, in_words
 from app.tables.wanted import Answered, Wanted, joined, labels_in

@@ -7,11 +7,11 @@ from app.api.inside_schemas import VerificationAnswer
 from app.api.orders import require_affordable
 from app.api.parts import Limits
 from app.engine.control import CANCELLED
-from app.engine.learning import going_on
-from app.engine.model import Model
 from app.errors import DatasetNotFound, NotFound, NotVerifiable
 from app.jobs.continuing import beginning_of
 from app.jobs.orders import Order
+from app.models.learning import going_on
+from app.models.model import Model
 from app.store.arrays import arrays_of
 from app.store.datasets import DatasetStore
 from app.store.references import Reference

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.docstrings import Described
 from app.engine.choices import OneOf
-from app.engine.search import METRICS, MOST_TRIALS, SETTINGS
+from app.models.search import METRICS, MOST_TRIALS, SETTINGS
 
 EXAMPLE = {"trials": 20, "metric": "rmse"}
 

@@ -12,14 +12,14 @@ from app.api.dataset_rows import Chosen
 from app.api.parts import Limits
 from app.api.schemas import TrainRequest
 from app.api.search_schemas import SearchRequest, Tried
-from app.engine import search, sweep
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
-from app.engine.recipe import Recipe
-from app.engine.search import Dimension, Search, usual_metric, usual_ways
-from app.engine.sweep import Sweep
 from app.errors import InvalidRequest, SearchNotInstalled, UnsuitableTarget
 from app.faults import Fault
+from app.models import search, sweep
+from app.models.recipe import Recipe
+from app.models.search import Dimension, Search, usual_metric, usual_ways
+from app.models.sweep import Sweep
 from app.tables.cells import closest, describe
 
 PARTS: dict[str, TypeAdapter[Any]] = {"network": TypeAdapter(Architecture), "training": TypeAdapter(TrainingConfig)}

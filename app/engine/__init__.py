@@ -1,1 +1,1 @@
-"""The neural networks themselves: NumPy in, NumPy out; no web, no files, no settings."""
+"""Neural networks, and how they learn by gradients: NumPy in, NumPy out; no web, no files, no settings."""

@@ -4,16 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from sys import maxsize
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from app.engine.arrays import Parameters, Randomness
 from app.errors import Cancelled
-
-if TYPE_CHECKING:
-    from app.engine.model import Model
 
 CANCELLED = "cancelled"
 MEMORY = ("memory", "scale", "scale_memory")
@@ -68,8 +65,9 @@ class Wish(StrEnum):
 class Control:
     """How a training is followed, stopped, and gone on with; all of it is called by the training, between two steps."""
 
-    on_begin: "Callable[[Model, Callable[[], Parameters]], None]" = lambda _model, _parameters: None
-    """Told what will learn, and what gives its parameters, (members, parameters), as they are when it is called."""
+    on_begin: Callable[[Any, Callable[[], Parameters]], None] = lambda _model, _parameters: None
+    """Told what will learn, a model of whatever kind that begins it, and what gives its parameters, (members,
+    parameters), as they are when it is called."""
     on_epoch: Callable[[Progress], None] = lambda _progress: None
     wish: Callable[[], Wish] = lambda: Wish.GO_ON
     """Asked before every step; an answer holds until there is another."""

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import ClassVar
 
 import numpy as np
 
-from app.engine.arrays import Features, HeldOut, Index, Indices, Randomness, RowWeights, Truth
+from app.engine.arrays import Features, HeldOut, Indices, Randomness, RowWeights, Truth
 from app.engine.backpropagation import Batch
-from app.engine.table import MoreRows, TrainingRows
 
 Take = Callable[[slice], Batch]
 """Gives some of the rows of a batch."""
@@ -18,6 +18,8 @@ Take = Callable[[slice], Batch]
 class Examples:
     """Scaled rows, on the device that learns from them, and which of them each member learns from or is judged by."""
 
+    are_streamed: ClassVar[bool] = False
+    """Whether there are more to learn from than those at hand, which judge all members alike."""
     X: Features
     y: Truth
     weights: RowWeights | None
@@ -53,30 +55,3 @@ class Examples:
 
     def _take(self, batch: Indices, part: slice) -> Batch:
         return self.batch(batch[:, part])
-
-
-@dataclass(frozen=True)
-class Streamed(Examples):
-    """The rows at hand, by which every member is judged, and more that all members learn from in the same order.
-
-    They are too many for memory, and come block by block; those at hand, a sample, also say how all are encoded.
-    """
-
-    more: MoreRows
-    encode: Callable[[TrainingRows], Batch]
-    """Does to rows, for all members, what was done to those at hand."""
-
-    @property
-    def count(self) -> int:
-        """How many rows each member sees in an epoch."""
-        return self.more.count
-
-    def batches(self, size: int, rng: Randomness) -> Iterator[tuple[int, Take]]:
-        """Give all rows once, shuffled within blocks that come in a new order; their batches are about as long."""
-        for block in self.more.blocks(rng):
-            for batch in np.array_split(rng.permutation(len(block.X)), max(1, round(len(block.X) / size))):
-                yield len(batch), partial(self._part, block, batch)
-
-    def _part(self, block: TrainingRows, batch: Index, part: slice) -> Batch:
-        X, y, weights = self.encode(block.part(batch[part]))
-        return Batch(X[np.newaxis], y[np.newaxis], None if weights is None else weights[np.newaxis])

@@ -12,7 +12,7 @@ from app.engine.backpropagation import ALL, Backpropagation, Batch
 from app.engine.config import TrainingConfig
 from app.engine.control import CANCELLED, MEMORY, Checkpoint, Control, Progress, random_state, set_random_state
 from app.engine.device import Device
-from app.engine.examples import Examples, Streamed, Take
+from app.engine.examples import Examples, Take
 from app.engine.losses import Loss
 from app.engine.network import Network
 from app.engine.optimizers import Stepper, clip
@@ -161,7 +161,7 @@ class Run:
         self.best_loss = np.full(len(parameters), np.inf)
         self.best_epochs = np.zeros(len(parameters), dtype=np.intp)  # at whose end the best loss was known
         self.best_parameters = parameters.copy()
-        is_recorded = config.keep_best and not isinstance(examples, Streamed)
+        is_recorded = config.keep_best and not examples.are_streamed
         self.recording = Recording(course.models) if is_recorded else None
         self.before = np.empty_like(parameters)  # the epoch that is under way
         if course.memory is not None:

@@ -15,11 +15,11 @@ from pydantic_core import to_json
 
 from app.client import Client
 from app.engine.device import one_blas_thread
-from app.engine.learning import learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
-from app.engine.table import Column, TrainingRows
 from app.errors import BadTable, NetletError
+from app.models.learning import learn
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.table import Column, TrainingRows
 from app.store.snapshot import decode, encode
 from app.tables.table import require_names
 

@@ -8,9 +8,9 @@ from itertools import chain
 
 from app import __version__
 from app.engine.arrays import Array
-from app.engine.model import Model
-from app.engine.preprocessing import PAIR, Encoder
-from app.engine.table import Label, Source
+from app.models.model import Model
+from app.models.preprocessing import PAIR, Encoder
+from app.models.table import Label, Source
 from app.store.store import Stored
 from app.tables.columns import sources_of
 

@@ -5,21 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.engine.applicability import FARTHEST, Neighbours
 from app.engine.arrays import Cells, Parameters
 from app.engine.config import PRECISIONS, TrainingConfig
 from app.engine.control import GoOn
-from app.engine.defaults import Problem, candidates
-from app.engine.learning import network_for, outputs_for
-from app.engine.model import UNKNOWN, Model
 from app.engine.network import Architecture
 from app.engine.network import Network as Shape
-from app.engine.pairs import Pairs
-from app.engine.preprocessing import Encoder, Scaler, Scaling
-from app.engine.recipe import Recipe
-from app.engine.table import Column, Label, Source
 from app.engine.training import History
-from app.engine.uncertainty import Misses
 from app.errors import BadTable, ExportRefused, MalformedOnnx, UnsupportedOnnx
 from app.export.arriving import take_in
 from app.export.onnx_layers import Dense, Network, layered
@@ -28,6 +19,15 @@ from app.export.onnx_reading import Graph, read
 from app.export.probes import MOST_CELLS, Probes, Ran, difference, says_the_same
 from app.export.running import in_onnxruntime
 from app.faults import MOST_FAULTS, Fault
+from app.models.applicability import FARTHEST, Neighbours
+from app.models.defaults import Problem, candidates
+from app.models.learning import network_for, outputs_for
+from app.models.model import UNKNOWN, Model
+from app.models.pairs import Pairs
+from app.models.preprocessing import Encoder, Scaler, Scaling
+from app.models.recipe import Recipe
+from app.models.table import Column, Label, Source
+from app.models.uncertainty import Misses
 from app.store import snapshot
 from app.store.arriving import Arrived
 from app.store.store import ModelStore

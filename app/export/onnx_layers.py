@@ -7,9 +7,9 @@ import numpy as np
 
 from app.engine.arrays import Array
 from app.engine.control import GoOn
-from app.engine.preprocessing import Scaler
 from app.errors import UnsupportedOnnx
 from app.export.onnx_operators import Activated, Scale, Step, Steps, Sum, require_within
+from app.models.preprocessing import Scaler
 
 
 @dataclass(frozen=True)

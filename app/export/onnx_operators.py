@@ -8,9 +8,9 @@ import numpy as np
 
 from app.engine.activations import LEAK
 from app.engine.arrays import Array
-from app.engine.table import Label
 from app.errors import BudgetExceeded
 from app.export.onnx_package import onnx
+from app.models.table import Label
 
 NEAR = 1e-6
 """By how much a parameter may differ, which ONNX has in float32."""

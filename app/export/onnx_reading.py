@@ -9,11 +9,11 @@ from typing import Any, NoReturn
 
 from app.engine.arrays import Array
 from app.engine.control import GoOn
-from app.engine.table import Label
 from app.errors import MalformedOnnx, UnsupportedOnnx
 from app.export.onnx_claims import require_few_parts
 from app.export.onnx_operators import OPERATORS, Activated, Both, Chosen, Rows, Step, Sum, Value, require_within
 from app.export.onnx_package import checker, helper, numpy_helper, onnx, protobuf, require_onnx
+from app.models.table import Label
 from app.tables.table import MOST_COLUMNS
 
 MOST_NODES = 1000

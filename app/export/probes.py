@@ -12,10 +12,10 @@ from typing import TypeAlias
 import numpy as np
 
 from app.engine.arrays import Array, Cells, Outputs, Scores
-from app.engine.model import Model
-from app.engine.preprocessing import Encoder
-from app.engine.table import Column, Label, Source
 from app.errors import ExportRefused
+from app.models.model import Model
+from app.models.preprocessing import Encoder
+from app.models.table import Column, Label, Source
 from app.tables.answered import MORE_LIKELY
 from app.tables.answering import cells_to_answer
 from app.tables.cells import LARGEST_NUMBER

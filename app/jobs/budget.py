@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from app.engine.config import WHOLE_TABLE
-from app.engine.defaults import Candidate, candidates, labels_of, problem_of
-from app.engine.lbfgs import PAIRS
-from app.engine.learning import outputs_for
-from app.engine.preprocessing import EMBEDDING_WIDTH
-from app.engine.recipe import Recipe
 from app.engine.selection import MOST_RECORDED
-from app.engine.table import TrainingRows
+from app.models.defaults import Candidate, candidates, labels_of, problem_of
+from app.models.learning import outputs_for
+from app.models.preprocessing import EMBEDDING_WIDTH
+from app.models.recipe import Recipe
+from app.models.table import TrainingRows
+from app.solvers.lbfgs import PAIRS
 
 STEP_OPERATIONS = 10_000  # what a step costs for each layer beside its products, in operations
 LINE_SEARCH = 1.3  # looks at the loss for each step of lbfgs

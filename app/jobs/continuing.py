@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.engine.learning import Start, loss_on
-from app.engine.model import Model, OldRows
 from app.engine.optimizers import OPTIMIZERS
-from app.engine.table import UNSEEN, TrainingRows
 from app.errors import DatasetNotFound, NetletError
 from app.jobs.orders import Beginning
+from app.models.learning import Start, loss_on
+from app.models.model import Model, OldRows
+from app.models.table import UNSEEN, TrainingRows
 from app.store import memories, snapshot
 from app.store.dataset_files import DatasetFiles
 from app.store.document import Damage

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from app.engine.control import Control, Progress, Wish
-from app.engine.groups import learn_groups
-from app.engine.model import Model
-from app.engine.table import TrainingRows
 from app.errors import ShuttingDown, Unforeseen
 from app.jobs.orders import Groups, Order
 from app.jobs.progress import LEAVE, Note, NoteWriter
+from app.models.groups import learn_groups
+from app.models.model import Model
+from app.models.table import TrainingRows
 from app.store.saving import Saved, save_all_aside
 from app.tables.ends import Ends
 from app.tables.groups import described

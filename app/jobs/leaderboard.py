@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app.engine.search import best_of
-from app.engine.trials import Trial, TrialState
+from app.models.search import best_of
+from app.models.trials import Trial, TrialState
 
 log = logging.getLogger(__name__)
 

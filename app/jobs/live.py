@@ -13,7 +13,7 @@ from time import monotonic
 import numpy as np
 
 from app.engine.arrays import Parameters
-from app.engine.model import Model
+from app.models.model import Model
 from app.store import snapshot
 from app.store.document import Damage
 

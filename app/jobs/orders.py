@@ -18,11 +18,11 @@ import numpy.typing as npt
 from safetensors.numpy import load, save
 
 from app.engine.arrays import Bytes
-from app.engine.recipe import Recipe
-from app.engine.search import Search
-from app.engine.sweep import Sweep
-from app.engine.table import TrainingRows
 from app.errors import OrderDamaged, OrderNewer
+from app.models.recipe import Recipe
+from app.models.search import Search
+from app.models.sweep import Sweep
+from app.models.table import TrainingRows
 from app.tables.blocks import Plan
 
 if TYPE_CHECKING:

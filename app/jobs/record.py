@@ -7,11 +7,11 @@ from pathlib import Path
 from time import monotonic
 
 from app.engine.control import Checkpoint
-from app.engine.search import Search
-from app.engine.trials import Trial
 from app.jobs.checkpoints import Checkpoints
 from app.jobs.leaderboard import plain, trials_of
 from app.jobs.progress import NoteWriter
+from app.models.search import Search
+from app.models.trials import Trial
 
 log = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from collections.abc import Coroutine
 from math import inf
 from typing import Any
 
-from app.engine.model import Model
 from app.errors import Busy, NetletError
 from app.jobs.calls import encoded
 from app.jobs.endings import ending_of
 from app.jobs.jobs import Jobs
 from app.jobs.orders import Order
 from app.jobs.work import retrain
+from app.models.model import Model
 from app.store import snapshot
 from app.store.files import storage_errors
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from app.engine.control import CANCELLED, Progress
-from app.engine.defaults import labels_of, problem_of
-from app.engine.model import Model
-from app.engine.recipe import Recipe
-from app.engine.search import MOST_TRIALS, Search, best_of, better, judging, measured, with_settings
-from app.engine.table import TrainingRows
-from app.engine.trials import Searched, Trial, TrialState, Value
 from app.errors import Cancelled, Diverged, InputError, UnsuitableTarget
 from app.jobs.study import PARTS, RUNGS, Study
+from app.models.defaults import labels_of, problem_of
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.search import MOST_TRIALS, Search, best_of, better, judging, measured, with_settings
+from app.models.table import TrainingRows
+from app.models.trials import Searched, Trial, TrialState, Value
 
 NOTHING_TOLD = (
     "Rows held out do not tell what the search is for, most often as their targets are all alike. "

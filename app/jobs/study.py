@@ -7,8 +7,8 @@ best third go on after a ninth of their epochs, and of these after a third.
 import logging
 from typing import TYPE_CHECKING
 
-from app.engine.search import Dimension, Search, better, value_of
-from app.engine.trials import Trial, TrialState, Value
+from app.models.search import Dimension, Search, better, value_of
+from app.models.trials import Trial, TrialState, Value
 
 if TYPE_CHECKING:
     import optuna

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from app.engine.control import CANCELLED
-from app.engine.model import Model
-from app.engine.recipe import Recipe
-from app.engine.sweep import Sweep, Swept, SweptRun, best, run_of
 from app.errors import Cancelled, Diverged
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.sweep import Sweep, Swept, SweptRun, best, run_of
 
 NOT_TRIED = "It was not tried: the training was cancelled before."
 

@@ -14,13 +14,7 @@ import numpy as np
 
 from app.engine.arrays import Index
 from app.engine.control import Checkpoint, Control, Progress, Wish
-from app.engine.learning import Start, apart, learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
-from app.engine.search import Search
 from app.engine.sharding import Helpers, Machines
-from app.engine.sweep import Sweep
-from app.engine.table import TrainingRows
 from app.errors import Cancelled, OrderDamaged, ShuttingDown
 from app.jobs import orders
 from app.jobs.checkpoints import Checkpoints
@@ -34,6 +28,12 @@ from app.jobs.searching import Attempt, Searching
 from app.jobs.sharers import Sharers
 from app.jobs.steps import StepWriter
 from app.jobs.sweeping import swept
+from app.models.learning import Start, apart, learn
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.search import Search
+from app.models.sweep import Sweep
+from app.models.table import TrainingRows
 from app.store import snapshot
 from app.store.borrowing import datasets_at
 from app.store.dataset_files import DatasetFiles

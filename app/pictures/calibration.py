@@ -6,11 +6,11 @@ from math import sqrt
 import numpy as np
 
 from app.engine.arrays import Scores, Vector
-from app.engine.metrics import BINS
-from app.engine.model import Model
-from app.engine.trust import is_judged_by_new_rows, why_no_interval
-from app.engine.uncertainty import Misses
 from app.errors import NoPicture
+from app.insight.trust import is_judged_by_new_rows, why_no_interval
+from app.models.metrics import BINS
+from app.models.model import Model
+from app.models.uncertainty import Misses
 from app.pictures.names import answer_named
 from app.pictures.picture import USUAL_LEVEL, Asked, Picture, number
 from app.pictures.predicted import rests_on

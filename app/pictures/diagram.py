@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.engine.arrays import Array, Index
-from app.engine.model import Model
 from app.engine.network import Layer
 from app.errors import InvalidRequest
 from app.faults import Fault
+from app.models.model import Model
 from app.pictures.picture import Asked, Picture
 from app.tables.answered import class_names
 from app.tables.inputs import input_names

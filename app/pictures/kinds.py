@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from app.engine.control import GoOn
-from app.engine.model import Model
 from app.errors import InvalidRequest, PictureNotFound, PicturesNotInstalled
 from app.faults import Fault
 from app.later import Later
+from app.models.model import Model
 from app.pictures.calibration import Coverage, Reliability, calibration
 from app.pictures.diagram import Diagram, diagram
 from app.pictures.learning_curve import LearningCurve, learning_curve

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.engine.arrays import Array
-from app.engine.model import Model
 from app.errors import NoPicture
+from app.models.model import Model
 from app.pictures.picture import Asked, Picture, number
 
 MOST_POINTS = 1000

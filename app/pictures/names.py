@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from app.engine.model import Model
-from app.engine.table import Column, Source
 from app.errors import InvalidRequest
 from app.faults import Fault
+from app.models.model import Model
+from app.models.table import Column, Source
 from app.tables.answered import class_names
 from app.tables.cells import closest
 

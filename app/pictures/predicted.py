@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.engine.arrays import Vector
-from app.engine.metrics import confusion_matrix
-from app.engine.model import Model
-from app.engine.trust import is_judged_by_new_rows, judged_by, why_no_interval
 from app.errors import NoPicture
+from app.insight.trust import is_judged_by_new_rows, judged_by, why_no_interval
+from app.models.metrics import confusion_matrix
+from app.models.model import Model
 from app.pictures.names import answer_named, listed
 from app.pictures.picture import USUAL_LEVEL, Asked, Picture, number
 from app.tables.answered import MORE_LIKELY, class_names

@@ -7,10 +7,10 @@ import numpy as np
 
 from app.engine.arrays import Cells, Scores, Vector
 from app.engine.control import GoOn
-from app.engine.explain import middle
-from app.engine.model import Model
-from app.engine.table import Column
-from app.engine.trust import intervals
+from app.insight.explain import middle
+from app.insight.trust import intervals
+from app.models.model import Model
+from app.models.table import Column
 from app.pictures.names import answer_named, column_named, source_of
 from app.pictures.picture import USUAL_LEVEL, Asked, Picture, number
 from app.tables.answered import class_names, label_name

@@ -7,10 +7,10 @@ import numpy as np
 
 from app.engine.arrays import Scores, Vector
 from app.engine.control import GoOn
-from app.engine.explain import middle
-from app.engine.model import Model
 from app.errors import InvalidRequest, NoPicture
 from app.faults import Fault
+from app.insight.explain import middle
+from app.models.model import Model
 from app.pictures.names import answer_named, column_named, listed
 from app.pictures.picture import Asked, Picture, number
 from app.pictures.response import held, positions

@@ -7,7 +7,7 @@ import numpy as np
 
 from app.engine.arrays import Cells
 from app.engine.control import GoOn, go_on_for_ever
-from app.engine.model import Model
+from app.models.model import Model
 from app.protocols.tensors import TEXTS, TRUTHS, Output
 from app.tables.answered import IN_RANGE, class_names, in_columns
 from app.tables.columns import NUMBERS, sources_of

@@ -11,9 +11,9 @@ from pydantic_core import to_json
 from app.docstrings import Described
 from app.engine.arrays import Cells
 from app.engine.control import GoOn, go_on_for_ever
-from app.engine.model import Model
 from app.errors import InvalidRequest
 from app.faults import MOST_FAULTS, Fault
+from app.models.model import Model
 from app.protocols.described import answers, inputs_of
 from app.protocols.tensors import TRUTHS, Output, Tensor, from_json, from_octets, require_datatype
 from app.store.store import Stored

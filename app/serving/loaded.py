@@ -7,8 +7,8 @@ from threading import Lock
 
 from cachetools import LRUCache
 
-from app.engine.few_rows import Room
 from app.errors import VersionNotFound
+from app.models.few_rows import Room
 from app.serving.ready import Ready
 from app.serving.turn import Turn
 from app.serving.use import Uses

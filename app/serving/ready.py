@@ -7,9 +7,9 @@ import numpy as np
 from pydantic_core import to_json
 
 from app.engine.arrays import Cells, Scores
-from app.engine.few_rows import FewRows, Room
-from app.engine.model import TILE
 from app.errors import BadTable
+from app.models.few_rows import FewRows, Room
+from app.models.model import TILE
 from app.serving.use import Use, Uses
 from app.store.store import Stored
 from app.tables.answered import in_words

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from app.engine.model import TILE
+from app.models.model import TILE
 from app.serving.ready import Ready
 from app.tables.plain import PlainRow
 

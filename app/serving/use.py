@@ -7,7 +7,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from app.engine.arrays import Cells
-from app.engine.drift import Drift, Moved
+from app.insight.drift import Drift, Moved
 from app.store.store import Stored
 from app.telemetry.metrics import MOST_VERSIONS, Figure
 

@@ -3,17 +3,17 @@
 import numpy as np
 import numpy.typing as npt
 
-from app.engine.applicability import MOST_NEIGHBOURS, Neighbours
 from app.engine.arrays import Array
 from app.engine.config import PRECISIONS
-from app.engine.learning import network_for, outputs_for
-from app.engine.model import Model
 from app.engine.network import Network
-from app.engine.pairs import MOST_PAIRS, Pairs
-from app.engine.preprocessing import Encoder, Scaler
-from app.engine.recipe import Recipe
 from app.engine.training import History
-from app.engine.uncertainty import KNOTS, MOST_MISSES, Misses
+from app.models.applicability import MOST_NEIGHBOURS, Neighbours
+from app.models.learning import network_for, outputs_for
+from app.models.model import Model
+from app.models.pairs import MOST_PAIRS, Pairs
+from app.models.preprocessing import Encoder, Scaler
+from app.models.recipe import Recipe
+from app.models.uncertainty import KNOTS, MOST_MISSES, Misses
 from app.store.document import Damage, Document
 
 Arrays = dict[str, Array]

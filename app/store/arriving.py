@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from app.engine.model import Model
 from app.errors import MalformedSnapshot, NewerSnapshot, SnapshotError, StorageError, VersionNotFound
+from app.models.model import Model
 from app.store import locks, snapshot
 from app.store.catalogue import Unit
 from app.store.deleting import clear_expired

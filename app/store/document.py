@@ -8,12 +8,12 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
-from app.engine.defaults import Problem, candidates
-from app.engine.model import Report
-from app.engine.recipe import Recipe
-from app.engine.table import Column, Label, Source
-from app.engine.uncertainty import COOLEST, HOTTEST
 from app.errors import UnsuitableTarget
+from app.models.defaults import Problem, candidates
+from app.models.model import Report
+from app.models.recipe import Recipe
+from app.models.table import Column, Label, Source
+from app.models.uncertainty import COOLEST, HOTTEST
 from app.tables.columns import PARTS
 from app.tables.kinds import KINDS
 from app.tables.table import LONGEST_NAME

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from app.engine.control import CANCELLED, Checkpoint
-from app.engine.model import Model
+from app.models.model import Model
 from app.store import memories, snapshot
 from app.store.document import Damage
 from app.store.files import kept_aside, opened, remove, storage_errors, sync_disk

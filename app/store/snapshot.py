@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from app import __version__
-from app.engine.model import Model
+from app.models.model import Model
 from app.store.arrays import Arrays, arrays_of, model_from
 from app.store.document import FORMAT, Damage, Document
 from app.store.parts import require_each_key_once, require_few_parts

@@ -15,7 +15,6 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select
 
-from app.engine.model import Model
 from app.errors import (
     AliasNotFound,
     ModelNotFound,
@@ -26,6 +25,7 @@ from app.errors import (
     StoreUnfinished,
     VersionNotFound,
 )
+from app.models.model import Model
 from app.store import aliases, locks, snapshot
 from app.store.adoption import UNKNOWN, adopt
 from app.store.aliases import Alias

@@ -3,8 +3,8 @@
 from typing import Any, TypeAlias
 
 from app.engine.arrays import Scores
-from app.engine.model import Model
-from app.engine.table import Label
+from app.models.model import Model
+from app.models.table import Label
 
 Answer: TypeAlias = float | list[float] | Label | list[bool]
 MORE_LIKELY = 0.5  # than not

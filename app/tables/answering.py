@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from app.engine.arrays import Cells
-from app.engine.model import Model
-from app.engine.table import Column, Source
 from app.errors import BadTable, InvalidRequest
 from app.faults import MOST_FAULTS, Fault
+from app.models.model import Model
+from app.models.table import Column, Source
 from app.tables.cells import Faults, closest, names
 from app.tables.columns import answer, sources_of
 from app.tables.plain import PlainRows

@@ -7,10 +7,10 @@ from typing import BinaryIO
 import numpy as np
 
 from app.engine.arrays import Randomness
-from app.engine.model import Model
-from app.engine.table import Source, TrainingRows
 from app.errors import BadTable, UnsuitableTarget
 from app.faults import Fault
+from app.models.model import Model
+from app.models.table import Source, TrainingRows
 from app.tables.answering import UNFIT
 from app.tables.arrow import pa
 from app.tables.cells import Faults, count

@@ -3,8 +3,8 @@
 import numpy as np
 
 from app.engine.arrays import Cells
-from app.engine.model import Model
 from app.errors import BadTable
+from app.models.model import Model
 from app.tables.answering import UNFIT, read_cells
 from app.tables.bounds import Bounds
 from app.tables.cells import Faults, rows_after

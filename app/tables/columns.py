@@ -9,10 +9,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from app.engine.model import Model
-from app.engine.table import Column, Label, Source
 from app.errors import BadTable
 from app.faults import Fault
+from app.models.model import Model
+from app.models.table import Column, Label, Source
 from app.tables.arrow import pa, pc
 from app.tables.cells import Faults
 from app.tables.kinds import KINDS, expected_of, kind_of

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from app.engine.arrays import Vector
-from app.engine.table import UNSEEN, TrainingRows
+from app.models.table import UNSEEN, TrainingRows
 
 
 class Ends:

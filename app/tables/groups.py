@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from app.engine.arrays import Index
-from app.engine.table import Label, Source, TrainingRows
 from app.errors import BadTable
 from app.faults import Fault
+from app.models.table import Label, Source, TrainingRows
 from app.tables.arrow import pc
 from app.tables.cells import Faults, closest, names
 from app.tables.columns import NUMBERS, Values, describe_levels, describe_numbers

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.engine.preprocessing import EMBEDDING_WIDTH, PAIR, Encoder
+from app.models.preprocessing import EMBEDDING_WIDTH, PAIR, Encoder
 from app.tables.answered import label_name
 
 

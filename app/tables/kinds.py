@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.engine.table import UNSEEN, Column
+from app.models.table import UNSEEN, Column
 from app.tables.arrow import pa, pc
 from app.tables.cells import FINITE, LARGEST_NUMBER, NUMBER
 from app.tables.raw import RawColumn

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from app.engine.arrays import Cells
-from app.engine.model import Model
+from app.models.model import Model
 from app.tables.arrow import pa
 from app.tables.cells import LARGEST_NUMBER
 from app.tables.columns import NUMBERS, sources_of

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.engine.arrays import Row
-from app.engine.model import Model
-from app.engine.table import Column, Label, Source, TrainingRows
 from app.errors import BadTable, InvalidRequest
 from app.faults import MOST_FAULTS, Fault
+from app.models.model import Model
+from app.models.table import Column, Label, Source, TrainingRows
 from app.tables.answered import IN_RANGE
 from app.tables.answering import UNFIT, known_cells, require_same
 from app.tables.cells import Faults, closest, count, names

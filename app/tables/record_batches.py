@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from app.engine.control import GoOn, go_on_for_ever
-from app.engine.table import Column
 from app.errors import InvalidRequest
 from app.faults import Fault
+from app.models.table import Column
 from app.tables.answering import UNFIT
 from app.tables.arrow import pa
 from app.tables.cells import Faults, describe, rows_after

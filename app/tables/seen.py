@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from app.engine.arrays import Vector
-from app.engine.table import Column, Label
+from app.models.table import Column, Label
 from app.tables.arrow import pa, pc
 from app.tables.cells import LARGEST_NUMBER
 from app.tables.columns import MOST_FREQUENT, MOST_LEVELS

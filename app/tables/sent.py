@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.engine.model import Model
+from app.models.model import Model
 from app.tables.table import Table
 
 

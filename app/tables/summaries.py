@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from app.engine.control import GoOn, go_on_for_ever
-from app.engine.table import Label
+from app.models.table import Label
 from app.tables.arrow import pa, parquet
 from app.tables.parquet_files import groups
 from app.tables.seen import Seen, seen_of

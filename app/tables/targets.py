@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from app.engine.arrays import Targets
-from app.engine.table import Column, Label
 from app.errors import UnsuitableTarget
 from app.faults import Fault
+from app.models.table import Column, Label
 from app.tables.cells import Faults, describe
 from app.tables.columns import Values, read
 from app.tables.raw import RawColumn

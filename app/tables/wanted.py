@@ -10,10 +10,10 @@ from pydantic_core import to_json
 
 from app.engine.arrays import Bounds, Cells, Scores
 from app.engine.control import GoOn, go_on_for_ever
-from app.engine.model import Model
-from app.engine.table import Label
-from app.engine.trust import Outside, Reasons, intervals, none_of_these, outside, sets
-from app.engine.uncertainty import Sets
+from app.insight.trust import Outside, Reasons, intervals, none_of_these, outside, sets
+from app.models.model import Model
+from app.models.table import Label
+from app.models.uncertainty import Sets
 from app.tables.answered import IN_RANGE, class_names, in_columns
 from app.tables.arrow import pa, pc
 from app.tables.texts import Arrow

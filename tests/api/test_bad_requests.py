@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
-from app.engine.preprocessing import Scaling
+from app.models.preprocessing import Scaling
 from tests.api.problem import TABLE, problem
 from tests.conftest import ROWS, TUTORIAL
 

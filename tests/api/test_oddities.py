@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from app.engine.recipe import TASKS
+from app.models.recipe import TASKS
 from app.tables.kinds import KINDS
 from tests.api.problem import problem
 

@@ -15,7 +15,7 @@ from app.settings import Settings
 from tests.api.datasets import uploaded
 from tests.api.problem import problem
 from tests.conftest import MakeKey, client_of
-from tests.engine.tables import recipe, wave
+from tests.models.tables import recipe, wave
 
 TABLE = wave(60, noise=0.2)
 TRAIN: dict[str, Any] = {"name": "wave", "X": TABLE.X.tolist(), "y": np.asarray(TABLE.y)[:, 0].tolist()}

@@ -9,7 +9,7 @@ from app.jobs.budget import estimate
 from app.settings import Settings
 from tests.api.problem import problem
 from tests.conftest import ROWS
-from tests.engine.tables import EXAM, recipe
+from tests.models.tables import EXAM, recipe
 
 TRAIN = {"name": "exam", "rows": ROWS, "target": "score"}
 HOW = {"optimizer": "gradient_descent", "epochs": 50}

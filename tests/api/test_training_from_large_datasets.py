@@ -9,8 +9,8 @@ import pytest
 from app.api.dataset_rows import choose
 from app.api.parts import Parts
 from app.engine.config import TrainingConfig
-from app.engine.recipe import Recipe
 from app.main import create_app
+from app.models.recipe import Recipe
 from app.settings import Settings
 from app.tables.sent import Sent
 from tests.api.datasets import QUICK, trained, uploaded, weights

@@ -11,7 +11,7 @@ import pytest
 
 from tests.api.problem import problem
 from tests.conftest import TUTORIAL
-from tests.engine.letters import ALMOST_E, LETTERS, NAMES, UNKNOWN, pixels
+from tests.models.letters import ALMOST_E, LETTERS, NAMES, UNKNOWN, pixels
 
 QUICK = {"optimizer": "adam", "members": 4, "epochs": 5}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.model import Model
+from app.models.model import Model
 from app.store.store import ModelStore
 from tests.backup.conftest import Elsewhere
 from tests.backup.running import netlet, process

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.backup.restoring import restore
 from app.backup.taking import back_up
-from app.engine.model import Model
+from app.models.model import Model
 from app.opening import store_of, url_of
 from app.settings import Settings
 from app.store.catalogue import Catalogue

@@ -13,15 +13,15 @@ import pytest
 
 from app.backup.restoring import restore
 from app.backup.taking import back_up
-from app.engine.learning import learn
-from app.engine.model import Model
 from app.errors import BackupDamaged, BackupNewer, NetletError, StoreNotEmpty
+from app.models.learning import learn
+from app.models.model import Model
 from app.store.catalogue import Catalogue
 from app.store.migrating import REVISION
 from app.store.store import ModelStore
 from tests.backup.running import MANIFEST, SUMS, backup_of, file_of, head, members, packed
 from tests.conftest import QUICK
-from tests.engine.tables import EXAM
+from tests.models.tables import EXAM
 
 Files = dict[str, bytes]
 MUTATIONS = 100

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from app.backup.taking import back_up
-from app.engine.model import Model
+from app.models.model import Model
 from app.opening import store_of
 from app.store import checking
 from app.store.references import Reference

@@ -11,7 +11,7 @@ from app.api import alias_schemas, job_schemas, predict_schemas, schemas
 from app.client.predictions import Asked
 from app.client.results import Told
 from app.client.trainings import Training
-from app.engine.model import Report
+from app.models.model import Report
 
 
 @pytest.mark.parametrize(

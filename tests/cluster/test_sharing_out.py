@@ -25,8 +25,8 @@ from tests import networks, ray_cluster
 from tests.cluster.test_losses import ASKED_OFTEN, at_attempt
 from tests.cluster.test_trainings import by_processes, until
 from tests.conftest import wait_until
-from tests.engine.tables import ensemble, wave
 from tests.jobs.running import running
+from tests.models.tables import ensemble, wave
 from tests.ray_cluster import Ray, be_impatient
 
 ROWS = (2 * BLOCK + 1) * SHARD + 5

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from app import errors
-from app.engine.table import TrainingRows
 from app.jobs import orders, pausing
 from app.jobs.cluster.bridge import Cluster
 from app.jobs.cluster.executor import RayExecutor
@@ -30,15 +29,16 @@ from app.jobs.orders import Groups, Order
 from app.jobs.progress import Note
 from app.jobs.retraining import retrained
 from app.jobs.work import Workplace
+from app.models.table import TrainingRows
 from app.settings import Settings
 from app.store.remote import Address
 from app.store.store import ModelStore
 from tests.api.datasets import trained, uploaded, weights
 from tests.conftest import client_of, wait_until
 from tests.crashes.disks import fill_up, needs_root, small_disk
-from tests.engine.tables import ensemble, recipe, wave
 from tests.jobs import searches
 from tests.jobs.running import files, running
+from tests.models.tables import ensemble, recipe, wave
 from tests.ray_cluster import Ray
 from tests.tables.test_blocks import COLUMNS, blocks_of
 

@@ -9,7 +9,7 @@ import obstore
 import pytest
 from pydantic import SecretStr
 
-from app.engine.model import Model
+from app.models.model import Model
 from app.opening import store_of
 from app.settings import Settings
 from app.store.datasets import DatasetStore

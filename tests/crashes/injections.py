@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 from threadpoolctl import threadpool_limits
 
 from app.engine.control import Checkpoint
-from app.engine.learning import learn
-from app.engine.model import Model
 from app.errors import NetletError
 from app.jobs.checkpoints import Checkpoints
 from app.jobs.folder import JobFolder
+from app.models.learning import learn
+from app.models.model import Model
 from app.store import checking
 from app.store.catalogue import Catalogue
 from app.store.layout import INCOMING
@@ -36,8 +36,8 @@ from app.store.snapshot import decode, encode
 from app.store.store import ModelStore
 from tests.conftest import wait_until
 from tests.crashes.protocols import FAST, ORDER
-from tests.engine.controls import noting
-from tests.engine.tables import EXAM, recipe
+from tests.models.controls import noting
+from tests.models.tables import EXAM, recipe
 
 CALLS = ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "unlink", "unlinkat", "mkdir", "ftruncate")
 ENDINGS = {

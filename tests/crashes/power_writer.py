@@ -8,12 +8,12 @@ from pathlib import Path
 
 from sqlalchemy import event
 
-from app.engine.learning import learn
 from app.errors import NetletError
+from app.models.learning import learn
 from app.store.catalogue import Catalogue
 from app.store.references import Reference
 from app.store.store import ModelStore
-from tests.engine.tables import EXAM, recipe
+from tests.models.tables import EXAM, recipe
 
 
 def main(root: Path, *, careless: bool) -> None:

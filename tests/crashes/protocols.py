@@ -20,9 +20,9 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.pool import StaticPool
 
 from app.engine.control import Checkpoint
-from app.engine.learning import learn
 from app.errors import NetletError
 from app.jobs.checkpoints import Checkpoints
+from app.models.learning import learn
 from app.store.adoption import adopt
 from app.store.catalogue import Catalogue, Unit
 from app.store.layout import INCOMING
@@ -31,8 +31,8 @@ from app.store.schema import metadata, models, versions
 from app.store.store import ModelStore
 from tests.conftest import held, wait_until
 from tests.crashes.disk import DATABASE, Committed, Disk, Recorder, Site, Told, Tree
-from tests.engine.controls import noting
-from tests.engine.tables import EXAM, recipe
+from tests.models.controls import noting
+from tests.models.tables import EXAM, recipe
 
 Broken = tuple[str, Site] | None
 ORDER = "order"

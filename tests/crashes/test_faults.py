@@ -12,16 +12,16 @@ from random import Random
 
 import pytest
 
-from app.engine.learning import learn
 from app.errors import StorageFull
+from app.models.learning import learn
 from app.store.catalogue import Catalogue
 from app.store.references import Reference
 from app.store.store import ModelStore
 from tests.conftest import TUTORIAL, StartServer, wait_until
 from tests.crashes.disks import disk_with_power, fill_up, needs_root, small_disk, tool
 from tests.crashes.power import cut_once
-from tests.engine.tables import EXAM, recipe
 from tests.measuring import unmeasured
+from tests.models.tables import EXAM, recipe
 
 pytestmark = [pytest.mark.only_on("sqlite"), pytest.mark.timeout(300)]
 CUTS = 2

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from app.engine.config import GENERATORS
 from app.engine.control import Checkpoint, Control, Progress, random_state, set_random_state
-from app.engine.learning import learn
 from app.engine.network import Architecture
 from app.engine.optimizers import OPTIMIZERS
-from app.engine.recipe import Recipe
 from app.engine.schedules import SCHEDULES
 from app.engine.sharding import SHARD, Helpers
-from app.engine.solvers import SOLVERS
 from app.errors import Diverged
-from tests.engine.controls import kept, noting, resuming, told
-from tests.engine.tables import EXAM, blobs, ensemble, mixed, recipe, saddle, shops, wave
-from tests.engine.test_streaming import parted, table
+from app.models.learning import learn
+from app.models.recipe import Recipe
+from app.solvers.solving import SOLVERS
+from tests.models.controls import kept, noting, resuming, told
+from tests.models.tables import EXAM, blobs, ensemble, mixed, recipe, saddle, shops, wave
+from tests.models.test_streaming import parted, table
 
 ROWS = wave(40, noise=0.5)
 ALL_AT_ONCE: dict[str, Any] = {"members": 2, "batch_size": 16, "dropout": 0.3, "input_scale": True, "l2": 0.01}

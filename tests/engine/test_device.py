@@ -11,12 +11,12 @@ import pytest
 
 from app.engine.control import Checkpoint
 from app.engine.device import DEVICES, Device
-from app.engine.learning import Start, learn
 from app.engine.network import Architecture
-from app.engine.recipe import Recipe
-from app.engine.table import TrainingRows
-from tests.engine.controls import noting, resuming, told
-from tests.engine.tables import EXAM, blobs, ensemble, mixed, recipe, saddle
+from app.models.learning import Start, learn
+from app.models.recipe import Recipe
+from app.models.table import TrainingRows
+from tests.models.controls import noting, resuming, told
+from tests.models.tables import EXAM, blobs, ensemble, mixed, recipe, saddle
 
 
 class Elsewhere(np.ndarray[Any, Any]):

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.engine.ensemble import deal
-from app.engine.learning import learn
 from app.engine.network import Architecture, Network
-from app.engine.preprocessing import Scaling
 from app.engine.training import descend
 from app.errors import Diverged
+from app.models.ensemble import deal
+from app.models.learning import learn
+from app.models.preprocessing import Scaling
 from tests.engine.courses import all_rows, course_of
-from tests.engine.tables import EXAM, ensemble, recipe, wave
+from tests.models.tables import EXAM, ensemble, recipe, wave
 
 WILD: dict[str, Any] = {"optimizer": "gradient_descent", "learning_rate": 1e6}
 

@@ -8,8 +8,8 @@ import pytest
 from app.engine.activations import ACTIVATIONS
 from app.engine.arrays import Array
 from app.engine.initializers import INITIALIZERS
-from app.engine.model import tiled_outputs
 from app.engine.network import BIAS_RATE, Network
+from app.models.model import tiled_outputs
 
 EMBEDDED = Network((1 + 2 + 3, 4, 2), "tanh", "identity", bias=True, embeddings=((3, 2), (2, 3)))
 

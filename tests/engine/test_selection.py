@@ -8,14 +8,14 @@ import pytest
 
 from app.engine import selection
 from app.engine.control import Checkpoint
-from app.engine.learning import learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
 from app.engine.selection import Recording
-from app.engine.table import TrainingRows
-from app.engine.trust import intervals, sets
-from tests.engine.controls import noting, resuming
-from tests.engine.tables import blobs, columns, ensemble, recipe, wave
+from app.insight.trust import intervals, sets
+from app.models.learning import learn
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.table import TrainingRows
+from tests.models.controls import noting, resuming
+from tests.models.tables import blobs, columns, ensemble, recipe, wave
 
 
 def recorded(outputs: Any, losses: Any) -> Recording:

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from app.engine.control import CANCELLED, Checkpoint, Control, Progress, Wish
-from app.engine.learning import PARTIAL, learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
-from app.engine.solvers import SOLVERS
-from app.engine.table import TrainingRows
 from app.errors import Cancelled
+from app.models.learning import PARTIAL, learn
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.table import TrainingRows
+from app.solvers.solving import SOLVERS
 from app.store import snapshot
-from tests.engine.controls import Left, Wisher, kept, leaving, noting, resuming, told
-from tests.engine.tables import EXAM, recipe, saddle, wave
-from tests.engine.test_streaming import parted, table
+from tests.models.controls import Left, Wisher, kept, leaving, noting, resuming, told
+from tests.models.tables import EXAM, recipe, saddle, wave
+from tests.models.test_streaming import parted, table
 
 ROWS = wave(40, noise=0.5)
 BATCHES = 3  # in an epoch, before each of which a training asks

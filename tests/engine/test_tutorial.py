@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from app.engine.learning import learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
 from app.errors import UnsuitableTarget
+from app.models.learning import learn
+from app.models.model import Model
+from app.models.recipe import Recipe
 from app.presets import PRESETS
-from tests.engine.tables import EXAM
+from tests.models.tables import EXAM
 from tests.tutorial import Y, score, trained
 
 

@@ -9,17 +9,17 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from app.engine.activations import ACTIVATIONS
-from app.engine.learning import learn
-from app.engine.model import Model
 from app.engine.network import Architecture
-from app.engine.recipe import Recipe
-from app.engine.table import Source, TrainingRows
+from app.models.learning import learn
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.table import Source, TrainingRows
 from app.presets import PRESETS
 from app.store.store import Stored
 from app.tables.columns import sources_of
 from app.tables.reading import training_rows
 from app.tables.sent import Sent
-from tests.engine.tables import EXAM, ensemble, recipe, wave
+from tests.models.tables import EXAM, ensemble, recipe, wave
 from tests.store.test_round_trips import KINDS
 
 PEOPLE = ("Ada", "Bo", "Cy", "Di", "Ed", "Flo", "Gus")

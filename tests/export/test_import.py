@@ -11,10 +11,10 @@ from onnx import TensorProto, helper
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from app.engine.control import go_on_for_ever
-from app.engine.model import Model
 from app.errors import BadTable, BudgetExceeded, InputError, MalformedOnnx, UnsupportedOnnx
 from app.export.formats import FORMATS, export
 from app.export.onnx_import import Imported, Naming, import_onnx
+from app.models.model import Model
 from app.store.store import ModelStore
 from app.tables.answered import in_words
 from tests.export.graphs import WORDS, W, X, Y, activated, b, classifier, dense, graph, regressor

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.engine.learning import learn
 from app.errors import ExportRefused
 from app.export import running
 from app.export.description import describe
 from app.export.formats import FORMATS
 from app.export.probes import NO_LEVEL, Probes, Ran, difference, probes_of, require_equal
-from tests.engine.tables import EXAM, blobs, recipe
+from app.models.learning import learn
 from tests.export.tables import made, stored
+from tests.models.tables import EXAM, blobs, recipe
 
 
 def test_probe_rows_are_made_of_what_the_model_knows() -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc, parquet
 
-from app.engine.learning import learn
+from app.models.learning import learn
 from app.store import snapshot
-from tests.engine.tables import EXAM, blobs, ensemble, mixed, recipe
+from tests.models.tables import EXAM, blobs, ensemble, mixed, recipe
 
 QUICK = recipe(epochs=2)
 CELLS: dict[str, list[Any]] = {

@@ -20,11 +20,11 @@ from app.api.orders import read_order
 from app.api.parsing import parse_rows
 from app.api.parts import Limits
 from app.engine.control import go_on_for_ever
-from app.engine.learning import learn
 from app.errors import MalformedTable
 from app.export.onnx_import import Naming, import_onnx
 from app.export.probes import probes_of
 from app.jobs.budget import Cost
+from app.models.learning import learn
 from app.opening import store_of
 from app.settings import Settings
 from app.store import arriving
@@ -38,9 +38,9 @@ from app.tables.options import Options
 from app.tables.record_batches import Upload, stream
 from app.tables.sent import Sent
 from app.tables.wanted import Wanted, answer
-from tests.engine.tables import EXAM
 from tests.fuzzing import forging, sound
 from tests.fuzzing.mutating import mutated
+from tests.models.tables import EXAM
 
 BOUNDS = Bounds(cells=2**20, rows=10**6, inflated=2**24)
 MOST = 2**24  # bytes of a body

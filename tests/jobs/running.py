@@ -15,7 +15,7 @@ from app.jobs.orders import Order
 from app.jobs.work import Workplace
 from app.store.schema import jobs as jobs_table
 from app.store.store import ModelStore
-from tests.engine.tables import EXAM, recipe
+from tests.models.tables import EXAM, recipe
 
 ORDER = Order(name="exam", rows=EXAM, recipe=recipe(epochs=3))
 LEASES_ENDED = update(jobs_table).values(lease=0.0)

@@ -3,20 +3,20 @@
 import numpy as np
 
 from app.engine.control import Control
-from app.engine.learning import apart, learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
-from app.engine.search import Dimension, Search
-from app.engine.table import TrainingRows
 from app.jobs import orders
 from app.jobs.orders import Order
 from app.jobs.progress import Note
 from app.jobs.searching import Attempt, Searching
 from app.jobs.work import Workplace, train_and_save
+from app.models.learning import apart, learn
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.search import Dimension, Search
+from app.models.table import TrainingRows
 from app.store import snapshot
 from app.store.layout import INCOMING
 from app.store.store import ModelStore
-from tests.engine.tables import recipe, wave
+from tests.models.tables import recipe, wave
 
 ROWS = wave(120, noise=0.3)
 HOW = recipe(epochs=18, batch_size=16)

@@ -14,8 +14,8 @@ from app.jobs.orders import Groups, Order
 from app.store.bucket import Bucket
 from app.store.store import ModelStore
 from tests.conftest import wait_until
-from tests.engine.tables import wave
 from tests.jobs.running import ORDER, files, running
+from tests.models.tables import wave
 from tests.seaweedfs import READER, SeaweedFS
 
 pytestmark = pytest.mark.only_on("s3")

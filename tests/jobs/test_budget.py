@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from app.engine.control import Control
-from app.engine.learning import learn
 from app.engine.network import Architecture
-from app.engine.recipe import Recipe
-from app.engine.table import TrainingRows
 from app.engine.training import BLOCK_NUMBERS
 from app.jobs.budget import STEP_OPERATIONS, estimate
 from app.jobs.checkpoints import Checkpoints
-from tests.engine.tables import EXAM, columns, ensemble, mixed, recipe, wave
+from app.models.learning import learn
+from app.models.recipe import Recipe
+from app.models.table import TrainingRows
+from tests.models.tables import EXAM, columns, ensemble, mixed, recipe, wave
 
 NARROW = Architecture(hidden=(1,))
 

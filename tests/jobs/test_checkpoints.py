@@ -17,10 +17,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from app.engine.control import Checkpoint, Control
-from app.engine.learning import learn
 from app.jobs.checkpoints import KEPT, Checkpoints
-from tests.engine.controls import noting, told
-from tests.engine.tables import ensemble, wave
+from app.models.learning import learn
+from tests.models.controls import noting, told
+from tests.models.tables import ensemble, wave
 
 ROWS = wave(60)
 ASKED = ensemble(epochs=200, patience=None, generator="mt19937")

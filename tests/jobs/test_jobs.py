@@ -17,8 +17,8 @@ from app.jobs.progress import Note
 from app.jobs.work import Workplace, train_and_save
 from app.store.store import ModelStore
 from tests.conftest import wait_until
-from tests.engine.tables import recipe, wave
 from tests.jobs.running import ORDER, Broken, Held, files, running
+from tests.models.tables import recipe, wave
 
 
 async def test_a_training_that_begins_while_the_lease_is_renewed_goes_on(store: ModelStore) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from app.engine.control import Control
-from app.engine.learning import learn
-from app.engine.model import Model
 from app.jobs.live import LiveReader, LiveWriter
-from tests.engine.tables import EXAM, recipe
+from app.models.learning import learn
+from app.models.model import Model
+from tests.models.tables import EXAM, recipe
 
 
 def test_what_was_read_once_is_not_read_again(tmp_path: Path, model: Model) -> None:

@@ -15,8 +15,8 @@ from app.jobs.job import State
 from app.jobs.ledger import Key, Request
 from app.store.schema import jobs as jobs_table
 from app.store.store import ModelStore
-from tests.engine.tables import wave
 from tests.jobs.running import LEASES_ENDED, ORDER, Broken, Held, files, running
+from tests.models.tables import wave
 
 
 async def test_a_job_whose_owner_died_is_taken_over(store: ModelStore) -> None:

@@ -6,9 +6,6 @@ from dataclasses import replace
 import pytest
 
 from app.engine.control import Control, Wish
-from app.engine.learning import learn
-from app.engine.model import Model
-from app.engine.trials import TrialState
 from app.errors import Cancelled
 from app.jobs import leaderboard
 from app.jobs.executors import ProcessExecutor
@@ -17,10 +14,13 @@ from app.jobs.jobs import Jobs
 from app.jobs.leaderboard import Leaderboard
 from app.jobs.orders import Order
 from app.jobs.searching import UNFINISHED, Attempt
+from app.models.learning import learn
+from app.models.model import Model
+from app.models.trials import TrialState
 from app.store.store import ModelStore
-from tests.engine.tables import recipe
 from tests.jobs.running import running
 from tests.jobs.searches import ORDER, ROWS, SEARCH, searching, trained
+from tests.models.tables import recipe
 
 
 @pytest.mark.parametrize("lost_after", [1, 5, 11])

@@ -12,7 +12,6 @@ from time import sleep
 import pytest
 from sqlalchemy import Update, update
 
-from app.engine.recipe import Recipe
 from app.errors import JobNotFound, JobOver, NotPaused, TrainingTooLong
 from app.jobs import pausing
 from app.jobs.executors import ProcessExecutor
@@ -21,11 +20,12 @@ from app.jobs.jobs import Jobs
 from app.jobs.ledger import Request
 from app.jobs.orders import Order
 from app.jobs.progress import Note
+from app.models.recipe import Recipe
 from app.store.catalogue import Unit
 from app.store.schema import jobs as jobs_table
 from app.store.store import ModelStore
-from tests.engine.tables import ensemble, recipe, saddle, wave
 from tests.jobs.running import running
+from tests.models.tables import ensemble, recipe, saddle, wave
 
 ORDER = Order(name="exam", rows=wave(60), recipe=ensemble(epochs=6, patience=None))
 LONG = replace(ORDER, recipe=ensemble(epochs=20_000, patience=None))

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 
 from app.engine.control import Control
-from app.engine.defaults import labels_of, problem_of
-from app.engine.learning import apart, learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
-from app.engine.search import Dimension, Search, judging, usual_ways, with_settings
-from app.engine.trials import Trial, TrialState
 from app.errors import Diverged, UnsuitableTarget
 from app.jobs import leaderboard, orders
 from app.jobs.orders import Order
 from app.jobs.searching import NOTHING_TOLD, Attempt
 from app.jobs.study import RUNGS, Study
+from app.models.defaults import labels_of, problem_of
+from app.models.learning import apart, learn
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.search import Dimension, Search, judging, usual_ways, with_settings
+from app.models.trials import Trial, TrialState
 from app.store import snapshot
 from app.store.store import ModelStore
-from tests.engine.tables import recipe, wave
 from tests.jobs.searches import HOW, ORDER, ROWS, SEARCH, WAY, searching, seen_of, trained
+from tests.models.tables import recipe, wave
 
 
 def test_the_same_seed_and_trials_give_the_same_leaderboard_and_the_same_model(store: ModelStore) -> None:

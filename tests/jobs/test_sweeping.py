@@ -5,10 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.engine.learning import learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
-from app.engine.sweep import MOST_POINTS, Sweep, best, run_of
 from app.engine.training import History
 from app.errors import Cancelled, Diverged
 from app.jobs import orders
@@ -16,10 +12,14 @@ from app.jobs.orders import Order
 from app.jobs.progress import Note
 from app.jobs.sweeping import NOT_TRIED, swept
 from app.jobs.work import Workplace, train_and_save
+from app.models.learning import learn
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.sweep import MOST_POINTS, Sweep, best, run_of
 from app.store import memories, snapshot
 from app.store.layout import INCOMING
 from app.store.store import ModelStore
-from tests.engine.tables import EXAM, recipe, wave
+from tests.models.tables import EXAM, recipe, wave
 
 ROWS = wave(150)
 SWEPT = Order(

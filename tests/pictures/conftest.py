@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.engine.learning import learn
-from app.engine.model import Model
-from app.engine.recipe import Recipe
-from app.engine.table import Column, TrainingRows
-from tests.engine.letters import LETTERS
-from tests.engine.tables import EXAM, blobs, columns, mixed, recipe, shops, wave
+from app.models.learning import learn
+from app.models.model import Model
+from app.models.recipe import Recipe
+from app.models.table import Column, TrainingRows
+from tests.models.letters import LETTERS
+from tests.models.tables import EXAM, blobs, columns, mixed, recipe, shops, wave
 
 HELD_OUT = recipe(epochs=40, validation=0.4)
 HOSTILE = ("<script>alert(1)</script> & $x^2$", "学习\N{RIGHT-TO-LEFT OVERRIDE}\0\n]]>")

@@ -5,20 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.engine.explain import middle
-from app.engine.learning import learn
-from app.engine.metrics import calibration_error
-from app.engine.model import Model
-from app.engine.pairs import Pairs
-from app.engine.trust import intervals
 from app.errors import InvalidRequest, NoPicture
+from app.insight.explain import middle
+from app.insight.trust import intervals
+from app.models.learning import learn
+from app.models.metrics import calibration_error
+from app.models.model import Model
+from app.models.pairs import Pairs
 from app.pictures.calibration import Coverage, Reliability, calibration
 from app.pictures.learning_curve import MOST_POINTS, learning_curve
 from app.pictures.picture import Asked
 from app.pictures.predicted import MOST_LABELS, OTHERS, Confusion, Predicted, predicted, residuals
 from app.pictures.response import response
 from app.pictures.surface import surface
-from tests.engine.tables import EXAM, recipe
+from tests.models.tables import EXAM, recipe
 from tests.pictures.conftest import go_on
 
 Models = dict[str, Model]

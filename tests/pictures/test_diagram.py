@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.engine.learning import learn
-from app.engine.model import Model
 from app.errors import InvalidRequest
+from app.models.learning import learn
+from app.models.model import Model
 from app.pictures.diagram import MOST_LAYERS, MOST_UNITS, diagram
 from app.pictures.picture import Asked
 from app.tables.inputs import input_names
-from tests.engine.tables import ensemble, mixed
+from tests.models.tables import ensemble, mixed
 
 Models = dict[str, Model]
 

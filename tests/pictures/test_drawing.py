@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from app.engine.model import Model
 from app.errors import NoPicture
+from app.models.model import Model
 from app.pictures.kinds import PICTURES, AnyPicture, drawn
 from app.pictures.picture import Asked
 from app.pictures.surface import surface
@@ -142,12 +142,12 @@ def test_without_the_library_the_error_says_how_to_have_it() -> None:
     program = """
 import sys
 sys.modules["matplotlib"] = None
-from app.engine.learning import learn
+from app.models.learning import learn
 from app.errors import PicturesNotInstalled
 from app.pictures.kinds import PICTURES, drawn
 from app.pictures.picture import Asked
 from app.pictures.surface import surface
-from tests.engine.tables import EXAM, recipe
+from tests.models.tables import EXAM, recipe
 picture = PICTURES["diagram"].make(learn(EXAM, recipe(epochs=1)), Asked(), lambda: None)
 try:
     drawn(picture, "svg", 640)

@@ -10,10 +10,10 @@ import pytest
 
 from app import errors
 from app.demo import Demo
-from app.engine.learning import learn
 from app.faults import Fault
+from app.models.learning import learn
 from app.telemetry import JsonLines
-from tests.engine.tables import EXAM, recipe
+from tests.models.tables import EXAM, recipe
 
 APP = Path(__file__).resolve().parents[2] / "app"
 MODULES = sorted(APP.rglob("*.py"))
@@ -45,6 +45,13 @@ def test_files_and_functions_stay_small(module: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 50, node.name
+
+
+def test_the_engine_is_read_in_one_sitting() -> None:
+    """No more than 2,000 lines for networks and their learning by gradients."""
+    lines = sum(module.read_text(encoding="utf-8").count("\n") for module in (APP / "engine").glob("*.py"))
+
+    assert 1000 < lines <= 2000
 
 
 @pytest.mark.parametrize(

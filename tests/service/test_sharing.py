@@ -33,11 +33,11 @@ PAUSE = 0.1  # seconds before what was refused is asked for again
 PUBLISHING = """
 import sys
 from contextlib import closing
-from app.engine.learning import learn
+from app.models.learning import learn
 from app.opening import store_of
 from app.settings import Settings
 from tests.conftest import QUICK
-from tests.engine.tables import EXAM
+from tests.models.tables import EXAM
 
 model = learn(EXAM, QUICK)
 with closing(store_of(Settings())) as store:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Executable, Row
 
-from app.engine.model import Model
 from app.errors import AliasNotFound, ModelNotFound, VersionNotFound
+from app.models.model import Model
 from app.serving.loaded import LoadedModels
 from app.store import aliases
 from app.store.aliases import Change

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.engine.drift import FEWEST
-from app.engine.model import Model
+from app.insight.drift import FEWEST
+from app.models.model import Model
 from app.serving.use import LONGEST_NAME, MOST_WAITING, Uses
 from app.store.store import ModelStore, Stored
 from app.telemetry.metrics import MOST_VERSIONS, Figure

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.engine.learning import learn
+from app.models.learning import learn
 from app.store import snapshot
 from tests.conftest import QUICK
-from tests.engine.tables import EXAM, ensemble, mixed
+from tests.models.tables import EXAM, ensemble, mixed
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import pytest
 
-from app.engine.model import Model
 from app.errors import (
     AliasMoved,
     AliasNotFound,
@@ -17,6 +16,7 @@ from app.errors import (
     VersionInUse,
     VersionNotFound,
 )
+from app.models.model import Model
 from app.store import aliases
 from app.store.aliases import Alias, Change, Move
 from app.store.references import Pointer, Reference

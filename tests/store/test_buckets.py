@@ -11,12 +11,12 @@ from obstore.store import S3Store
 from pydantic import SecretStr
 
 from app.engine.control import Checkpoint
-from app.engine.learning import learn
-from app.engine.model import Model
 from app.errors import CatalogueForeign, DatasetDamaged, DatasetNotFound, SnapshotDamaged, StorageError
 from app.jobs import folder as jobs_folder
 from app.jobs.checkpoints import Checkpoints
 from app.jobs.folder import JobFolder
+from app.models.learning import learn
+from app.models.model import Model
 from app.opening import store_of
 from app.settings import Settings
 from app.store import bucket, checking, memories
@@ -27,8 +27,8 @@ from app.store.references import Reference
 from app.store.saving import save_aside
 from app.store.store import ModelStore
 from tests.conftest import QUICK, wait_until
-from tests.engine.controls import noting
-from tests.engine.tables import EXAM
+from tests.models.controls import noting
+from tests.models.tables import EXAM
 from tests.postgresql import PostgreSQL
 from tests.seaweedfs import SECRET, SeaweedFS
 from tests.store.test_datasets import ID, batches

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 from sqlalchemy import delete
 
-from app.engine.model import Model
 from app.jobs.orders import Groups
+from app.models.model import Model
 from app.store.adoption import snapshots_of
 from app.store.checking import damaged, damaged_datasets, take_in, unknown
 from app.store.datasets import DatasetStore
 from app.store.references import Reference
 from app.store.schema import versions
 from app.store.store import ModelStore
-from tests.engine.tables import wave
 from tests.jobs.running import ORDER, Held, running
+from tests.models.tables import wave
 
 
 def test_what_is_deleted_while_it_is_checked_is_not_damaged(store: ModelStore, model: Model) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.model import Model
 from app.errors import CatalogueDamaged, StorageError, StoreInUse
+from app.models.model import Model
 from app.store import checking, databases
 from app.store.store import ModelStore
 from tests.conftest import StoreIn

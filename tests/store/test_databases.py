@@ -14,8 +14,8 @@ from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import Connection, insert, inspect, text
 
-from app.engine.model import Model
 from app.errors import CatalogueForeign, CatalogueNewer, StorageError
+from app.models.model import Model
 from app.opening import store_of, url_of
 from app.settings import Settings
 from app.store import api_keys, checking

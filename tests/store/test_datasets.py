@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from app.engine.model import Model
 from app.errors import DatasetDamaged, DatasetNotFound, ShuttingDown, StorageError, StorageFull
+from app.models.model import Model
 from app.store.datasets import DatasetStore
 from app.store.learnt_from import models_of
 from app.store.references import Reference

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from app.engine.model import Model
 from app.errors import ModelNotFound
+from app.models.model import Model
 from app.store import aliases
 from app.store.aliases import Change
 from app.store.references import Pointer, Reference

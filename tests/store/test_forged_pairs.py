@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from app.engine.learning import learn
-from app.engine.pairs import MOST_PAIRS
+from app.models.learning import learn
+from app.models.pairs import MOST_PAIRS
 from app.store import snapshot
 from app.store.document import Damage
 from tests.conftest import QUICK
-from tests.engine.tables import EXAM, blobs, recipe
+from tests.models.tables import EXAM, blobs, recipe
 from tests.store.forging import rearrayed
 
 Change = Callable[[np.ndarray], np.ndarray]

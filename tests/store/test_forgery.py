@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from app.engine.learning import learn
 from app.errors import BadTable
+from app.models.learning import learn
 from app.store import snapshot
 from app.store.document import Damage
 from tests.conftest import QUICK
-from tests.engine.tables import EXAM, mixed
+from tests.models.tables import EXAM, mixed
 from tests.store.forging import document_of, rearrayed, redocumented, signed
 
 

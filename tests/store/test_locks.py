@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
-from app.engine.model import Model
 from app.errors import Busy, DatasetInUse, NetletError, QuotaExceeded
 from app.jobs.job import State
 from app.jobs.ledger import Entry, Key, Ledger, Request, Submitted, about
+from app.models.model import Model
 from app.settings import Settings
 from app.store import locks
 from app.store.api_keys import Grant, Quotas

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from app.engine.control import Checkpoint, Control
-from app.engine.learning import learn
-from app.engine.model import Model
 from app.errors import StorageError, StorageFull
+from app.models.learning import learn
+from app.models.model import Model
 from app.store import memories, snapshot
 from app.store.document import Damage
 from app.store.numbering import add_version
 from app.store.references import Reference
 from app.store.saving import drop, save_aside
 from app.store.store import ModelStore
-from tests.engine.controls import kept
-from tests.engine.tables import EXAM, recipe
+from tests.models.controls import kept
+from tests.models.tables import EXAM, recipe
 
 SHA256 = "ab" * 32
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
-from app.engine.model import Model
 from app.jobs.ledger import Entry, Ledger, Request
+from app.models.model import Model
 from app.opening import url_of
 from app.settings import Settings
 from app.store import aliases, api_keys, deeds

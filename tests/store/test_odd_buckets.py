@@ -13,8 +13,8 @@ import obstore
 import pytest
 from sqlalchemy import select
 
-from app.engine.model import Model
 from app.errors import BucketAway, DatasetDamaged, ModelNotFound, StorageError, VersionNotFound
+from app.models.model import Model
 from app.opening import store_of
 from app.settings import Settings
 from app.store import arriving, checking

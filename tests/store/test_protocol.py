@@ -10,7 +10,7 @@ from threading import Event
 from types import FrameType
 from typing import Any
 
-from app.engine.model import Model
+from app.models.model import Model
 from app.store.references import Reference
 from app.store.store import ModelStore
 from tests.conftest import StoreIn, wait_until

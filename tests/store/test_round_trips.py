@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from app.engine.learning import learn
-from app.engine.model import Model
-from app.engine.preprocessing import Scaling
-from app.engine.recipe import Recipe
-from app.engine.table import UNSEEN, TrainingRows
+from app.models.learning import learn
+from app.models.model import Model
+from app.models.preprocessing import Scaling
+from app.models.recipe import Recipe
+from app.models.table import UNSEEN, TrainingRows
 from app.store import snapshot
 from app.store.store import ModelStore
 from app.tables.answered import in_words
 from tests.conftest import QUICK
-from tests.engine.tables import EXAM, blobs, ensemble, mixed, recipe, wave
+from tests.models.tables import EXAM, blobs, ensemble, mixed, recipe, wave
 from tests.store import reader
 from tests.tutorial import Y
 

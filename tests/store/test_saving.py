@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.engine.model import Model
+from app.models.model import Model
 from app.store import snapshot
 from app.store.saving import save_all_aside
 from app.store.store import ModelStore

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.engine.learning import learn
-from app.engine.model import Model
 from app.errors import ModelNotFound, SnapshotDamaged, SnapshotFormatNewer
+from app.models.learning import learn
+from app.models.model import Model
 from app.store import snapshot
 from app.store.document import Damage
 from app.store.store import ModelStore
 from tests.conftest import QUICK
-from tests.engine.tables import EXAM, ensemble, mixed
+from tests.models.tables import EXAM, ensemble, mixed
 from tests.store.forging import redocumented
 from tests.tutorial import X
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert
 
-from app.engine.model import Model
 from app.errors import (
     InvalidRequest,
     ModelNotFound,
@@ -22,6 +21,7 @@ from app.errors import (
     StorageFull,
     VersionNotFound,
 )
+from app.models.model import Model
 from app.store import checking
 from app.store.files import opened, sweep, written_aside
 from app.store.references import Reference

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.engine.table import UNSEEN, Column, Source, TrainingRows
+from app.models.table import UNSEEN, Column, Source, TrainingRows
 from app.tables.ends import Ends
 
 COLUMNS = tuple(map(Column, "abc"))

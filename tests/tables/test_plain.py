@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.engine.arrays import Cells
-from app.engine.learning import learn
-from app.engine.model import Model
 from app.errors import InputError
+from app.models.learning import learn
+from app.models.model import Model
 from app.tables.answering import cells_to_answer
 from app.tables.cells import LARGEST_NUMBER
 from app.tables.columns import sources_of

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from app.engine.table import TrainingRows
 from app.errors import BadTable
+from app.models.table import TrainingRows
 from app.tables.formats import FORMATS, format_of
 from app.tables.json_text import parse
 from app.tables.options import Options

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from app.engine.drift import FEWEST
+from app.insight.drift import FEWEST
 from app.settings import Settings
 from tests.api.lanes import LAST, Both, request, serving, transcript
 from tests.telemetry.measured import Measured, labels_of, of, read

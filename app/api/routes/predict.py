@@ -19,9 +19,9 @@ from app.api.predictions import require_answerable, require_form, told, wanted_b
 from app.api.problems import documented
 from app.engine.arrays import Cells
 from app.engine.control import GoOn
-from app.engine.model import Model
 from app.errors import InvalidRequest, TableTooLarge
 from app.faults import Fault
+from app.models.model import Model
 from app.store.store import Stored
 from app.tables.answering import cells_to_answer, rows_in
 from app.tables.columns import texts_of

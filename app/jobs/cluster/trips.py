@@ -16,7 +16,6 @@ import numpy as np
 from pydantic import ValidationError
 
 from app import __version__
-from app.engine.model import Model
 from app.engine.sharding import BLOCK, SHARD
 from app.errors import BucketAway, DatasetDamaged, DatasetNotFound, StorageError, StorageFull, Unforeseen
 from app.jobs import orders
@@ -34,6 +33,7 @@ from app.jobs.work import (
     train_groups,
     train_groups_and_save,
 )
+from app.models.model import Model
 from app.store import memories, snapshot
 from app.store.document import Damage
 from app.store.remote import NOTHING, Remote

@@ -1,0 +1,1 @@
+"""From a table to a model: columns become numbers, networks learn from them, and answers are judged and scaled back."""
