@@ -4,10 +4,12 @@ import sys
 from importlib import import_module
 from io import TextIOWrapper
 from keyword import iskeyword
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from app import __version__
 
 COMMANDS = {
     "serve": "Serve models until stopped.",
@@ -53,8 +55,17 @@ cli = typer.Typer(
 )
 
 
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - called by typer
+    if wanted:
+        typer.echo(f"netlet {__version__}")
+        raise typer.Exit
+
+
+VERSION = typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell which version this is, and end.")
+
+
 @cli.callback()
-def netlet() -> None:
+def netlet(*, _version: Annotated[bool, VERSION] = False) -> None:
     """Post a table, get a neural network."""
 
 

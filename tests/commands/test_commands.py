@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import cli, commands
+from app import __version__, cli, commands
 
 HEAVY = {"fastapi", "httpx", "numpy", "pyarrow", "rich", "sqlalchemy", "uvicorn", "app.main", "app.settings"}
 
@@ -37,6 +37,11 @@ def test_help_lists_every_command_on_a_line_of_its_own_and_imports_none() -> Non
     listed = [line.split(maxsplit=1) for line in told[told.index("Commands:") + 1 : -1]]
     assert listed == [[name, line] for name, line in cli.COMMANDS.items()]
     assert told[-1] == "[]"
+
+
+def test_the_version_is_told_and_no_command_imported() -> None:
+    """As the service tells it in its document."""
+    assert run(program("--version")) == [f"netlet {__version__}", "[]"]
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
