@@ -128,8 +128,9 @@ def clear(catalogue: Catalogue, gone: Gone) -> None:
                 empty(mark, within=folder)
             else:
                 remove(snapshot_file(version), within=folder)
-        for mark in [mark for mark in os.listdir(folder) if _is_older_mark(mark, gone.highest)]:  # noqa: PTH208 - a descriptor
-            remove(mark, within=folder)
+        for version in _marks(os.listdir(folder)):  # noqa: PTH208 - a descriptor
+            if version < gone.highest:
+                remove(snapshot_file(version, DELETED), within=folder)
         os.fsync(folder)
 
 
@@ -145,19 +146,30 @@ def _left(catalogue: Catalogue, name: str) -> set[int]:
 
 
 def _clear_behind(remote: Remote, folder: Path, gone: Gone) -> None:
-    """Do it in the bucket, of which the folder has copies."""
+    """Do it in the bucket, of which the folder has copies.
+
+    The highest number there may be less than the highest that was given out, of which nothing may have come.
+    """
     names = {kept.path.name for kept in remote.files(folder)}
+    stay, marks = _versions(names) - {*gone.versions}, _marks(names)
+    highest = max({0, *gone.versions, *stay, *marks})
+    if highest not in {0, *stay, *marks}:
+        remote.write(folder / snapshot_file(highest, DELETED), b"")
     doomed = {snapshot_file(version, kind) for version in gone.versions for kind in ("safetensors", MEMORY)}
-    if gone.highest in gone.versions:
-        remote.write(folder / snapshot_file(gone.highest, DELETED), b"")
-    marks = {name for name in names if _is_older_mark(name, gone.highest)}
-    remote.remove(folder / name for name in sorted(names & doomed | marks))
+    older = {snapshot_file(mark, DELETED) for mark in marks if mark < highest}
+    remote.remove(folder / name for name in sorted(names & doomed | older))
 
 
 def _versions(files: Iterable[str]) -> set[int]:
     """Tell of which versions there are snapshots among files."""
     found = [match for name in files if (match := SNAPSHOT.fullmatch(name))]
     return {int(match[1]) for match in found if match[2] != DELETED}
+
+
+def _marks(files: Iterable[str]) -> set[int]:
+    """Tell of which versions there are marks among files."""
+    found = [match for name in files if (match := SNAPSHOT.fullmatch(name))]
+    return {int(match[1]) for match in found if match[2] == DELETED}
 
 
 def clear_expired(catalogue: Catalogue, gone: Gone) -> None:
@@ -171,8 +183,3 @@ def clear_expired(catalogue: Catalogue, gone: Gone) -> None:
 
 def _highest(unit: Unit, name: str) -> int:
     return int(unit.connection.scalars(select(models.c.highest).where(models.c.name == name)).one())
-
-
-def _is_older_mark(file: str, highest: int) -> bool:
-    match = SNAPSHOT.fullmatch(file)
-    return match is not None and match[2] == DELETED and int(match[1]) < highest

@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.store import bucket, checking, memories
 from app.store.bucket import Bucket
 from app.store.datasets import DatasetStore
-from app.store.numbering import add_version, keep_behind
+from app.store.numbering import add_version, keep_behind, next_version
 from app.store.references import Reference
 from app.store.saving import save_aside
 from app.store.store import ModelStore
@@ -176,6 +176,20 @@ def test_what_is_deleted_leaves_the_bucket(
     anew.close()
     databases.drop(url)
     assert keys(inside) == ["exam/4.deleted"]
+
+
+@pytest.mark.parametrize("deleted", [[3], [3, 2], [1, 3], [None]], ids=str)
+def test_the_mark_is_there_also_where_a_higher_number_came_to_nothing(
+    store: ModelStore, model: Model, inside: S3Store, deleted: list[int | None]
+) -> None:
+    """As that of a training cancelled while the bucket was away: without the mark, numbers would be used again."""
+    for _ in range(3):
+        store.publish("exam", model)
+    store.catalogue.write(lambda unit: next_version(unit, "exam")).result()
+    for version in deleted:
+        store.delete(Reference("exam", version))
+
+    assert [key for key in keys(inside) if key.endswith(".deleted")] == ["exam/3.deleted"]
 
 
 def test_versions_that_expire_leave_the_bucket(store: ModelStore, model: Model, inside: S3Store) -> None:
