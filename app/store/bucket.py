@@ -116,7 +116,11 @@ class Bucket(Remote):
                     for piece in found.stream():
                         write_all(file, memoryview(piece))
                     os.utime(file, (time(), found.meta["last_modified"].timestamp()))
-                os.rename(name, path.name, src_dir_fd=aside, dst_dir_fd=folder)
+                try:
+                    os.rename(name, path.name, src_dir_fd=aside, dst_dir_fd=folder)
+                except IsADirectoryError:  # which is nobody's copy, and stays beside it
+                    os.rename(path.name, f"{path.name}.orphan-{name}", src_dir_fd=folder, dst_dir_fd=folder)
+                    os.rename(name, path.name, src_dir_fd=aside, dst_dir_fd=folder)
         self._add(found.meta["size"])
         return True
 
@@ -200,10 +204,11 @@ class Bucket(Remote):
         copies = sorted(copies_in(self.root))
         excess = max(lacking, sum(size for _, size, _ in copies) - self.most_bytes)
         for used, size, path in copies:
-            if excess <= 0 or used > time() - FRESH_SECONDS:
+            if excess <= 0:
                 return
-            Path(path).unlink(missing_ok=True)
-            excess -= size
+            if abs(time() - used) > FRESH_SECONDS:  # also of a time to come, as a clock that was set back leaves it
+                Path(path).unlink(missing_ok=True)
+                excess -= size
 
 
 def copies_in(root: Path) -> Iterator[tuple[float, int, str]]:

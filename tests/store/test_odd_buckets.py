@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from time import time
 from typing import Any
 
 import obstore
@@ -39,6 +40,8 @@ PLANTED: dict[str, Callable[[Path], object]] = {
     "nothing": Path.touch,
     "a FIFO": os.mkfifo,
     "a link": lambda path: path.symlink_to("/etc/passwd"),
+    "a folder": Path.mkdir,
+    "a full folder": lambda path: (path / "within").mkdir(parents=True),
 }
 
 
@@ -110,6 +113,19 @@ def test_copies_give_way_where_the_disk_has_little_room(store: ModelStore, model
 
     assert more_than_is_free.fetch(copies[0])
     assert [path for path in copies if path.exists()] == [copies[0]]
+
+
+def test_copies_of_a_time_to_come_give_way(store: ModelStore, model: Model, settings: Settings) -> None:
+    """A clock that was set back leaves them: they would stay until it has caught up, and the disk would be full."""
+    for _ in range(3):
+        store.publish("exam", model)
+    copies, now = sorted((store.root / "exam").iterdir()), time()
+    for path, used in zip(copies, (now - 1e3, now, now + 1e8), strict=True):
+        os.utime(path, (used, used))
+
+    assert Bucket(str(settings.store), store.root, 0).fetch(store.root / ".store")
+
+    assert [path for path in copies if path.exists()] == [copies[1]]  # which may be about to be read
 
 
 def test_a_bucket_that_refuses_to_be_written_to_is_not_usable(store: ModelStore, buckets: SeaweedFS) -> None:
