@@ -12,6 +12,7 @@ TESTS = ["pytest", "--numprocesses", "auto", "--dist", "worksteal"]
 ON_POSTGRESQL = [  # what a catalogue is about; `pytest --database postgresql` runs all there
     *("tests/store", "tests/jobs", "tests/serving", "tests/access/test_keys.py"),
     *(f"tests/service/test_{part}.py" for part in ("postgresql", "sharing")),
+    "tests/backup/test_databases.py",
     *(
         f"tests/api/test_{part}.py"
         for part in ("models", "aliases", "jobs", "pausing", "continuing", "datasets", "snapshots")
@@ -19,8 +20,9 @@ ON_POSTGRESQL = [  # what a catalogue is about; `pytest --database postgresql` r
 ]
 
 ON_S3 = [  # what files are about, where no test damages those of its folder, which are copies then
-    *("tests/store/test_buckets.py", "tests/store/test_aliases.py", "tests/store/test_expiry.py"),
-    *("tests/service/test_buckets.py", "tests/api/test_jobs.py", "tests/api/test_pausing.py"),
+    *(f"tests/store/test_{part}.py" for part in ("buckets", "odd_buckets", "aliases", "expiry")),
+    *(f"tests/{part}/test_buckets.py" for part in ("jobs", "service", "commands")),
+    *("tests/api/test_jobs.py", "tests/api/test_pausing.py"),
 ]
 BY_MANY = [  # that start a Ray cluster and much else, one after the other: two cores have no room for more of these
     *("tests/machines", "tests/cluster/test_borrowing.py", "tests/replicas"),

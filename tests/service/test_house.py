@@ -13,9 +13,12 @@ from app.demo import Demo
 from app.faults import Fault
 from app.models.learning import learn
 from app.telemetry import JsonLines
+from tests.check import CHECKS
+from tests.conftest import DATABASES, FILES
 from tests.models.tables import EXAM, recipe
 
-APP = Path(__file__).resolve().parents[2] / "app"
+ROOT = Path(__file__).resolve().parents[2]
+APP = ROOT / "app"
 MODULES = sorted(APP.rglob("*.py"))
 BANNED_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "requests"}
 BANNED_NAMES = {"eval", "exec", "compile", "__import__"}
@@ -45,6 +48,16 @@ def test_files_and_functions_stay_small(module: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 50, node.name
+
+
+@pytest.mark.parametrize("database", DATABASES[1:] + FILES[1:])
+def test_what_is_about_one_database_or_files_elsewhere_is_run_there(database: str) -> None:
+    """By a check of `make test`: wherever else its tests are skipped, and nobody would notice."""
+    about = {path for path in ROOT.glob("tests/*/test_*.py") if f'.only_on("{database}")' in path.read_text("utf-8")}
+    checks = [[ROOT / word for word in words] for words in CHECKS.values() if database in words]
+
+    assert about
+    assert not {path for path in about if not any({path, path.parent} & {*words} for words in checks)}
 
 
 def test_the_engine_is_read_in_one_sitting() -> None:
