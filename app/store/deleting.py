@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from app.errors import ModelNotFound, StorageError, VersionNotFound
 from app.store.aliases import Change, remove_all, require_pointed, require_unused
@@ -19,6 +19,8 @@ from app.store.memories import MEMORY
 from app.store.references import Pointer, Reference
 from app.store.remote import Remote
 from app.store.schema import aliases, leaving, models, versions
+
+_LEFT = delete(leaving).where(leaving.c.name == bindparam("of"), leaving.c.version == bindparam("which"))
 
 log = logging.getLogger(__name__)
 
@@ -116,8 +118,9 @@ def clear(catalogue: Catalogue, gone: Gone) -> None:
     if catalogue.remote.is_there:
         gone = gone._replace(versions=sorted({*gone.versions, *_left(catalogue, gone.name)}))
         _clear_behind(catalogue.remote, catalogue.root / gone.name, gone)
-        done = delete(leaving).where(leaving.c.name == gone.name, leaving.c.version.in_(gone.versions))
-        catalogue.write(lambda unit: unit.execute(done), {of_model(gone.name)}).result()
+        done = [{"of": gone.name, "which": version} for version in gone.versions]
+        if done:
+            catalogue.write(lambda unit: unit.execute(_LEFT, done), {of_model(gone.name)}).result()
     with storage_errors(), suppress(FileNotFoundError), opened(catalogue.root / gone.name) as folder:
         there = _versions(os.listdir(folder))  # noqa: PTH208 - a descriptor
         for version in sorted(there & set(gone.versions)):

@@ -12,7 +12,7 @@ from typing import Any
 
 import obstore
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from app.errors import BucketAway, DatasetDamaged, ModelNotFound, StorageError, VersionNotFound
 from app.models.model import Model
@@ -27,7 +27,7 @@ from app.store.deleting import clear_left
 from app.store.numbering import add_version, keep_behind
 from app.store.references import Reference
 from app.store.saving import save_aside
-from app.store.schema import leaving
+from app.store.schema import leaving, versions
 from app.store.snapshot import encode
 from app.store.store import ModelStore
 from tests.seaweedfs import READER, SeaweedFS
@@ -231,6 +231,20 @@ def test_a_deletion_that_the_bucket_refused_is_done_later(
         finish(store)
 
     assert not store.remote.has(store.root / "exam" / "1.safetensors")
+    assert store.catalogue.read(select(leaving)) == []
+
+
+def test_a_model_of_very_many_versions_is_deleted(store: ModelStore, model: Model) -> None:
+    """PostgreSQL takes 65,535 values in a statement at most: a model that is trained each minute has as many soon."""
+    store.publish("exam", model)
+    more = [
+        {"name": "exam", "version": version, "sha256": "", "bytes": 0, "created": 0.0} for version in range(2, 2**16)
+    ]
+    store.catalogue.write(lambda unit: unit.execute(insert(versions), more)).result()
+
+    store.delete(Reference("exam", None))
+
+    assert store.names(limit=1) == []
     assert store.catalogue.read(select(leaving)) == []
 
 
