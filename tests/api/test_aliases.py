@@ -211,6 +211,23 @@ async def test_every_change_of_an_alias_is_guarded(exam: httpx.AsyncClient) -> N
     assert (await exam.delete(LIVE, headers={"if-match": '"3"'})).status_code == 204
 
 
+@pytest.mark.parametrize("path", [LIVE, "/models/exam/snapshot", "/models/exam/card", "/models/exam/diagram.svg"])
+async def test_who_has_what_a_tag_names_is_not_sent_it_again(path: str, exam: httpx.AsyncClient) -> None:
+    """Several lines of a header are one list, too; * is whatever there is (RFC 9110, section 13.1.2)."""
+    await put(exam, 1)
+    whole = await exam.get(path)
+    tag = whole.headers["etag"]
+
+    for lines in ([tag], ['"other"', f"W/{tag}"], ['"a, b", ' + tag], ["*"]):
+        known = await exam.get(path, headers=[("if-none-match", line) for line in lines])
+        assert (known.status_code, known.content, known.headers["etag"]) == (304, b"", tag)
+    for line in ('"other"', "*, *", tag.strip('"')):
+        assert (await exam.get(path, headers={"if-none-match": line})).content == whole.content
+    if path != LIVE:
+        nobody = await exam.get(path.replace("exam", "nobody"), headers={"if-none-match": "*"})
+        assert nobody.status_code == 404
+
+
 async def test_what_an_alias_points_to_is_not_deleted(exam: httpx.AsyncClient) -> None:
     """409 names the alias and the remedy, which works; the alias alone never deletes its model."""
     await put(exam, 2)

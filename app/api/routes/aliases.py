@@ -3,14 +3,15 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.access.keyring import Caller
 from app.api.alias_answers import alias_answer, alias_history, alias_list
 from app.api.alias_schemas import AliasAnswer, AliasHistory, AliasList, AliasRequest, RollbackRequest
 from app.api.answers import as_json
 from app.api.bodies import ShortBody
-from app.api.conditions import Allows
+from app.api.caching import tags_had
+from app.api.conditions import ANY, Allows
 from app.api.named import new_alias, one_alias
 from app.api.openapi import BareNameInPath, json_body
 from app.api.parsing import parse_object
@@ -23,6 +24,7 @@ from app.store.references import HIGHEST, Pointer
 
 READ = documented(404, 503)
 CHANGE = documented(400, 403, 404, 412, 413, 415, 422, 503, 507)
+KNOWN: dict[int | str, dict[str, Any]] = {304: {"description": "The client knows that already"}}
 NEW: dict[int | str, dict[str, Any]] = {201: {"model": AliasAnswer, "description": "It was not there before"}}
 
 router = APIRouter(prefix="/models/{name}/aliases", tags=["aliases"])
@@ -48,10 +50,12 @@ async def point_alias(
     return alias_answer(pointer.name, alias, is_new=is_new)
 
 
-@router.get("/{alias}", response_model=AliasAnswer, responses=READ)
-async def show_alias(parts: PartsOf, pointer: Annotated[Pointer, Depends(one_alias)]) -> Response:
+@router.get("/{alias}", response_model=AliasAnswer, responses=READ | KNOWN)
+async def show_alias(request: Request, parts: PartsOf, pointer: Annotated[Pointer, Depends(one_alias)]) -> Response:
     """Tell where an alias points, with its revision as ETag."""
-    return alias_answer(pointer.name, await asyncio.to_thread(aliases.find, parts.store.catalogue, pointer))
+    answer = alias_answer(pointer.name, await asyncio.to_thread(aliases.find, parts.store.catalogue, pointer))
+    tag = answer.headers["etag"]
+    return Response(status_code=304, headers={"etag": tag}) if tags_had(request) & {tag, ANY} else answer
 
 
 @router.delete("/{alias}", status_code=204, responses=documented(403, 404, 412, 422, 503, 507))

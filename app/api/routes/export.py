@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from app.api.caching import tags_had
+from app.api.conditions import ANY
 from app.api.named import meant, one_version
 from app.api.parts import Parts, PartsOf
 from app.api.patience import Patience, PatienceOf
@@ -81,7 +83,7 @@ async def version_snapshot(
 async def _file(request: Request, parts: Parts, stored: Stored) -> Response:
     tag = f'"{stored.sha256}"'
     headers = {"etag": tag, "x-model": f"{stored.name}/{stored.version}"}
-    if any(tag in line for line in request.headers.getlist("if-none-match")):
+    if tags_had(request) & {tag, ANY}:
         return Response(status_code=304, headers=headers)
     data = await asyncio.to_thread(parts.store.file, stored.name, stored.version)
     headers["content-disposition"] = f'attachment; filename="{stored.name}-{stored.version}.safetensors"'
