@@ -26,6 +26,7 @@ from app.models.table import TrainingRows
 from app.presets import PRESETS
 from app.store.datasets import DatasetStore
 from app.store.references import new_name, require_name
+from app.tables.lookalikes import lookalikes
 from app.tables.reading import training_rows
 from app.tables.sent import Sent
 from app.tables.table import Table
@@ -58,7 +59,7 @@ def read_order(body: Body, limits: Limits, datasets: DatasetStore) -> Order:
         tags=request.tags,
         description=request.description,
         dataset=request.dataset,
-        notes=chosen.notes,
+        notes=(*chosen.notes, *lookalikes(chosen.rows, request.kinds)),
         plan=chosen.plan,
         weight=request.weight,
         kinds=dict(request.kinds),

@@ -15,6 +15,7 @@ from app.api.predict_schemas import PredictRequest
 from app.api.queries import format_options, settings_of, written_as
 from app.api.schemas import GroupsRequest, TrainRequest, UploadSettings
 from app.api.search_schemas import SearchRequest, Tried
+from app.api.wording import in_our_words
 from app.engine.arrays import Cells
 from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
@@ -141,7 +142,7 @@ def _parse_json(schema: type[M], data: bytes, settings: dict[str, Any], bounds: 
     bounds.require_json(sent, data)
     if isinstance(sent, list) and settings:
         sent = {"rows": sent}
-    sent = settings | _few(sent)
+    sent = settings | _few(sent, has_rows="rows" in schema.model_fields)
     table = {name: sent.pop(name) for name in TABLE if name in schema.model_fields and isinstance(sent.get(name), list)}
     request, given = _validated(schema, sent)
     return Parsed(request.model_copy(update=table), given, None)
@@ -173,11 +174,12 @@ def _with_whole_numbers(value: Any) -> Any:  # noqa: ANN401 - whatever was sent,
     return value
 
 
-def _few(sent: object) -> dict[str, Any]:
+def _few(sent: object, *, has_rows: bool) -> dict[str, Any]:
     """Give it back; raise InvalidRequest unless it is an object so small that all its faults are soon found."""
     if not isinstance(sent, dict):
         message = "The body is not an object."
-        raise InvalidRequest(message, [Fault("an object", got=describe(sent), field="body")])
+        expected = 'an object that has the rows in it, as in {"rows": […]}' if has_rows else "an object"
+        raise InvalidRequest(message, [Fault(expected, got=describe(sent), field="body")])
     values = [(name, value) for name, value in sent.items() if name not in TABLE]
     values += [inner for _, value in values if isinstance(value, dict) for inner in islice(value.items(), MOST_KEYS)]
     for name, value in [("body", sent), *values]:
@@ -206,8 +208,7 @@ def _fault(detail: ErrorDetails, schema: type[BaseModel]) -> Fault:
     own = FIELDS | set(schema.model_fields)
     if detail["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return _unknown(_path(detail["loc"][:-1], own), str(detail["loc"][-1]), schema)
-    expected = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return Fault(expected, got=describe(detail["input"]), field=_dotted(_path(detail["loc"], own)))
+    return in_our_words(detail, _dotted(_path(detail["loc"], own)))
 
 
 def _path(location: tuple[int | str, ...], own: set[str]) -> list[int | str]:
@@ -227,7 +228,9 @@ def _unknown(path: list[int | str], name: str, schema: type[BaseModel]) -> Fault
     if meant is None and takes_table:
         elsewhere = {setting: f"{other}.{setting}" for other, settings in GROUPS.items() for setting in settings}
         meant = elsewhere.get(closest(name, sorted(elsewhere)) or "")
-    return Fault("no such setting", field=_dotted([*path, name]), instead=meant)
+    is_column = schema is PredictRequest and not path and meant is None
+    expected = 'no such setting; the values of a row stand in "rows"' if is_column else "no such setting"
+    return Fault(expected, field=_dotted([*path, name]), instead=meant)
 
 
 def _dotted(path: list[int | str]) -> str:

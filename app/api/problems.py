@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from app import errors
 from app.api.schemas import FaultAnswer, Problem
+from app.api.wording import in_our_words
 from app.faults import MOST_FAULTS, Fault
 
 MEDIA_TYPE = "application/problem+json"
@@ -251,9 +252,7 @@ async def _netlet_error(request: Request, error: Exception) -> Response:
 
 async def _unfit_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is installed for
-    faults = [
-        Fault(str(detail["msg"]), field=".".join(map(str, detail["loc"]))[:LONGEST_ECHO]) for detail in error.errors()
-    ]
+    faults = [in_our_words(detail, ".".join(map(str, detail["loc"]))[:LONGEST_ECHO]) for detail in error.errors()]
     message = "A parameter of the address is not what this route takes."
     return render(request, KINDS[errors.InvalidRequest], errors.InvalidRequest(message, faults))
 

@@ -1,8 +1,12 @@
 """Errors of what is kept: it is not there, it is damaged, it is in use, or the disk refuses."""
 
+import re
 from collections.abc import Iterable
 
 from app.errors.base import NetletError
+
+NAMEABLE = re.compile(r"[A-Za-z0-9._@/-]{1,40}")
+"""What may have been meant as a model's name, and is repeated."""
 
 
 class NotFound(NetletError):
@@ -13,7 +17,8 @@ class ModelNotFound(NotFound):
     """No model has this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__("There is no model of that name. GET /models lists those there are; POST /train makes one.")
+        called = name if NAMEABLE.fullmatch(name) else "of that name"
+        super().__init__(f"There is no model {called}. GET /models lists those there are; POST /train makes one.")
         self.name = name
 
 

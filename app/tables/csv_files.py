@@ -54,7 +54,7 @@ def read_csv(
         require_no_nul(chunks(text))
     names, end = header(text, dialect.delimiter)
     if WRITTEN.search(text, end) is None:
-        require_rows(())
+        raise _no_lines()
     buffer = pa.py_buffer(text).slice(end)
     records = Records(lambda: pa.BufferReader(buffer), dialect, names, missing, quoted=b'"' in text)
     try:
@@ -179,7 +179,7 @@ def _records(source: Source, dialect: Dialect, missing: Sequence[str]) -> Record
     require_no_nul([beginning])
     names, end = header(beginning, dialect.delimiter)
     if WRITTEN.search(beginning, end) is None and len(beginning) < BEGINNING:
-        require_rows(())
+        raise _no_lines()
 
     def stream() -> Any:  # noqa: ANN401 - pyarrow has no types
         opened = _open(source, dialect.encoding)
@@ -206,6 +206,14 @@ def _batches(source: Source, records: Records, types: Types) -> Iterator[Arrow]:
         raise (unfit_cell(records, error) or unfit_records(records, BATCH)) from error
     require_rows(range(rows))
     require_closed(b"".join(tail.pieces), records, last, before=rows - last.num_rows)
+
+
+def _no_lines() -> BadTable:
+    message = (
+        "There are no rows below the line of column names. "
+        "A file loses its line ends where curl sends it with -d; --data-binary keeps them."
+    )
+    return BadTable(message)
 
 
 def _open(source: Source, encoding: str) -> Any:  # noqa: ANN401 - pyarrow has no types

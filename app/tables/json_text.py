@@ -1,6 +1,7 @@
 """JSON: read whole and strictly, with no key twice in an object, from one text or from a line a row."""
 
 import json
+import re
 from codecs import BOM_UTF8
 from collections import Counter
 from typing import Any
@@ -12,6 +13,8 @@ from app.faults import Fault
 from app.tables.json_limits import require_short_numbers
 
 SHOWN = 40
+FORM = re.compile(rb"--[^\r\n]{1,70}\r?\ncontent-disposition: *form-data", re.IGNORECASE)
+"""How a form begins that holds files."""
 
 
 class _Repeated(Exception):
@@ -28,6 +31,9 @@ def parse(body: bytes, place: str = "body") -> object:
     `place` is where it stands.
     """
     require_short_numbers(body, place)
+    if not body.strip():
+        message = f"The {place} is not JSON: it is empty."
+        raise MalformedBody(message)
     try:
         value = from_json(body)
     except ValueError as error:
@@ -95,6 +101,10 @@ def _hint(body: bytes) -> str:
     for start, media_type in begins.items():
         if body.startswith(start):
             return f" It looks like another format: send it with content-type {media_type}."
+    if FORM.match(body):
+        return (
+            " It is a form, as curl -F sends one. Send the file alone, with its content-type: curl --data-binary @FILE."
+        )
     if body[:1] not in {b"{", b"[", b""}:
         return " A CSV file is sent with content-type text/csv."
     return ""

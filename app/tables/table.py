@@ -67,6 +67,7 @@ def from_records(
         columns = tuple(rows[0])
         require_names(columns)
     else:
+        message = 'Rows are objects, or lists with "columns", their names in order, beside them.'
         columns = ()
     known = set(columns)
     for index, row in enumerate(rows):
@@ -127,6 +128,8 @@ def require_names(columns: Sequence[str]) -> None:
     unfit = [name for name in columns if not name or len(name) > LONGEST_NAME or not name.isprintable()]
     if unfit:
         message = f"Column names have 1 to {LONGEST_NAME} printable characters."
+        if "" in unfit:
+            message += " Is it the index that pandas writes? It leaves it out with to_csv(index=False)."
         raise BadTable(message, [Fault("a printable name", column=name) for name in unfit[:MOST_FAULTS]], len(unfit))
     require_distinct(columns)
 

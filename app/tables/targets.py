@@ -14,6 +14,7 @@ from app.tables.raw import RawColumn
 
 MOST_CLASSES = 1000
 LARGEST_LABEL = 2**53 - 1
+NONE = "; leave out rows that have none"  # what is to be learnt from a row without an answer is nothing
 CLASS = "a class: text, true or false, or a whole number"
 EXACT = "a label that every reader of JSON keeps exactly, below 2^53"
 YES_OR_NO = Column("", (False, True))
@@ -51,16 +52,16 @@ def read_targets(
 
 
 def _numbers(column: RawColumn, faults: Faults) -> Values:
-    values: Values = read(column, "number", Column(column.name), faults, required="a number")
+    values: Values = read(column, "number", Column(column.name), faults, required="a number" + NONE)
     return values
 
 
 def _yes_or_no(column: RawColumn, kind: str, faults: Faults) -> Values:
     """Read true and false, or 1 and 0, as 1.0 and 0.0."""
     if kind != "number":
-        truth: Values = read(column, "boolean", YES_OR_NO, faults, required="true or false")
+        truth: Values = read(column, "boolean", YES_OR_NO, faults, required="true or false" + NONE)
         return truth
-    values: Values = read(column, "number", Column(column.name), faults, required="true or false")
+    values: Values = read(column, "number", Column(column.name), faults, required="true or false" + NONE)
     others = np.flatnonzero(np.isfinite(values) & ~np.isin(values, (0.0, 1.0)))
     faults.add_cells(column.cell, others, lambda _row: "true or false", column=column.name)
     return values
@@ -81,7 +82,7 @@ def require_few_classes(classes: Collection[Label], column: RawColumn) -> None:
 
 
 def _whole_numbers(column: RawColumn, faults: Faults) -> tuple[Label, ...]:
-    values = read(column, "number", Column(column.name), faults, required=CLASS)
+    values = read(column, "number", Column(column.name), faults, required=CLASS + NONE)
     values = np.where(np.isfinite(values), values, 0.0)
     broken, large = values != np.floor(values), np.abs(values) > LARGEST_LABEL
     faults.add_cells(column.cell, np.flatnonzero(broken), lambda _row: CLASS, column=column.name)
@@ -90,13 +91,13 @@ def _whole_numbers(column: RawColumn, faults: Faults) -> tuple[Label, ...]:
 
 
 def _truths(column: RawColumn, faults: Faults) -> tuple[Label, ...]:
-    return tuple((read(column, "boolean", YES_OR_NO, faults, required=CLASS) == 1.0).tolist())
+    return tuple((read(column, "boolean", YES_OR_NO, faults, required=CLASS + NONE) == 1.0).tolist())
 
 
 def _texts(column: RawColumn, faults: Faults) -> tuple[Label, ...]:
     texts = column.texts.to_pylist()
     names = Column(column.name, tuple({text for text in texts if text is not None}))
-    read(column, "category", names, faults, required=CLASS)
+    read(column, "category", names, faults, required=CLASS + NONE)
     return tuple(text or "" for text in texts)
 
 

@@ -240,7 +240,8 @@ async def test_a_target_without_a_value_is_named(
     """The null alone, and what belongs there: other targets are what they would be without it."""
     answer = await problem(client, "/train", {"X": [[1], [2], [3]], "y": y})
 
-    assert answer["errors"] == [{"row": 1, "column": column, "got": "null", "expected": expected}]
+    remedy = f"{expected}; leave out rows that have none"
+    assert answer["errors"] == [{"row": 1, "column": column, "got": "null", "expected": remedy}]
 
 
 @pytest.mark.parametrize("loss", ["quantile", "poisson", "gaussian_nll"])
