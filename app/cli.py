@@ -1,9 +1,11 @@
 """The `netlet` command: names of commands, each of which is imported when it is chosen, so that all begin at once."""
 
+import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
 from keyword import iskeyword
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -70,7 +72,13 @@ def netlet(*, _version: Annotated[bool, VERSION] = False) -> None:
 
 
 def main() -> None:
-    """Run the command line; letters that a terminal has not, and names that are no text, are printed as codes."""
+    """Run the command line; letters that a terminal has not, and names that are no text, are printed as codes.
+
+    Who closed a stream has no use for what goes there, and nothing to say: what the command does is done all the same.
+    """
+    for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

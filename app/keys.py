@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.errors import NetletError
-from app.opening import store_of
+from app.opening import require_store, store_of
 from app.settings import Settings
 from app.store import api_keys, deeds
 from app.store.api_keys import PATTERN, SCOPES, ApiKey, Grant, Quotas
@@ -36,7 +36,7 @@ SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kMGT]?)B?", re.ASCII)
 
 def create(settings: Settings, name: str, grant: Grant, expires: float | None, *, as_json: bool) -> None:
     """Make a key and print it: that is the only time that anybody sees it."""
-    text = _written(settings, lambda unit: api_keys.create(unit, name, grant, expires))
+    text = _written(settings, lambda unit: api_keys.create(unit, name, grant, expires), makes_store=True)
     _tell(text, as_json=as_json)
 
 
@@ -63,6 +63,9 @@ def show(settings: Settings, *, as_json: bool) -> None:
         for key in listed:
             typer.echo(json.dumps(_described(key)))
         return
+    if not listed:
+        typer.echo("There are none.", err=True)
+        return
     table = Table("number", "name", "scopes", "models", "expires", "quotas", "state", box=box.SIMPLE)
     for key in listed:
         told = _described(key)
@@ -79,6 +82,9 @@ def audit(settings: Settings, *, limit: int, as_json: bool) -> None:
     if as_json:
         for deed in found:
             typer.echo(json.dumps(deed._asdict() | {"at": _moment(deed.at)}))
+        return
+    if not found:
+        typer.echo("There are none.", err=True)
         return
     table = Table("at", "who", "address", "did", "made", box=box.SIMPLE)
     for deed in found:
@@ -172,14 +178,19 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(min(seconds, LATEST), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _written(settings: Settings, do: Callable[[Unit], T]) -> T:
-    with _catalogue(settings) as catalogue:
+def _written(settings: Settings, do: Callable[[Unit], T], *, makes_store: bool = False) -> T:
+    with _catalogue(settings, makes_store=makes_store) as catalogue:
         return catalogue.write(do).result()
 
 
 @contextmanager
-def _catalogue(settings: Settings) -> Iterator[Catalogue]:
-    """Open the store's catalogue, also while it is served; say what keeps it from being opened, and end."""
+def _catalogue(settings: Settings, *, makes_store: bool = False) -> Iterator[Catalogue]:
+    """Open the store's catalogue, also while it is served; say what keeps it from being opened, and end.
+
+    Where there is no store, only a first key makes one.
+    """
+    if settings.database_url is None and not makes_store:
+        require_store(settings)
     try:
         with closing(store_of(settings)) as store:
             store.open()

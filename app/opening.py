@@ -17,6 +17,7 @@ from app.store.datasets import DatasetStore
 from app.store.remote import NOTHING, Remote
 from app.store.store import ModelStore
 
+NOT_FOUND = 3  # how commands end that do not find what they are about
 ANYWHERE = "0.0.0.0"  # noqa: S104 - where nobody here can tell who reaches it
 
 
@@ -28,6 +29,13 @@ def store_of(settings: Settings) -> ModelStore:
     """Give the store that the settings name, to be opened."""
     catalogue = Catalogue(settings.models, url_of(settings), remote_of(settings))
     return ModelStore(settings.models, catalogue, settings.reserve_bytes)
+
+
+def require_store(settings: Settings) -> None:
+    """Say that there is no store where the settings name one, and end (3): none is made by who only looks."""
+    if settings.store is None and not settings.models.is_dir():
+        typer.echo(f"There is no store at {settings.models}. NETLET_MODELS names it.", err=True)
+        raise typer.Exit(NOT_FOUND)
 
 
 def remote_of(settings: Settings) -> Remote:

@@ -9,7 +9,7 @@ import typer
 from app.errors import NetletError
 from app.jobs.folder import JobFolder
 from app.jobs.ledger import Ledger
-from app.opening import remote_of, store_of, url_of
+from app.opening import remote_of, require_store, store_of, url_of
 from app.settings import Settings
 from app.store import checking
 from app.store.datasets import DatasetStore
@@ -19,11 +19,8 @@ from app.tables.cells import count
 
 
 def verify(settings: Settings, *, repair: bool) -> None:
-    """Compare files and catalogue, and end with exit code 1 where they differ, or cannot be compared."""
-    root = settings.models
-    if settings.store is None and not root.is_dir():
-        typer.echo(f"There is no store at {root}. NETLET_MODELS names it.", err=True)
-        raise typer.Exit(1)
+    """Compare files and catalogue, and end with exit code 1 where they differ, or cannot be compared; 3 without any."""
+    require_store(settings)
     try:
         with closing(_opened(settings, repair=repair)) as store:
             is_right = _compare(store, settings.store, repair=repair)

@@ -213,8 +213,12 @@ class _Echo:
             column=self.place(fault.column),
             field=self.place(fault.field),
             got=self.text(fault.got) if fault.got else None,
-            expected=fault.expected[:200] + (f"; is it {self.place(fault.instead)}?" if fault.instead else ""),
+            expected=fault.expected[:200] + (f"; is it {self.name(fault.instead)}?" if fault.instead else ""),
         )
+
+    def name(self, name: str) -> str:
+        """Give a name so that it can be told where it begins and ends."""
+        return f"{self.place(name)}" if name == name.strip() else f'"{self.place(name)}"'
 
     def place(self, name: str | None) -> str | None:
         if name is not None and name not in self.places:

@@ -26,6 +26,8 @@ import httpx
 
 from app.client.results import Job
 
+MOST_SAID = 3  # faults in one line
+
 
 class ServiceError(Exception):
     """Base of what goes wrong with a service."""
@@ -58,7 +60,10 @@ class Problem(ServiceError):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        return str(self.told["detail"])
+        said = [str(self.told["detail"]), *(f"({_said(fault)})" for fault in self.faults[:MOST_SAID])]
+        if (more := self.told.get("total_errors", 0) - MOST_SAID) > 0:
+            said.append(f"(and {more} more)")
+        return " ".join(said)
 
     @property
     def kind(self) -> str:
@@ -72,15 +77,21 @@ class Problem(ServiceError):
 
     def lines(self) -> Iterator[str]:
         """Say what is wrong, fault by fault."""
-        yield str(self)
+        yield str(self.told["detail"])
         for fault in self.faults:
-            places = [f"{place} {fault[place]}" for place in ("row", "column", "field") if place in fault]
-            got = f", got {fault['got']}" if "got" in fault else ""
-            yield f"  {', '.join(places)}: expected {fault['expected']}{got}"
+            yield f"  {_said(fault)}"
         if (more := self.told.get("total_errors", 0) - len(self.faults)) > 0:
             yield f"  and {more} more"
         if any("row" in fault for fault in self.faults):
             yield "  (rows count from 0)"
+
+
+def _said(fault: dict[str, Any]) -> str:
+    """Say of one fault where it is, what belongs there and what is there."""
+    places = [f"{place} {fault[place]}" for place in ("row", "column", "field") if place in fault]
+    expected = str(fault["expected"])
+    expected = expected if expected.startswith("no such") else f"expected {expected}"
+    return f"{', '.join(places) or 'body'}: {expected}" + (f", got {fault['got']}" if "got" in fault else "")
 
 
 class Malformed(Problem):

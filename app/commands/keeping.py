@@ -18,7 +18,7 @@ from app.backup.unpacking import Unpacked
 from app.commands.taking import STANDARD_OUTPUT
 from app.commands.talking import Exit
 from app.errors import BackupDamaged, BackupNewer, NetletError, StoreNotEmpty
-from app.opening import store_of, url_of
+from app.opening import require_store, store_of, url_of
 from app.settings import Settings
 from app.tables.cells import count
 
@@ -29,8 +29,7 @@ def back_up(settings: Settings, file: str, *, as_json: bool) -> None:
     """Write a backup, and say what is in it; end with exit code 1 where something is damaged, and so is not."""
     is_piped = file == STANDARD_OUTPUT
     path = Path(file)
-    if settings.store is None and not settings.models.is_dir():
-        _end(Exit.NOT_FOUND, f"There is no store at {settings.models}. NETLET_MODELS names it.")
+    require_store(settings)
     if not is_piped and (path.exists() and not path.is_file()):
         _end(Exit.WRONG_USE, f"{file} is no plain file. Name one; - is standard output.")
     if not path.parent.is_dir():

@@ -59,7 +59,7 @@ def create(  # noqa: PLR0913 - each is an option
 
 @cli.command(name="list")
 def list_keys(*, as_json: AsJson = False) -> None:
-    """List all keys, without what they open."""
+    """List all keys: what each is for, may do and is; no secret is kept that could be shown."""
     from app import keys as work
     from app.commands.configured import settings_or_end
 

@@ -73,7 +73,7 @@ class Talk:
         except BrokenPipeError:  # whoever read what is printed has enough of it
             raise
         except OSError as error:
-            self._end(Exit.FAILED, f"{error.filename or 'That'}: {error.strerror}.")
+            self._end(Exit.FAILED, f"{error.filename or 'Not all could be read, or written'}: {error.strerror}.")
         except Interrupted as error:
             self._end(Exit.INTERRUPTED, str(error))
         except KeyboardInterrupt:

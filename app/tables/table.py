@@ -87,8 +87,13 @@ def _compare_keys(
             faults.add("a value for this column", got="nothing", row=index, column=name)
     for name in row:
         if name not in known:
-            instead = closest(name, columns) if faults.total < MOST_GUESSES else None
+            instead = closest(name, _absent(columns, row)) if faults.total < MOST_GUESSES else None
             faults.add("no such column", row=index, column=name, instead=instead)
+
+
+def _absent(columns: tuple[str, ...], row: dict[str, object]) -> list[str]:
+    """Name the columns of which one may have been meant."""
+    return [name for name in columns if name not in row]
 
 
 def from_arrays(rows: Sequence[Any], columns: tuple[str, ...] | None = None, *, typed: bool = False) -> Table:

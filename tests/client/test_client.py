@@ -330,3 +330,19 @@ def test_groups_of_which_none_can_be_learnt_have_failed(client: Client) -> None:
         client.train_batch(rows, "score", group_by="pupil")
     with pytest.raises(TrainingFailed):
         client.wait_batch(client.begin(rows, "score", group_by="pupil").job)
+
+
+def test_an_error_says_what_is_wrong_where(client: Client) -> None:
+    """As a program that fails prints it: the first faults, with their places, and how many more there are."""
+    cells = [{"x": "x" if row % 3 else row, "y": row} for row in range(12)]
+
+    with pytest.raises(DoesNotFit) as setting:
+        client.call("POST", "/train", json={"rows": ROWS, "target": "score", "nam": "exam"})
+    with pytest.raises(DoesNotFit) as table:
+        client.call("POST", "/train", json={"rows": cells, "target": "y", "kinds": {"x": "number"}})
+
+    assert str(setting.value) == "The request is not what this route takes. (field nam: no such setting; is it name?)"
+    first, *others = str(table.value).split(" (")
+    assert first == "Some cells are not what their column needs."
+    assert others[0] == 'row 1, column x: expected a number, got text "x")'
+    assert others[3:] == ["and 5 more)"]

@@ -105,7 +105,7 @@ def test_standard_input_is_a_table(url: str, name: str) -> None:
     ]
 
     assert [run.returncode for run in runs] == [4, 0]
-    assert "column score: expected no such column" in runs[0].stderr
+    assert "column score: no such column" in runs[0].stderr
     assert runs[1].stdout.count("\n") == 3
 
 

@@ -30,7 +30,7 @@ def test_what_is_beyond_all_use_is_refused(option: str, value: str, environment:
 
     assert code == 2
     assert option in said or value[:40] in said
-    assert netlet(environment, "keys", "list", "--json")[:2] == (0, "")
+    assert netlet(environment, "keys", "list", "--json")[:2] == (3, "")  # nor a store
 
 
 def test_the_most_that_a_key_may_have_is_listed_and_saved(environment: dict[str, str], tmp_path: Path) -> None:
@@ -77,3 +77,28 @@ def test_what_cannot_be_told_in_a_line_is_no_name_of_a_key(name: str, environmen
     code, _, said = netlet(environment, "keys", "create", name)
 
     assert (code, "Traceback" in said) == (2, False)
+
+
+@pytest.mark.parametrize(
+    "command", [("keys", "list"), ("keys", "rotate", "1"), ("keys", "revoke", "1"), ("keys", "delete", "1"), ("audit",)]
+)
+def test_where_there_is_no_store_none_is_made(
+    command: tuple[str, ...], environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Who asks in the wrong folder is told so, with the exit code of what is not there; only a first key makes one."""
+    environment["NETLET_MODELS"] = str(tmp_path / "elsewhere")
+
+    code, printed, said = netlet(environment, *command)
+
+    assert (code, printed) == (3, "")
+    assert said == f"There is no store at {tmp_path / 'elsewhere'}. NETLET_MODELS names it.\n"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("command", [("keys", "list"), ("audit",)])
+def test_a_list_of_nothing_says_so(command: tuple[str, ...], environment: dict[str, str]) -> None:
+    """Beside what is printed, which is nothing."""
+    assert netlet(environment, "keys", "create", "--json")[0] == 0
+    assert netlet(environment, "keys", "delete", "1")[0] == 0
+
+    assert netlet(environment, *command) == (0, "", "There are none.\n")

@@ -72,3 +72,25 @@ def test_what_is_no_text_is_no_name_and_no_value(url: str, command: tuple[str | 
     ran = netlet({"NETLET_URL": url}, *command)
 
     assert (ran.returncode, ran.stdout, b"Traceback" in ran.stderr) == (2, b"", False)
+
+
+@pytest.mark.parametrize("closed", ["0", "1", "2"])
+def test_a_stream_that_is_closed_keeps_nobody_from_working(closed: str, url: str, tmp_path: Path) -> None:
+    """As `>&-` and many a scheduler of jobs close it; what goes elsewhere is there."""
+    with Client(url) as client:
+        client.train(ROWS, "score", name="closed", preset="tutorial")
+    out = tmp_path / "closed.safetensors"
+
+    for command in (("models", "ls"), ("export", "closed", "-o", str(out))):
+        ran = subprocess.run(
+            ["/bin/sh", "-c", f'exec "$@" {closed}>&-', "sh", sys.executable, "-m", "app.cli", *command],
+            env=os.environ | {"NETLET_URL": url},
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+        assert ran.returncode == 0
+        assert b"Traceback" not in ran.stderr
+        assert (b"closed" in ran.stdout) is (closed != "1")
+    assert out.stat().st_size

@@ -16,7 +16,7 @@ def checked(environment: dict[str, str], *arguments: str) -> subprocess.Complete
 def test_every_snapshot_and_dataset_is_verified(
     start_server: StartServer, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Exit code 0 and a count; with a damaged file, 1 and its name; without a store, 1."""
+    """Exit code 0 and a count; with a damaged file, 1 and its name; without a store, 3."""
     with start_server().client() as client:
         for _ in range(2):
             client.post("/train", json=TUTORIAL).raise_for_status()
@@ -30,7 +30,7 @@ def test_every_snapshot_and_dataset_is_verified(
     environment["NETLET_MODELS"] = str(tmp_path / "nowhere")
     nothing = checked(environment)
 
-    assert (good.returncode, bad.returncode, nothing.returncode) == (0, 1, 1)
+    assert (good.returncode, bad.returncode, nothing.returncode) == (0, 1, 3)
     assert good.stdout.startswith("2 snapshots and 1 dataset in")
     assert "exam/1 is damaged" in bad.stderr
     assert f"Dataset {dataset} is damaged" in bad.stderr
