@@ -7,7 +7,14 @@ from dataclasses import asdict
 from app.api.card_schemas import Card
 from app.api.schemas import Column
 
-PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")  # CommonMark lets all of it be escaped
+MARKUP = re.compile(
+    r"([\\`*\[\]<>{}|~$&!#@^]"  # wherever they stand
+    r"|(?<![^\W_])_|_(?![^\W_])"  # unless within a word
+    r"|^[-+=](?=[-=\s]|$)"  # a list, or a line
+    r"|:(?=\S)|(?<=www)\.|/(?=/)|(?<=/)/)",  # an address
+    re.IGNORECASE,
+)
+NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")  # a list, too
 MOST_COLUMNS, MOST_LEVELS = 200, 10
 LONGEST = 200  # characters of a text
 
@@ -30,7 +37,8 @@ def escaped(text: object, most: int = LONGEST) -> str:
     """Write what somebody else wrote so that it stands there as it is: in one line, no markup, no HTML, no link."""
     seen = "".join(c if c.isprintable() else " " for c in str(text))
     line = " ".join(seen.split())
-    return PUNCTUATION.sub(r"\\\1", line if len(line) <= most else line[: most - 1] + "…")
+    cut = line if len(line) <= most else line[: most - 1] + "…"
+    return NUMBERED.sub(r"\1\\\2", MARKUP.sub(r"\\\1", cut))
 
 
 def _head(card: Card) -> Iterator[str]:

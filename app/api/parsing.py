@@ -178,7 +178,9 @@ def _few(sent: object, *, has_rows: bool) -> dict[str, Any]:
     """Give it back; raise InvalidRequest unless it is an object so small that all its faults are soon found."""
     if not isinstance(sent, dict):
         message = "The body is not an object."
-        expected = 'an object that has the rows in it, as in {"rows": […]}' if has_rows else "an object"
+        expected = "an object"
+        if has_rows and isinstance(sent, list):
+            expected += ' that has the rows in it, as in {"rows": […]}'
         raise InvalidRequest(message, [Fault(expected, got=describe(sent), field="body")])
     values = [(name, value) for name, value in sent.items() if name not in TABLE]
     values += [inner for _, value in values if isinstance(value, dict) for inner in islice(value.items(), MOST_KEYS)]

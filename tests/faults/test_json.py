@@ -110,7 +110,8 @@ async def test_fault_28_cells_of_another_kind(service: Service) -> None:
 
     for cell, got in cells:
         told = await service.refuses(TRAIN, {"X": [[1], [2], [3]], "y": [1, 2, cell]}, 422, "table")
-        assert told["errors"] == [{"row": 2, "column": "y", "got": got, "expected": "a number"}]
+        expected = "a number" if cell is not None else "a number; leave out rows that have none"
+        assert told["errors"] == [{"row": 2, "column": "y", "got": got, "expected": expected}]
         asked = await service.refuses(PREDICT, {"model": "exam", "X": [[4, 8], [cell, 8]]}, 422, "table")
         assert (asked["errors"][0]["row"], asked["errors"][0]["got"]) == (1, got)
         if cell is not None:
@@ -187,7 +188,7 @@ async def test_fault_33_no_object_at_the_top(service: Service) -> None:
 
     for path, body in product(paths, [b"[]", b"null", b"5", b'"exam"', b"true", b"[{}]"]):
         told = await service.refuses(path, body, 422, "validation", READ_AS_JSON[path])
-        assert told["errors"][0]["expected"] == "an object"
+        assert told["errors"][0]["expected"].startswith("an object")
 
 
 async def test_fault_34_names_that_are_too_long_or_hide_something(service: Service) -> None:
