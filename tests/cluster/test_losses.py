@@ -1,6 +1,8 @@
 """Losses: of a worker, a node, all of a cluster, a server: at most the work since the last checkpoint is lost."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
@@ -106,6 +108,27 @@ async def test_a_node_that_is_lost_costs_what_was_not_written_down(
             await at_attempt(jobs, job, 2)
             await until(lambda: bool(other.workers()))
             assert (await ends_as_usual(jobs, job, store)).attempt == 2
+
+
+async def test_what_a_node_has_not_begun_that_is_cut_off_is_sent_to_another(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray would wait for its answer for long, and the training with it, for room that is there."""
+    if not networks.are_allowed():
+        pytest.skip("needs root, and Debian's package iproute2")
+    be_impatient(monkeypatch)
+    with ray_cluster.running(cpus=0, **ASKED_OFTEN) as ray:
+        lost = ray.joined_from_afar(cpus=1)
+        async with on(ray, store) as jobs:
+            job = (await jobs.submit(ORDER, Request())).job
+            await until(lambda: bool(lost.workers()))
+            os.kill(lost.workers()[0], signal.SIGSTOP)  # before it says so: it has much to import
+
+            await asyncio.to_thread(lost.cut_off)
+            await asyncio.to_thread(ray.joined_from_afar, cpus=1)
+
+            job = await jobs.wait(job, 90)
+            assert job.state == State.SUCCEEDED, job.error
 
 
 async def test_a_cluster_that_is_lost_costs_what_was_not_written_down(store: ModelStore, own: Ray) -> None:

@@ -74,8 +74,8 @@ class Told(NamedTuple):
 class _Under:
     """A call under way."""
 
+    call: Call
     key: bytes
-    note: Note | None
     wished: bytes = b""
     """As far as the node knows; empty until the call is on its way."""
     generator: "ObjectRefGenerator[Any] | None" = None
@@ -86,6 +86,11 @@ class _Under:
     is_cancelled: bool = False
     is_over: bool = False
     lock: Lock = field(default_factory=Lock)
+
+    @property
+    def note(self) -> Note | None:
+        """That of its job, if it is of one."""
+        return self.call.note
 
     def ends(self) -> bool:
         """Be over; tell whether it was not before."""
@@ -128,6 +133,8 @@ class _Bridge:
         self.connection, self.cluster = connection, cluster
         self.sending = Lock()
         self.calls: dict[int, _Under] = {}
+        self.alive: set[str] = set()
+        """The nodes that were there when Ray was asked last."""
         self.answered = monotonic()
 
     def run(self) -> None:
@@ -141,14 +148,17 @@ class _Bridge:
                 if call is None:
                     self._cancel(number)
                 else:
-                    self.calls[number] = under = _Under(token_hex(16).encode(), call.note)
-                    Thread(target=self._do, args=(number, call, under), daemon=True).start()
+                    self._begin(number, call)
         except (EOFError, OSError):
             os._exit(0)
 
     def _tell(self, told: Told) -> None:
         with self.sending, suppress(OSError):  # the server is gone, and this process soon will be
             self.connection.send(told)
+
+    def _begin(self, number: int, call: Call, *, is_cancelled: bool = False) -> None:
+        self.calls[number] = under = _Under(call, token_hex(16).encode(), is_cancelled=is_cancelled)
+        Thread(target=self._do, args=(number, call, under), daemon=True).start()
 
     def _do(self, number: int, call: Call, under: _Under) -> None:
         """Have a call done, and tell how it ended, unless its node was given up meanwhile."""
@@ -166,7 +176,8 @@ class _Bridge:
         self._tell_end(number, under, end)
 
     def _tell_end(self, number: int, under: _Under, end: End) -> None:
-        self._forget(number, under)
+        self.calls.pop(number, None)
+        self._forget(under)
         try:
             self._tell(Told("over", number, *end))
         except Exception as error:  # noqa: BLE001 - of what cannot be sent
@@ -202,7 +213,7 @@ class _Bridge:
             match told := ray.get(each):
                 case End():
                     return told
-                case Begun():
+                case Begun() if not under.is_over:
                     under.node = told.node
                     self._tell(Told("begun", number))
                 case _ if under.note is not None and not (under.is_cancelled or under.is_over):
@@ -230,18 +241,17 @@ class _Bridge:
         """Let the process die that does a call, or let Ray forget the call."""
         import ray  # noqa: PLC0415 - an extra
 
-        under = self.calls.get(number)
-        if under is None:
-            return
-        with under.lock:
-            under.is_cancelled = True
-            if under.generator is not None:
-                ray.cancel(under.generator, force=True)
+        before = None
+        while (under := self.calls.get(number)) is not before and under is not None:  # it may be sent again meanwhile
+            with under.lock:
+                under.is_cancelled = True
+                if under.generator is not None:
+                    ray.cancel(under.generator, force=True)
+            before = under
 
-    def _forget(self, number: int, under: _Under) -> None:
+    def _forget(self, under: _Under) -> None:
         from ray.experimental import internal_kv  # noqa: PLC0415 - an extra
 
-        self.calls.pop(number, None)
         if under.note is not None:
             Thread(  # which Ray may keep waiting
                 target=internal_kv._internal_kv_del,  # noqa: SLF001 - of the whole module
@@ -282,10 +292,25 @@ class _Bridge:
 
     def _give_up(self, alive: Collection[str]) -> None:
         """End what nodes do that are gone: of one that is cut off, Ray itself tells those who wait for it very late."""
+        is_one_lost, self.alive = not self.alive.issubset(alive), {*alive}
         for number, under in [*self.calls.items()]:
-            if under.node is not None and under.node not in alive and under.ends():
+            if under.node is None:
+                if is_one_lost and under.generator is not None and under.ends():
+                    self._send_again(number, under)
+            elif under.node not in alive and under.ends():
                 self._tell_end(number, under, End(None, BrokenProcessPool("its node is gone")))
                 _give_back(under)  # or the next attempt waits for places that others keep for this one
+
+    def _send_again(self, number: int, under: _Under) -> None:
+        """Have a call done by others, that may be on its way to a node that is gone: nobody has said that it began."""
+        import ray  # noqa: PLC0415 - an extra
+
+        with under.lock:  # who cancels it now, cancels the next
+            self._begin(number, under.call, is_cancelled=under.is_cancelled)
+        self._forget(under)
+        with suppress(Exception):  # what is left of it ends with whoever has it
+            _give_back(under)
+            ray.cancel(under.generator, force=True)  # or it is done twice, where it only waits for its turn
 
     def _watch(self) -> None:
         """Tell where Ray is silent for long, and end where that is too long: it may be another one by then."""
