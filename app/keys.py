@@ -10,10 +10,9 @@ from time import time
 from typing import Any, TypeVar
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
+from app.commands import tables
+from app.commands.tables import Heading
 from app.errors import NetletError
 from app.opening import require_store, store_of
 from app.settings import Settings
@@ -31,6 +30,22 @@ SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 LONGEST = 36_500 * 86_400  # seconds
 LARGEST = 10**18  # bytes
 LONGEST_NAME = 200
+KEYS: dict[str, Heading] = {
+    "number": lambda key: key["number"],
+    "name": lambda key: key["name"],
+    "scopes": lambda key: key["scopes"],
+    "models": lambda key: key["models"],
+    "expires": lambda key: (key["expires"] or "never")[:10],
+    "quotas": lambda key: [f"{what} {most:g}" for what, most in key["quotas"].items()],
+    "state": lambda key: key["state"],
+}
+DEEDS: dict[str, Heading] = {
+    "at": lambda deed: _moment(deed["at"]),
+    "who": lambda deed: deed["who"] or "anybody",
+    "address": lambda deed: deed["address"],
+    "did": lambda deed: f"{deed['method']} {deed['path']}",
+    "made": lambda deed: deed["made"],
+}
 SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kMGT]?)B?", re.ASCII)
 
 
@@ -63,16 +78,7 @@ def show(settings: Settings, *, as_json: bool) -> None:
         for key in listed:
             typer.echo(json.dumps(_described(key)))
         return
-    if not listed:
-        typer.echo("There are none.", err=True)
-        return
-    table = Table("number", "name", "scopes", "models", "expires", "quotas", "state", box=box.SIMPLE)
-    for key in listed:
-        told = _described(key)
-        quotas = ", ".join(f"{what} {most:g}" for what, most in told["quotas"].items())
-        cells = (str(key.number), key.name, ", ".join(told["scopes"]), ", ".join(key.grant.models))
-        table.add_row(*cells, (told["expires"] or "never")[:10], quotas, told["state"])
-    Console(highlight=False, markup=False, emoji=False).print(table)
+    _print(KEYS, [_described(key) for key in listed])
 
 
 def audit(settings: Settings, *, limit: int, as_json: bool) -> None:
@@ -83,14 +89,7 @@ def audit(settings: Settings, *, limit: int, as_json: bool) -> None:
         for deed in found:
             typer.echo(json.dumps(deed._asdict() | {"at": _moment(deed.at)}))
         return
-    if not found:
-        typer.echo("There are none.", err=True)
-        return
-    table = Table("at", "who", "address", "did", "made", box=box.SIMPLE)
-    for deed in found:
-        who = deed.who or "anybody"
-        table.add_row(_moment(deed.at), who, deed.address, f"{deed.method} {deed.path}", deed.made or "")
-    Console(highlight=False, markup=False, emoji=False).print(table)
+    _print(DEEDS, [deed._asdict() for deed in found])
 
 
 def grant_of(scopes: str, models: str, quotas: Quotas) -> Grant:
@@ -157,6 +156,13 @@ def _tell(text: str, *, as_json: bool) -> None:
             f"This is key {number}. Keep it: it is not shown again. Send it as Authorization: Bearer …, or X-API-Key.",
             err=True,
         )
+
+
+def _print(headings: dict[str, Heading], rows: list[dict[str, Any]]) -> None:
+    if rows:
+        tables.show(headings, rows)
+    else:
+        typer.echo("There are none.", err=True)
 
 
 def _described(key: ApiKey) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app.store import api_keys
+from app.store import api_keys, deeds
 from app.store.api_keys import Grant
+from app.store.deeds import Deed
 from tests.backup.running import netlet
 from tests.conftest import Write
 
@@ -102,3 +103,21 @@ def test_a_list_of_nothing_says_so(command: tuple[str, ...], environment: dict[s
     assert netlet(environment, "keys", "delete", "1")[0] == 0
 
     assert netlet(environment, *command) == (0, "", "There are none.\n")
+
+
+def test_lists_that_go_elsewhere_are_not_cut(environment: dict[str, str], write: Write) -> None:
+    """Where no terminal is, whatever the width of one would be: who looks for a name in it finds it."""
+    name = "for the app of all those customers who have one of their own, " * 3
+    assert netlet(environment, "keys", "create", name)[0] == 0
+    write(
+        lambda unit: deeds.note(
+            unit, Deed(0.0, name, "127.0.0.1", "POST", "/train", 201, "/models/exam/versions/1", "")
+        )
+    )
+
+    for command in (("keys", "list"), ("audit",)):
+        code, printed, _ = netlet(environment, *command)
+
+        assert code == 0
+        assert any(name.strip() in line for line in printed.splitlines())
+    assert "/models/exam/versions/1" in printed
