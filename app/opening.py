@@ -1,6 +1,8 @@
 """Opening: the store that the settings name, and whether it can be served as they say."""
 
+import logging
 import re
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from contextlib import closing
 from time import time
@@ -10,12 +12,14 @@ import typer
 from app.errors import NetletError, StorageError
 from app.jobs.executors import EXECUTORS, Means
 from app.jobs.folder import JobFolder
-from app.settings import Settings
+from app.settings import Settings, misspelt
 from app.store import api_keys
 from app.store.catalogue import Catalogue
 from app.store.datasets import DatasetStore
 from app.store.remote import NOTHING, Remote
 from app.store.store import ModelStore
+
+log = logging.getLogger("netlet")
 
 NOT_FOUND = 3  # how commands end that do not find what they are about
 ANYWHERE = "0.0.0.0"  # noqa: S104 - where nobody here can tell who reaches it
@@ -36,6 +40,12 @@ def require_store(settings: Settings) -> None:
     if settings.store is None and not settings.models.is_dir():
         typer.echo(f"There is no store at {settings.models}. NETLET_MODELS names it.", err=True)
         raise typer.Exit(NOT_FOUND)
+
+
+def warn_of_misspelt(variables: Iterable[str]) -> None:
+    """Say which variables are nearly called as a setting, and are none: a service would begin as if all were well."""
+    for name, meant in misspelt(variables):
+        log.warning("%s is no setting; is it %s?", name, meant)
 
 
 def remote_of(settings: Settings) -> Remote:

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import signal
 import socket
 from types import FrameType
@@ -15,7 +16,7 @@ from app.draining import Draining, Pace
 from app.listening import listen, most_connections, shared, url_of
 from app.main import connection_limits, create_app, parts_in
 from app.memory import keep_freed_blocks
-from app.opening import require_servable
+from app.opening import require_servable, warn_of_misspelt
 from app.settings import Settings
 from app.telemetry import log_json_lines
 from app.worker import beat, heeds_signals, inherited
@@ -104,6 +105,7 @@ def serve(settings: Settings) -> None:
     server = server_of(settings)
     listener = inherited()
     if listener is None:
+        warn_of_misspelt(os.environ)
         listener = listen(settings.host, settings.port)
         log.info("listening on %s", url_of(settings.host, listener))
     keep_freed_blocks()

@@ -1,6 +1,8 @@
 """Every setting of the service: a `NETLET_*` variable each, typed, documented, once."""
 
 import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
@@ -89,6 +91,9 @@ def _require_names(text: str) -> str:
     """Raise ValueError for names that no host can have."""
     names_in(text)
     return text
+
+
+NEARLY = 0.9  # how like each other two names are, from 0 to 1, of which one is probably meant for the other
 
 
 class Settings(BaseSettings):
@@ -223,6 +228,16 @@ class Settings(BaseSettings):
     def is_exposed(self) -> bool:
         """Whether other machines may reach the service, so that a key is needed even where none was made."""
         return not self.insecure and not is_own(self.host)
+
+
+def misspelt(variables: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Name the variables that are nearly called as a setting, each with that: what they say goes unheard."""
+    prefix = Settings.model_config["env_prefix"]
+    known = [prefix + name.upper() for name in Settings.model_fields]
+    for name in sorted(variables):
+        near = get_close_matches(name, known, n=1, cutoff=NEARLY) if name.startswith(prefix) else []
+        if near and name not in known:
+            yield name, near[0]
 
 
 def is_own(host: str) -> bool:

@@ -17,7 +17,7 @@ import typer
 from app.access.rates import INHERITED as RATES
 from app.access.rates import shared_memory
 from app.listening import listen, url_of
-from app.opening import require_servable
+from app.opening import require_servable, warn_of_misspelt
 from app.settings import Settings
 from app.telemetry import log_json_lines
 from app.telemetry.pages import FILE, new_pages
@@ -213,6 +213,7 @@ def supervise(settings: Settings) -> NoReturn:
     """Serve with several processes until stopped."""
     log_json_lines()
     require_servable(settings)
+    warn_of_misspelt(os.environ)
     listener = listen(settings.host, settings.port)
     log.info("listening on %s with %d workers", url_of(settings.host, listener), settings.workers)
     raise typer.Exit(Workers(listener, settings).run())

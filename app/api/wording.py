@@ -1,5 +1,6 @@
 """Wording: what Pydantic finds wrong with a value, told as all other faults are."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,9 +21,11 @@ TYPES = {
     "bool_parsing": "true or false",
 }
 """What belongs there, by the type of Pydantic's error, where its message speaks of types of a programming language."""
+SAID_AROUND = re.compile(r"^(?:Input should be (?:a valid )?|\w+ should have )| after validation, not .*$")
+"""What Pydantic says beside what belongs there."""
 
 
 def in_our_words(detail: Mapping[str, Any], field: str) -> Fault:
     """Say of one of Pydantic's errors what belongs into a field, and what is there."""
-    expected = TYPES.get(detail["type"], detail["msg"].removeprefix("Input should be ").removeprefix("a valid "))
+    expected = TYPES.get(detail["type"], SAID_AROUND.sub("", detail["msg"]))
     return Fault(expected, got="nothing" if detail["type"] == "missing" else describe(detail["input"]), field=field)

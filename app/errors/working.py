@@ -51,9 +51,12 @@ class LeaseLost(NetletError):
 
 
 class TrainingTooLong(NetletError):
-    """A training ran into the service's time limit."""
+    """A training ran into the time limit of the service, or of whoever ordered it."""
 
-    usual = "The training took longer than this service allows. Use fewer epochs or a smaller network."
+    usual = (
+        "The training took longer than it may, as timeout_seconds or the service says. "
+        "Use fewer epochs or a smaller network."
+    )
 
 
 class OrderDamaged(NetletError):

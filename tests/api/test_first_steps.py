@@ -55,6 +55,11 @@ async def test_the_answer_says_what_to_do(
             {"hours": 4},
             {"field": "hours", "expected": 'no such setting; the values of a row stand in "rows"'},
         ),
+        (
+            "/train",
+            {"X": [1], "y": [1], "sweep": {"epochs": [1]}},
+            {"field": "sweep.epochs", "got": "a list", "expected": "at least 2 items"},
+        ),
         ("/train?wait=long", {}, {"field": "query.wait", "got": 'text "long"', "expected": "a number"}),
     ],
 )

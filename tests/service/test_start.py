@@ -1,6 +1,8 @@
 """Beginning: what a service takes before it is asked for more."""
 
+import json
 import py_compile
+import socket
 import subprocess
 import sys
 from importlib.machinery import SourcelessFileLoader
@@ -8,6 +10,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from app.docstrings import docstrings_of
 from app.engine.arrays import Cells
@@ -73,3 +76,26 @@ def test_openapi_goes_without_sources_that_are_not_there(tmp_path: Path) -> None
 
     assert docstrings_of(module.Made) == {}
     del sys.modules["app.made"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_variable_that_is_nearly_a_setting_is_told(workers: str, environment: dict[str, str]) -> None:
+    """A service that keeps its models elsewhere than where they should be says so when it begins; others are silent."""
+    known = {"NETLET_URL": "http://127.0.0.1:1", "NETLET_KEY": "k", "NETLET_SKIP_WEB": "1"}
+    cluster = {"NETLET_SERVICE_HOST": "10.0.0.1", "NETLET_PORT_8000_TCP": "tcp://10.0.0.1:8000"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        run = subprocess.run(
+            [sys.executable, "-m", "app.cli", "serve", "--workers", workers, "--port", str(taken.getsockname()[1])],
+            env=environment | known | cluster | {"NETLET_MODEL": "/data", "NETLET_CACHE_BYTE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    told = [json.loads(line)["message"] for line in run.stderr.splitlines() if line.startswith("{")]
+    assert told == [
+        "NETLET_CACHE_BYTE is no setting; is it NETLET_CACHE_BYTES?",
+        "NETLET_MODEL is no setting; is it NETLET_MODELS?",
+    ]
+    assert "Cannot listen on" in run.stderr
