@@ -1,5 +1,7 @@
 """Rows 64 to 66 of the fault table: keys."""
 
+import json
+
 import httpx
 import pytest
 
@@ -16,7 +18,8 @@ async def test_fault_64_what_is_anothers_is_not_there(admin: httpx.AsyncClient, 
     nobodys = await admin.get("/models/exbm", headers=key)
 
     assert theirs.status_code == nobodys.status_code == 404
-    assert theirs.json() | {"request_id": ""} == nobodys.json() | {"request_id": "", "instance": "/models/exam"}
+    said = json.loads(nobodys.text.replace("exbm", "exam"))  # the name that was asked for comes back, and nothing else
+    assert theirs.json() | {"request_id": ""} == said | {"request_id": ""}
 
 
 @pytest.mark.parametrize("shown", [{}, {"authorization": "Bearer nk_1_no"}, {"x-api-key": "nk_9_" + "a" * 43}])
