@@ -70,6 +70,9 @@ class Jobs(KnownJobs):
         self.folder.open()
         if alone:
             self.folder.sweep(self.ledger.unfinished())
+            if self.catalogue.is_sqlite:  # which nobody has elsewhere
+                with patience():
+                    await self.transitions.end_leases_ahead()
         await self._fill()
         self._spawn(self._tend())
         self.catalogue.when_queued(self._look_soon)

@@ -314,6 +314,11 @@ class Ledger:
         unit.execute(update(jobs).where(jobs.c.id == job_id).values(until=until(job)))
         return _read(unit, job_id)
 
+    def end_leases_ahead(self, unit: Unit) -> None:
+        """End leases that no clock gives now: whoever took them is gone, and it was set back since."""
+        ahead = jobs.c.state == State.RUNNING, jobs.c.lease > time() + self.lease
+        unit.execute(update(jobs).where(*ahead).values(lease=0.0))
+
     def unfinished(self) -> set[str]:
         """List the jobs that are not over."""
         return {row.id for row in self.catalogue.read(select(jobs.c.id).where(jobs.c.state.in_(UNFINISHED)))}

@@ -59,6 +59,10 @@ class Transitions:
 
         return await self._write(do)
 
+    async def end_leases_ahead(self) -> None:
+        """Let no job wait until a clock has caught up that was set back; for who has the catalogue alone."""
+        await self._write(self.ledger.end_leases_ahead)
+
     async def claim(self) -> Claimed | None:
         """Take over the next job, if there is any."""
         return await self._write(self._claim)

@@ -73,6 +73,22 @@ def test_fault_83_no_jump_of_the_clock_changes_what_is_newest_or_known(
         assert trained(client, "last") == (6, False)
 
 
+@pytest.mark.only_on("sqlite")
+@pytest.mark.skipif(FAKE_CLOCK is None, reason="libfaketime is not installed")
+def test_fault_83_no_training_waits_for_a_clock_that_was_set_back(start_server: StartServer) -> None:
+    """Of a service that was killed with a clock an hour ahead: it would be said to run until that hour is over."""
+    fake = {"LD_PRELOAD": str(FAKE_CLOCK), "FAKETIME": "+1h", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
+    server = start_server(**fake)
+    with server.client() as client:
+        job = client.post("/train", params={"wait": 0}, json=LONG).raise_for_status().json()["job"]
+        wait_until(lambda: client.get(f"/jobs/{job}").json()["epoch"] is not None)
+    server.end(signal.SIGKILL)
+
+    with start_server().client() as client:
+        wait_until(lambda: client.get(f"/jobs/{job}").json()["attempt"] == 2)
+        client.delete(f"/jobs/{job}").raise_for_status()
+
+
 def kept_client(server: Server) -> httpx.Client:
     """Make a client that keeps its connection for as long as a server does, which is longer than clients usually do."""
     return httpx.Client(base_url=server.url, timeout=60, trust_env=False, limits=httpx.Limits(keepalive_expiry=60))
