@@ -4,6 +4,7 @@ import ast
 import json
 import logging
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,15 @@ def test_a_demonstration_that_fails_stops_the_service(capsys: pytest.CaptureFixt
 def test_learning_needs_nobody_to_listen() -> None:
     """The engine works without a callback, a service or a store."""
     assert learn(EXAM, recipe(epochs=1)).report.rows == 3
+
+
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "models" / "README.md"], ids=lambda page: page.name
+)
+def test_a_row_of_a_table_is_a_line(page: Path) -> None:
+    """A second line would end the table, or be a row of its own."""
+    lines = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE).splitlines()
+
+    broken = [line for line in lines if line.startswith("|") and not line.endswith("|")]
+
+    assert broken == []
