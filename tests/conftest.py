@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.store import api_keys
 from app.store.api_keys import NO_QUOTAS, Grant, Quotas
 from app.store.catalogue import Catalogue, Unit
+from app.store.listing import places
 from app.store.store import ModelStore
 from tests import postgresql, seaweedfs
 from tests.models.tables import EXAM
@@ -167,6 +168,11 @@ def store(tmp_path: Path, store_in: StoreIn) -> Iterator[ModelStore]:
     with closing(store_in(tmp_path / "models")) as store:
         store.open()
         yield store
+
+
+def names_in(store: ModelStore) -> list[str]:
+    """Name the models that the catalogue lists."""
+    return [place.name for place in places(store.catalogue, limit=1000)]
 
 
 @contextmanager

@@ -77,6 +77,7 @@ def summary(listed: Listed) -> ModelSummary:
         task=None if meant is None else meant.recipe.task,
         columns=None if meant is None else [source.name for source in meant.sources],
         target=None if meant is None else one_or_all(meant.targets),
+        tags=None if meant is None else meant.tags,
         damage=listed.damage,
     )
 

@@ -215,6 +215,7 @@ class ModelSummary(BaseModel):
     task: str | None
     columns: list[str] | None
     target: str | list[str] | None
+    tags: dict[str, str] | None
     damage: str | None
     """Why the version that its name means cannot be read, if it cannot."""
 

@@ -1,8 +1,9 @@
 """Looking around in a service: its models, aliases, jobs and datasets; models that leave and come in."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from app.client.asking import Asking
@@ -12,6 +13,7 @@ from app.client.rows import address_of, as_json
 from app.client.wires import Request
 
 A_PAGE = 100
+NO_TAGS: Mapping[str, str | None] = MappingProxyType({})
 
 T = TypeVar("T")
 
@@ -19,9 +21,16 @@ T = TypeVar("T")
 class Catalogue(Asking):
     """What a client asks about what there is."""
 
-    async def models(self, prefix: str = "") -> AsyncGenerator[ListedModel]:
-        """List models by name, those that begin with a prefix; pages are asked for as they are needed."""
-        async for told in self._pages("/models", "models", [("prefix", prefix)]):
+    async def models(
+        self, prefix: str = "", *, tags: Mapping[str, str | None] = NO_TAGS, newest_first: bool = False
+    ) -> AsyncGenerator[ListedModel]:
+        """List models whose names begin with a prefix, and that have all of the tags, None being any value.
+
+        They come by name, or the newest first; pages are asked for as they are needed.
+        """
+        tagged = [("tag", tag if value is None else f"{tag}={value}") for tag, value in tags.items()]
+        wanted = [("prefix", prefix), *tagged, ("sort", "newest" if newest_first else "name")]
+        async for told in self._pages("/models", "models", wanted):
             yield ListedModel.of(told)
 
     async def model(self, reference: str) -> Model:

@@ -128,6 +128,7 @@ class ListedModel(Told):
     task: str | None
     columns: list[str] | None
     target: str | list[str] | None
+    tags: dict[str, str] | None
     damage: str | None
 
 

@@ -53,10 +53,12 @@ MOVES: dict[str, Heading] = {
 }
 
 
-def list_models(talk: Talk, prefix: str) -> None:
+def list_models(talk: Talk, prefix: str, tags: Sequence[str], *, newest_first: bool) -> None:
     """List models."""
+    named = {tag: value if equals else None for tag, equals, value in (text.partition("=") for text in tags)}
     with talk.client() as client:
-        talk.rows(MODELS, (model.raw for model in client.models(prefix)), "model")
+        listed = client.models(prefix, tags=named, newest_first=newest_first)
+        talk.rows(MODELS, (model.raw for model in listed), "model")
 
 
 def show_model(talk: Talk, reference: str) -> None:

@@ -23,6 +23,8 @@ def models() -> None:
 def ls(
     prefix: Annotated[str, typer.Argument(help="Only names that begin so.")] = "",
     *,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TAG[=VALUE]", help="Only what is tagged so.")] = None,
+    newest: Annotated[bool, typer.Option("--newest", help="The newest first, not by name.")] = False,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
@@ -32,7 +34,7 @@ def ls(
     from app.commands import catalogue
     from app.commands.talking import Talk
 
-    catalogue.list_models(Talk(url, key, as_json, quiet), prefix)
+    catalogue.list_models(Talk(url, key, as_json, quiet), prefix, tag or (), newest_first=newest)
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from app.access.keyring import Caller
 from app.api.bodies import OctetsBody
 from app.api.measuring import require_ready
-from app.api.named import meant, own_names
+from app.api.named import meant, own_places
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.errors import InvalidRequest
@@ -51,8 +51,8 @@ async def invoke(parts: PartsOf, body: OctetsBody, model: str | None = None) -> 
 
 
 def _only(parts: Parts, caller: Caller) -> str:
-    names = own_names(parts.store, caller, limit=2)
-    if len(names) != 1:
+    found = own_places(parts.store, caller, limit=2)
+    if len(found) != 1:
         message = "There is not exactly one model. Name one, as in /invocations?model=exam or /models/exam/invocations."
         raise InvalidRequest(message, [Fault("a model's name", field="model")])
-    return names[0]
+    return found[0].name

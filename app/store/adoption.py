@@ -1,26 +1,36 @@
 """Adoption: the catalogue of a folder of snapshots that has none, or has lost it."""
 
+import logging
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import insert, select, union_all, update
+from sqlalchemy import bindparam, insert, select, union_all, update
 
+from app.errors import StorageError
 from app.store import snapshot
-from app.store.catalogue import Unit
-from app.store.document import Damage
+from app.store.catalogue import Catalogue, Unit
+from app.store.document import Damage, Document
 from app.store.files import opened, read
-from app.store.layout import DATASET_ID, DATASETS, DELETED, SNAPSHOT
+from app.store.layout import DATASET_ID, DATASETS, DELETED, SNAPSHOT, snapshot_file
+from app.store.listing import tags_of
 from app.store.references import is_name
 from app.store.remote import NOTHING, Kept, Remote
-from app.store.schema import datasets, leaving, models, versions
+from app.store.schema import datasets, leaving, models, tags, versions
 
 AT_ONCE = 16  # headers that are on their way from a bucket
 KNOWN = union_all(select(versions.c.name, versions.c.version), select(leaving.c.name, leaving.c.version))
 """Versions that are listed, or that were deleted and may still have their files."""
 UNKNOWN = ""  # SHA-256 of a snapshot that was damaged when it was found
+_NOW_TAGGED = (
+    update(versions)
+    .where(versions.c.name == bindparam("of"), versions.c.version == bindparam("which"), versions.c.tagged.is_(False))
+    .values(tagged=True)
+)
+
+log = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
@@ -32,6 +42,13 @@ class Found(NamedTuple):
     bytes: int
     created: float
     dataset: str | None
+    tagged: bool
+    tags: dict[str, str]
+
+    @property
+    def row(self) -> dict[str, object]:
+        """What the catalogue lists of it."""
+        return {name: value for name, value in self._asdict().items() if name != "tags"}
 
 
 def adopt(root: Path, unit: Unit, but: Container[str] = ()) -> list[str]:
@@ -42,8 +59,35 @@ def adopt(root: Path, unit: Unit, but: Container[str] = ()) -> list[str]:
     known = {(row.name, row.version) for row in unit.connection.execute(KNOWN)}
     unknown = [file for file in there if not _is_mark(file) and (file.path.parent.name, _number(file)) not in known]
     if new := _all_found(unknown, unit.remote):
-        unit.execute(insert(versions), [one._asdict() for one in new])
+        unit.execute(insert(versions), [one.row for one in new])
+        _tag(unit, new)
     return [f"{one.name}/{one.version}" for one in new]
+
+
+def tag_all(root: Path, catalogue: Catalogue) -> None:
+    """Find out what versions are tagged with that were listed before the catalogue told it.
+
+    Where that cannot be read or written, they are found by no tag, until a store is opened again.
+    """
+    untagged = select(versions).where(versions.c.tagged.is_(False))
+    try:
+        if not (rows := catalogue.read(untagged)):
+            return
+        lying = [Kept(root / row.name / snapshot_file(row.version), row.bytes, row.created) for row in rows]
+        found = _all_found(lying, catalogue.remote)
+        catalogue.write(lambda unit: _tag(unit, _untagged(unit, found))).result()
+    except StorageError as error:
+        log.warning("it is not known what %d versions are tagged with (%s)", len(rows), error)
+
+
+def _untagged(unit: Unit, found: Sequence[Found]) -> list[Found]:
+    """Choose those that are still listed, and have been tagged by nobody else, and note that they are now."""
+    return [one for one in found if unit.execute(_NOW_TAGGED, {"of": one.name, "which": one.version})]
+
+
+def _tag(unit: Unit, found: Sequence[Found]) -> None:
+    if rows := [row for one in found for row in tags_of(one.name, one.version, one.tags)]:
+        unit.execute(insert(tags), rows)
 
 
 def snapshots_of(root: Path, remote: Remote = NOTHING) -> list[tuple[str, int]]:
@@ -97,12 +141,14 @@ def _all_found(files: list[Kept], remote: Remote) -> list[Found]:
 
 
 def _found(file: Kept, remote: Remote) -> Found:
-    sha256, dataset = _header(file, remote)
-    return Found(file.path.parent.name, _number(file), sha256, file.bytes, file.written, dataset)
+    known = _header(file, remote)
+    sha256, dataset, tagged_with = (UNKNOWN, None, {}) if known is None else (known.sha256, known.dataset, known.tags)
+    name, number = file.path.parent.name, _number(file)
+    return Found(name, number, sha256, file.bytes, file.written, dataset, tagged=True, tags=tagged_with)
 
 
-def _header(file: Kept, remote: Remote) -> tuple[str, str | None]:
-    """Read what a snapshot says of itself; a damaged one stays listed, and says so when it is asked for."""
+def _header(file: Kept, remote: Remote) -> Document | None:
+    """Read what a snapshot says of itself; None for a damaged one, which says so when it is asked for."""
 
     def beginning(most: int) -> bytes:
         if remote.is_there:
@@ -111,10 +157,9 @@ def _header(file: Kept, remote: Remote) -> tuple[str, str | None]:
             return read(file.path.name, within=folder, most=most)[0]
 
     try:
-        document = snapshot.read_document(beginning(snapshot.header_end(beginning(snapshot.LENGTH_BYTES))))
+        return snapshot.read_document(beginning(snapshot.header_end(beginning(snapshot.LENGTH_BYTES))))
     except (Damage, snapshot.NewerFormat, OSError):
-        return UNKNOWN, None
-    return document.sha256, document.dataset
+        return None
 
 
 def _add_datasets(unit: Unit, root: Path) -> None:

@@ -9,7 +9,7 @@ from app.errors import CatalogueDamaged, CatalogueNewer
 from app.store.databases import REPAIR
 from app.store.schema import metadata
 
-REVISION = "0005"  # the newest of the migrations
+REVISION = "0006"  # the newest of the migrations
 VERSIONS = "alembic_version"  # the table that tells which of them a database has seen
 APPLIED = MetaData()
 Table(

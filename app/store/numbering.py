@@ -13,10 +13,11 @@ from app.store.catalogue import Catalogue, Unit
 from app.store.deleting import Gone, expire
 from app.store.files import rename
 from app.store.layout import INCOMING, snapshot_file
+from app.store.listing import tags_of
 from app.store.locks import of_model
 from app.store.remote import Taken
 from app.store.saving import Saved
-from app.store.schema import models, versions
+from app.store.schema import models, tags, versions
 
 _NEXT = update(models).where(models.c.name == bindparam("which")).values(highest=models.c.highest + 1).returning(models)
 _NEXT_OF_SEVERAL = (
@@ -25,7 +26,7 @@ _NEXT_OF_SEVERAL = (
     .values(highest=models.c.highest + 1)
     .returning(models)
 )
-_FIRST, _LISTED = insert(models), insert(versions)
+_FIRST, _LISTED, _TAGGED = insert(models), insert(versions), insert(tags)
 
 
 class Number(NamedTuple):
@@ -106,6 +107,7 @@ def place_all(
         for name, number, saved in zip(names, numbers, saves, strict=True)
     ]
     unit.execute(_LISTED, listed)
+    _tag(unit, names, numbers, saves)
     gone = [
         Gone(name, expire(unit, name, number.keep_last), number.version)
         for name, number in zip(names, numbers, strict=True)
@@ -123,13 +125,22 @@ def place(unit: Unit, root: Path, name: str, number: Number, saved: Saved) -> Go
     A file that has its place already is one that nobody knows of, left by a crash: it is put out of the way.
     """
     unit.execute(_LISTED, {"name": name, "version": number.version} | _facts(saved))
+    _tag(unit, [name], [number], [saved])
     gone = Gone(name, expire(unit, name, number.keep_last), number.version)
     _put(unit, root / name, number.version, saved)
     return gone
 
 
 def _facts(saved: Saved) -> dict[str, object]:
-    return {"sha256": saved.sha256, "bytes": saved.bytes, "created": time(), "dataset": saved.dataset}
+    told = {"sha256": saved.sha256, "bytes": saved.bytes, "created": time(), "dataset": saved.dataset}
+    return told | {"tagged": True}
+
+
+def _tag(unit: Unit, names: Sequence[str], numbers: Sequence[Number], saves: Sequence[Saved]) -> None:
+    """Write down what versions are tagged with."""
+    versioned = zip(names, numbers, saves, strict=True)
+    if rows := [row for name, number, saved in versioned for row in tags_of(name, number.version, saved.tags)]:
+        unit.execute(_TAGGED, rows)
 
 
 def _put(unit: Unit, folder: Path, version: int, saved: Saved) -> None:

@@ -3,7 +3,7 @@
 import logging
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ class Saved(NamedTuple):
     dataset: str | None
     partial: bool
     """Whether the training was cancelled, and this is the best that it had come to."""
+    tags: Mapping[str, str]
     memory: str | None = None
     """What the optimizer remembers, written aside too."""
 
@@ -46,7 +47,7 @@ def save_aside(root: Path, model: Model, memory: Checkpoint | None = None, word:
     _, document = snapshot.decode(data)  # what cannot be read again is not written
     with storage_errors(), opened(root / INCOMING) as incoming:
         aside, partial = kept_aside(incoming, data, _name(word)), model.report.stopped == CANCELLED
-        saved = Saved(aside, document.sha256, len(data), model.dataset, partial)
+        saved = Saved(aside, document.sha256, len(data), model.dataset, partial, model.tags)
         if memory is None:
             return saved
         try:
@@ -73,7 +74,7 @@ def save_all_aside(root: Path, models: Sequence[Model], word: str) -> list[Saved
                     saves.append(None)
                     continue
                 aside = kept_aside(incoming, data, _name(word), synced=False)
-                saves.append(Saved(aside, sha256, len(data), model.dataset, partial=False))
+                saves.append(Saved(aside, sha256, len(data), model.dataset, partial=False, tags=model.tags))
             sync_disk(incoming)
         except OSError:
             for saved in filter(None, saves):
@@ -90,7 +91,8 @@ def save_as_it_is(root: Path, data: bytes) -> Saved:
     model, document = snapshot.decode(data)
     with storage_errors(), opened(root / INCOMING) as incoming:
         aside = kept_aside(incoming, data)
-    return Saved(aside, document.sha256, len(data), model.dataset, model.report.stopped == CANCELLED)
+    partial = model.report.stopped == CANCELLED
+    return Saved(aside, document.sha256, len(data), model.dataset, partial, model.tags)
 
 
 def _name(word: str) -> str:

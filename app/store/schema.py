@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 CONVENTION = {
@@ -54,6 +55,17 @@ versions = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("created", Double, nullable=False),
     Column("dataset", String(32), index=True),  # which may be deleted meanwhile
+    Column("tagged", Boolean, nullable=False, server_default=false()),  # whether `tags` has all that the snapshot has
+)
+tags = Table(
+    "tags",
+    metadata,
+    Column("name", _word(63), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("tag", _word(200), primary_key=True),
+    Column("value", _word(400), nullable=False),
+    ForeignKeyConstraint(["name", "version"], ["versions.name", "versions.version"], ondelete="CASCADE"),
+    Index(None, "tag", "value", "name"),
 )
 leaving = Table(
     "leaving",

@@ -4,7 +4,6 @@ What the catalogue lists is there; a file that it does not list is not, until `n
 """
 
 import os
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +26,7 @@ from app.errors import (
 )
 from app.models.model import Model
 from app.store import aliases, locks, snapshot
-from app.store.adoption import UNKNOWN, adopt
+from app.store.adoption import UNKNOWN, adopt, tag_all
 from app.store.aliases import Alias
 from app.store.catalogue import Catalogue
 from app.store.deleting import Gone, broken_off, clear, clear_expired, forget, keep
@@ -40,8 +39,6 @@ from app.store.saving import drop, save_aside
 from app.store.schema import aliases as pointers
 from app.store.schema import models, versions
 
-PREFIX = re.compile(r"[a-z0-9._-]*", re.ASCII)
-AFTER_ALL = "~"  # comes after all that a name may have
 _OF_MODEL = versions.c.name == bindparam("name")
 _SAVED = select(versions.c.sha256).where(_OF_MODEL, versions.c.version == bindparam("version"))
 _VERSION = select(versions.c.version).where(_OF_MODEL, versions.c.version == bindparam("version"))
@@ -126,6 +123,7 @@ class ModelStore:
             self.is_alone = sweep(self.incoming)
             flock(self.incoming, LOCK_SH)  # which ends when it is closed, or the process does
         self.catalogue.open(lambda unit: adopt(self.root, unit), alone=self.is_alone)
+        tag_all(self.root, self.catalogue)
 
     def close(self) -> None:
         """Let others sweep; the catalogue has done all that it was asked for."""
@@ -175,14 +173,6 @@ class ModelStore:
             drop(self.root, saved)
         clear_expired(self.catalogue, added.gone)
         return added.version
-
-    def names(self, *, prefix: str = "", after: str = "", limit: int) -> list[str]:
-        """List models by name, those that begin with `prefix` and come after `after`."""
-        if not PREFIX.fullmatch(prefix):
-            return []
-        name = versions.c.name
-        chosen = select(name).distinct().where(name > after.replace("\0", ""), name.between(prefix, prefix + AFTER_ALL))
-        return [row.name for row in self.catalogue.read(chosen.order_by(name).limit(limit))]
 
     def versions(self, name: str) -> list[int]:
         """List the versions of a model, oldest first; raise ModelNotFound if there are none."""

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from app.models.model import Model
 from app.opening import store_of, url_of
 from app.settings import Settings
 from app.store.catalogue import Catalogue
+from app.store.listing import Place, Wanted, places
 from app.store.migrating import REVISION
 from app.store.schema import jobs
 from app.store.store import ModelStore
@@ -74,7 +76,7 @@ def test_a_database_that_has_a_catalogue_is_left_as_it_is(
 @pytest.mark.parametrize("revision", ["0001", "0002"])
 def test_a_backup_of_older_tables_is_migrated(revision: str, store: ModelStore, model: Model, tmp_path: Path) -> None:
     """Its rows are those of then, into tables of then, which are brought up to date; what came since is not known."""
-    store.publish("exam", model)
+    store.publish("exam", replace(model, tags={"of": "exam"}))
     with (tmp_path / "backup.tar").open("wb") as sink:
         back_up(store, sink)
     files = row("jobs", **{name: value for name, value in JOB.items() if name not in {"origin", "groups"}})(
@@ -82,6 +84,7 @@ def test_a_backup_of_older_tables_is_migrated(revision: str, store: ModelStore, 
     )
     later = [name for number, names in LATER.items() if number > revision for name in names]
     files = {name: data for name, data in files.items() if not name.startswith(tuple(later))}
+    files[VERSIONS] = files[VERSIONS].replace(b', "tagged": true', b"")
     files[MANIFEST] = files[MANIFEST].replace(f'"revision":"{REVISION}"'.encode(), f'"revision":"{revision}"'.encode())
 
     there = restore(file_of(backup_of(files)), tmp_path / "new")
@@ -92,6 +95,12 @@ def test_a_backup_of_older_tables_is_migrated(revision: str, store: ModelStore, 
         (job,) = new.catalogue.read(select(jobs))
         assert (job.id, job.origin) == (JOB["id"], None)
         assert new.file("exam", 1) == store.file("exam", 1)
+        assert places(new.catalogue, Wanted(tags=["of=exam"]), limit=9) == [Place("exam")]
 
 
-LATER = {"0002": [".backup/api_keys", ".backup/owners", ".backup/deeds"], "0004": [".backup/grouped"]}
+VERSIONS = ".backup/versions.jsonl"
+LATER = {
+    "0002": [".backup/api_keys", ".backup/owners", ".backup/deeds"],
+    "0004": [".backup/grouped"],
+    "0006": [".backup/tags"],
+}

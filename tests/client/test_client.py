@@ -198,6 +198,18 @@ def test_lists_go_on_over_their_pages(client: Client) -> None:
     assert names == sorted(names)
     assert len(set(names)) == len(names) == 103
     assert len({move.revision for move in client.moves("page-0", "live")}) == 102
+    newest = [model.model for model in client.models("page-", newest_first=True)]
+    assert newest == [f"page-{place}" for place in range(102, -1, -1)]
+
+
+def test_models_are_listed_by_what_they_are_tagged_with(client: Client) -> None:
+    """With a value, or whatever it is; with several tags, by all of them."""
+    for name, plan in (("tagged-1", "free"), ("tagged-2", "paid")):
+        client.train(ROWS, "score", name=name, preset="tutorial", tags={"plan": plan, "kind": "tagged"})
+
+    assert [model.model for model in client.models(tags={"kind": "tagged", "plan": "paid"})] == ["tagged-2"]
+    all_of_them = [model.tags for model in client.models(tags={"kind": "tagged", "plan": None})]
+    assert all_of_them == [{"plan": plan, "kind": "tagged"} for plan in ("free", "paid")]
 
 
 def test_models_leave_and_come_in(client: Client, tmp_path: Path) -> None:

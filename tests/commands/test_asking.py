@@ -170,6 +170,18 @@ def test_models_are_listed_shown_and_deleted(url: str, name: str) -> None:
     assert netlet(url, "models", "ls", name).err == "There are none.\n"
 
 
+def test_models_are_listed_by_their_tags_and_age(url: str) -> None:
+    """As the service lists them."""
+    with Client(url) as client:
+        for name, plan in (("ls-1", "free"), ("ls-2", "paid")):
+            client.train(ROWS, "score", name=name, preset="tutorial", tags={"plan": plan})
+
+    paid = netlet(url, "models", "ls", "ls-", "--tag", "plan=paid", "--quiet")
+    newest = netlet(url, "models", "ls", "ls-", "--tag", "plan", "--newest", "--quiet")
+
+    assert (paid.out, newest.out) == ("ls-2\n", "ls-2\nls-1\n")
+
+
 def test_what_is_deleted_is_asked_about_on_a_terminal(url: str, name: str) -> None:
     """A no leaves all as it is, and a yes does not."""
     line = [sys.executable, "-m", "app.cli", "models", "rm", name, "--url", url]

@@ -34,7 +34,7 @@ from app.store.layout import INCOMING
 from app.store.references import Reference
 from app.store.snapshot import decode, encode
 from app.store.store import ModelStore
-from tests.conftest import wait_until
+from tests.conftest import names_in, wait_until
 from tests.crashes.protocols import FAST, ORDER
 from tests.models.controls import noting
 from tests.models.tables import EXAM, recipe
@@ -137,7 +137,7 @@ def _faults_of_models(store: ModelStore, told: list[list[Any]]) -> Iterator[str]
             asked.add(number)
         if kind == "delete":
             gone.add(rest)
-    listed = {(name, version) for name in store.names(limit=99) for version in store.versions(name)}
+    listed = {(name, version) for name in names_in(store) for version in store.versions(name)}
     for (name, version), sha256 in saved.items():
         reference = f"{name}/{version}"
         if (name, version) not in listed and reference not in asked:
@@ -165,7 +165,7 @@ def _faults_of_jobs(root: Path, told: list[list[Any]]) -> Iterator[str]:
 
 def _faults_of_use(store: ModelStore) -> Iterator[str]:
     """Save and delete, as if nothing had been."""
-    highest = max(store.versions("exam"), default=0) if "exam" in store.names(limit=99) else 0
+    highest = max(store.versions("exam"), default=0) if "exam" in names_in(store) else 0
     version = store.publish("exam", MODELS[0])
     if version <= highest or store.load("exam", version).sha256 != decode(encode(MODELS[0]))[1].sha256:
         yield "the next save is not right"

@@ -17,6 +17,7 @@ from app.export.onnx_import import Imported, Naming, import_onnx
 from app.models.model import Model
 from app.store.store import ModelStore
 from app.tables.answered import in_words
+from tests.conftest import names_in
 from tests.export.graphs import WORDS, W, X, Y, activated, b, classifier, dense, graph, regressor
 
 SKLEARN: dict[str, Callable[[], bytes]] = {
@@ -233,7 +234,7 @@ def test_what_is_no_dense_network_is_refused_by_name(kind: str, store: ModelStor
 
     with pytest.raises((UnsupportedOnnx, MalformedOnnx), match=word):
         imported(store, made())
-    assert store.names(limit=1) == []
+    assert names_in(store) == []
 
 
 @pytest.mark.parametrize(

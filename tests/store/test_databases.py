@@ -24,7 +24,7 @@ from app.store.migrating import upgrade
 from app.store.references import Reference
 from app.store.schema import metadata, models
 from app.store.store import ModelStore
-from tests.conftest import StoreIn, held, wait_until
+from tests.conftest import StoreIn, held, names_in, wait_until
 from tests.postgresql import EMPTY, PostgreSQL
 
 ON_SQLITE = pytest.mark.only_on("sqlite")
@@ -310,10 +310,10 @@ def test_what_may_not_be_done_any_more_is_no_fault_of_ours(store: ModelStore, da
     with databases.connected(own) as other:
         other.execute("ALTER TABLE versions RENAME TO gone")
         with pytest.raises(StorageError):
-            store.names(limit=10)
+            names_in(store)
         other.execute("ALTER TABLE gone RENAME TO versions")
 
-    assert store.names(limit=10) == []
+    assert names_in(store) == []
 
 
 @ON_POSTGRESQL

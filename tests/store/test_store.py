@@ -28,7 +28,7 @@ from app.store.references import Reference
 from app.store.saving import drop_of, save_aside
 from app.store.schema import jobs, versions
 from app.store.store import ModelStore
-from tests.conftest import StoreIn
+from tests.conftest import StoreIn, names_in
 
 
 def test_versions_count_up_and_a_bare_name_is_the_newest(store: ModelStore, model: Model) -> None:
@@ -56,7 +56,7 @@ def test_the_number_of_a_deleted_version_is_not_used_again(store: ModelStore, mo
     store.delete(Reference.parse("exam/2"))
     assert store.versions("exam") == [1]
     store.delete(Reference.parse("exam"))
-    assert store.names(limit=10) == []
+    assert names_in(store) == []
 
     assert store.publish("exam", model) == 3
     assert {path.name: path.stat().st_size > 0 for path in (store.root / "exam").iterdir()} == {
@@ -238,11 +238,11 @@ def test_a_folder_that_is_a_link_is_no_model(store: ModelStore, model: Model) ->
     (store.root / "notes").write_text("not a folder")
 
     assert checking.take_in(store) == []
-    assert store.names(limit=10) == ["exam"]
+    assert names_in(store) == ["exam"]
     for name in ("other", "notes"):
         with pytest.raises(StorageError):
             store.publish(name, model)
-    assert store.names(limit=10) == ["exam"]
+    assert names_in(store) == ["exam"]
 
 
 def test_a_deletion_that_broke_off_is_finished_by_another(store: ModelStore, model: Model) -> None:
@@ -280,17 +280,6 @@ def test_what_a_killed_process_wrote_aside_is_removed_by_its_word(store: ModelSt
     drop_of(store.root, "job-1")
 
     assert [path.name[:7] for path in (store.root / ".incoming").iterdir()] == ["job-12-"]
-
-
-def test_models_are_listed_by_name_a_page_at_a_time(store: ModelStore, model: Model) -> None:
-    """Sorted; a prefix and a place to go on after choose."""
-    for name in ("b", "a", "ab", "c"):
-        store.publish(name, model)
-
-    assert store.names(limit=10) == ["a", "ab", "b", "c"]
-    assert store.names(limit=2, after="a") == ["ab", "b"]
-    assert store.names(limit=10, prefix="a") == ["a", "ab"]
-    assert store.listed("a").versions == (1,)
 
 
 def test_what_crashed_writers_left_is_swept_at_the_start(store: ModelStore, store_in: StoreIn) -> None:

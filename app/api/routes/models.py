@@ -12,13 +12,14 @@ from app.api.alias_schemas import ModelVersions, OneVersion, RuleAnswer, RuleReq
 from app.api.answers import as_json, history, summary, weights
 from app.api.bodies import ShortBody
 from app.api.model_schema import openapi_of, row_schema
-from app.api.named import meant, one_version, own_names
+from app.api.named import meant, one_version, own_places, wanted_models
 from app.api.openapi import BareNameInPath, VersionInPath, json_body
 from app.api.parsing import parse_object
 from app.api.parts import CallerOf, Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import HistoryAnswer, ModelList, WeightsAnswer
 from app.errors import NotFound, TooManyAnswers
+from app.store.listing import LONGEST_PLACE, Place, Wanted
 from app.store.references import Reference
 from app.store.store import Stored
 
@@ -35,21 +36,23 @@ MostPoints = Annotated[int, Query(ge=1, le=100_000, description="Most epochs to 
 async def models(
     parts: PartsOf,
     caller: CallerOf,
-    prefix: Annotated[str, Query(max_length=63)] = "",
-    after: Annotated[str, Query(max_length=63)] = "",
+    wanted: Annotated[Wanted, Depends(wanted_models)],
+    after: Annotated[
+        str, Query(max_length=LONGEST_PLACE, description='What the page before says as "next"; by name, any name.')
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
-    """List models by name, a page at a time."""
-    return as_json(await asyncio.to_thread(_page, parts, caller, prefix, after, limit))
+    """List models, a page at a time: by name or the newest first, all or those alone that are tagged so."""
+    return as_json(await asyncio.to_thread(_page, parts, caller, wanted, wanted.place(after), limit))
 
 
-def _page(parts: Parts, caller: Caller, prefix: str, after: str, limit: int) -> ModelList:
-    names = own_names(parts.store, caller, prefix=prefix, after=after, limit=limit + 1)
+def _page(parts: Parts, caller: Caller, wanted: Wanted, after: Place | None, limit: int) -> ModelList:
+    found = own_places(parts.store, caller, wanted, after=after, limit=limit + 1)
     listed = []
-    for name in names[:limit]:
+    for place in found[:limit]:
         with suppress(NotFound):  # deleted since the names were read
-            listed.append(summary(parts.store.listed(name)))
-    return ModelList(models=listed, next=names[limit - 1] if len(names) > limit else None)
+            listed.append(summary(parts.store.listed(place.name)))
+    return ModelList(models=listed, next=str(found[limit - 1]) if len(found) > limit else None)
 
 
 @router.get("/{name}", response_model=ModelVersions, responses=READ)
