@@ -74,17 +74,18 @@ def places(catalogue: Catalogue, wanted: Wanted = ALL, *, after: Place | None = 
 
 
 def _chosen(wanted: Wanted, after: Place | None) -> Select[Any]:
-    name, created = versions.c.name, versions.c.created
+    owns = [tags.alias() for _ in wanted.tags]
+    name = owns[0].c.name if owns else versions.c.name  # by whose index they come in order
+    created = versions.c.created
     if wanted.newest_first:
-        chosen = select(name, created).order_by(created.desc(), name)
+        chosen = select(name, created).where(_IS_MEANT).order_by(created.desc(), name)
+    elif owns:
+        chosen = select(name).where(_IS_MEANT).order_by(name)
     else:
         chosen = select(name).distinct().order_by(name)
-    if wanted.newest_first or wanted.tags:
-        chosen = chosen.where(_IS_MEANT)
-    for text in wanted.tags:
-        own = tags.alias()
-        is_tagged = and_(own.c.name == name, own.c.version == versions.c.version, *_says(own.c, text))
-        chosen = chosen.join_from(versions, own, is_tagged) if text is wanted.tags[0] else chosen.join(own, is_tagged)
+    for own, text in zip(owns, wanted.tags, strict=True):
+        is_of_it = and_(own.c.name == versions.c.name, own.c.version == versions.c.version)
+        chosen = chosen.where(is_of_it, *_says(own.c, text))
     if wanted.prefix:
         chosen = chosen.where(name.between(wanted.prefix, wanted.prefix + AFTER_ALL))
     if after is not None and after.created is not None:
