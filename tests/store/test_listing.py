@@ -89,18 +89,32 @@ def test_models_of_many_groups_are_tagged_at_once(store: ModelStore, model: Mode
     assert tagged(store, "of=g") == names
 
 
-def test_what_a_catalogue_did_not_tell_before_is_found_in_snapshots(
-    tmp_path: Path, store_in: StoreIn, model: Model
-) -> None:
-    """When a store is opened by a netlet that lists by tags."""
+@pytest.fixture
+def older(tmp_path: Path, store_in: StoreIn, model: Model) -> Path:
+    """Make a store of two models as it was before migration 0006."""
     root = tmp_path / "older"
     with closing(store_in(root)) as store:
         store.open()
         for name in ("other", "exam"):
             store.publish(name, replace(model, tags={"of": name}))
         store.catalogue.write(_make_older).result()
+    return root
 
-    with closing(store_in(root)) as store:
+
+def _make_older(unit: Unit) -> None:
+    for statement in (
+        "DROP TABLE tags",
+        "ALTER TABLE versions DROP COLUMN tagged",
+        "UPDATE alembic_version SET version_num = '0005'",
+    ):
+        unit.execute(text(statement))
+
+
+def test_what_a_catalogue_did_not_tell_before_is_found_in_snapshots(
+    older: Path, store_in: StoreIn, model: Model
+) -> None:
+    """When a store is opened by a netlet that lists by tags."""
+    with closing(store_in(older)) as store:
         store.open()
         assert tagged(store, "of") == ["exam", "other"]
         store.publish("exam", model)
@@ -108,31 +122,15 @@ def test_what_a_catalogue_did_not_tell_before_is_found_in_snapshots(
 
 
 @pytest.mark.only_on("sqlite")
-def test_a_damaged_snapshot_has_no_tags_that_anybody_knows(tmp_path: Path, store_in: StoreIn, model: Model) -> None:
+def test_a_damaged_snapshot_has_no_tags_that_anybody_knows(older: Path, store_in: StoreIn) -> None:
     """The others have theirs, and are not asked for them again."""
-    root = tmp_path / "older"
-    with closing(store_in(root)) as store:
-        store.open()
-        for name in ("damaged", "exam"):
-            store.publish(name, replace(model, tags={"of": name}))
-        store.catalogue.write(_make_older).result()
-        (root / "damaged" / "1.safetensors").write_bytes(b"no snapshot")
+    (older / "other" / "1.safetensors").write_bytes(b"no snapshot")
 
     for _ in range(2):
-        with closing(store_in(root)) as store:
+        with closing(store_in(older)) as store:
             store.open()
             assert tagged(store, "of") == ["exam"]
             assert store.catalogue.read(select(versions).where(versions.c.tagged.is_(False))) == []
-
-
-def _make_older(unit: Unit) -> None:
-    """Take away what migration 0006 made."""
-    for statement in (
-        "DROP TABLE tags",
-        "ALTER TABLE versions DROP COLUMN tagged",
-        "UPDATE alembic_version SET version_num = '0005'",
-    ):
-        unit.execute(text(statement))
 
 
 @pytest.mark.only_on("sqlite")
