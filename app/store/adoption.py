@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +15,10 @@ from app.store.catalogue import Catalogue, Unit
 from app.store.document import Damage, Document
 from app.store.files import opened, read
 from app.store.layout import DATASET_ID, DATASETS, DELETED, SNAPSHOT, snapshot_file
-from app.store.listing import tags_of
+from app.store.listing import write_tags
 from app.store.references import is_name
 from app.store.remote import NOTHING, Kept, Remote
-from app.store.schema import datasets, leaving, models, tags, versions
+from app.store.schema import datasets, leaving, models, versions
 
 AT_ONCE = 16  # headers that are on their way from a bucket
 KNOWN = union_all(select(versions.c.name, versions.c.version), select(leaving.c.name, leaving.c.version))
@@ -43,6 +43,7 @@ class Found(NamedTuple):
     created: float
     dataset: str | None
     tagged: bool
+    """Whether it is known what it is tagged with."""
     tags: dict[str, str]
 
     @property
@@ -60,22 +61,20 @@ def adopt(root: Path, unit: Unit, but: Container[str] = ()) -> list[str]:
     unknown = [file for file in there if not _is_mark(file) and (file.path.parent.name, _number(file)) not in known]
     if new := _all_found(unknown, unit.remote):
         unit.execute(insert(versions), [one.row for one in new])
-        _tag(unit, new)
+        write_tags(unit, _tagged(new))
     return [f"{one.name}/{one.version}" for one in new]
 
 
 def tag_all(root: Path, catalogue: Catalogue) -> None:
-    """Find out what versions are tagged with that were listed before the catalogue told it.
+    """Find out what versions are tagged with of which the catalogue does not tell it: they were there before it could.
 
     Where that cannot be read or written, they are found by no tag, until a store is opened again.
     """
-    untagged = select(versions).where(versions.c.tagged.is_(False))
+    rows = catalogue.read(select(versions).where(versions.c.tagged.is_(False)))
+    lying = [Kept(root / row.name / snapshot_file(row.version), row.bytes, row.created) for row in rows]
     try:
-        if not (rows := catalogue.read(untagged)):
-            return
-        lying = [Kept(root / row.name / snapshot_file(row.version), row.bytes, row.created) for row in rows]
-        found = _all_found(lying, catalogue.remote)
-        catalogue.write(lambda unit: _tag(unit, _untagged(unit, found))).result()
+        if found := [one for one in _all_found(lying, catalogue.remote) if one.tagged]:
+            catalogue.write(lambda unit: write_tags(unit, _tagged(_untagged(unit, found)))).result()
     except StorageError as error:
         log.warning("it is not known what %d versions are tagged with (%s)", len(rows), error)
 
@@ -85,9 +84,8 @@ def _untagged(unit: Unit, found: Sequence[Found]) -> list[Found]:
     return [one for one in found if unit.execute(_NOW_TAGGED, {"of": one.name, "which": one.version})]
 
 
-def _tag(unit: Unit, found: Sequence[Found]) -> None:
-    if rows := [row for one in found for row in tags_of(one.name, one.version, one.tags)]:
-        unit.execute(insert(tags), rows)
+def _tagged(found: Iterable[Found]) -> Iterator[tuple[str, int, dict[str, str]]]:
+    return ((one.name, one.version, one.tags) for one in found)
 
 
 def snapshots_of(root: Path, remote: Remote = NOTHING) -> list[tuple[str, int]]:
@@ -141,10 +139,10 @@ def _all_found(files: list[Kept], remote: Remote) -> list[Found]:
 
 
 def _found(file: Kept, remote: Remote) -> Found:
-    known = _header(file, remote)
-    sha256, dataset, tagged_with = (UNKNOWN, None, {}) if known is None else (known.sha256, known.dataset, known.tags)
-    name, number = file.path.parent.name, _number(file)
-    return Found(name, number, sha256, file.bytes, file.written, dataset, tagged=True, tags=tagged_with)
+    known, name, number = _header(file, remote), file.path.parent.name, _number(file)
+    if known is None:
+        return Found(name, number, UNKNOWN, file.bytes, file.written, None, tagged=False, tags={})
+    return Found(name, number, known.sha256, file.bytes, file.written, known.dataset, tagged=True, tags=known.tags)
 
 
 def _header(file: Kept, remote: Remote) -> Document | None:

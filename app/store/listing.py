@@ -4,15 +4,15 @@ What a model is tagged with, and how old it is, is told by the version that its 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select
 
 from app.errors import InvalidRequest
 from app.faults import Fault
-from app.store.catalogue import Catalogue
+from app.store.catalogue import Catalogue, Unit
 from app.store.references import LIVE, is_name
 from app.store.schema import aliases, tags, versions
 
@@ -101,10 +101,15 @@ def _says(columns: Any, text: str) -> list[ColumnElement[bool]]:  # noqa: ANN401
     return [*says, columns.value == _kept(value)] if equals else says
 
 
-def tags_of(name: str, version: int, tagged: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Write the rows of what a version is tagged with."""
-    about = {"name": name, "version": version}
-    return [about | {"tag": _kept(tag), "value": _kept(value)} for tag, value in tagged.items()]
+def write_tags(unit: Unit, tagged: Iterable[tuple[str, int, Mapping[str, str]]]) -> None:
+    """Write down of each (name, version, tags) what that version is tagged with."""
+    rows = [
+        {"name": name, "version": version, "tag": _kept(tag), "value": _kept(value)}
+        for name, version, own in tagged
+        for tag, value in own.items()
+    ]
+    if rows:
+        unit.execute(insert(tags), rows)
 
 
 def _kept(text: str) -> str:

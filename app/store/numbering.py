@@ -13,11 +13,11 @@ from app.store.catalogue import Catalogue, Unit
 from app.store.deleting import Gone, expire
 from app.store.files import rename
 from app.store.layout import INCOMING, snapshot_file
-from app.store.listing import tags_of
+from app.store.listing import write_tags
 from app.store.locks import of_model
 from app.store.remote import Taken
 from app.store.saving import Saved
-from app.store.schema import models, tags, versions
+from app.store.schema import models, versions
 
 _NEXT = update(models).where(models.c.name == bindparam("which")).values(highest=models.c.highest + 1).returning(models)
 _NEXT_OF_SEVERAL = (
@@ -26,7 +26,7 @@ _NEXT_OF_SEVERAL = (
     .values(highest=models.c.highest + 1)
     .returning(models)
 )
-_FIRST, _LISTED, _TAGGED = insert(models), insert(versions), insert(tags)
+_FIRST, _LISTED = insert(models), insert(versions)
 
 
 class Number(NamedTuple):
@@ -139,8 +139,7 @@ def _facts(saved: Saved) -> dict[str, object]:
 def _tag(unit: Unit, names: Sequence[str], numbers: Sequence[Number], saves: Sequence[Saved]) -> None:
     """Write down what versions are tagged with."""
     versioned = zip(names, numbers, saves, strict=True)
-    if rows := [row for name, number, saved in versioned for row in tags_of(name, number.version, saved.tags)]:
-        unit.execute(_TAGGED, rows)
+    write_tags(unit, ((name, number.version, saved.tags) for name, number, saved in versioned))
 
 
 def _put(unit: Unit, folder: Path, version: int, saved: Saved) -> None:
