@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 from annotated_types import MaxLen
 from fastapi import Query
 
-from app.access.keyring import Caller
 from app.api.openapi import AliasInPath, BareNameInPath, NameInPath, VersionInPath
 from app.api.parts import PartsOf
-from app.store.listing import ALL, Place, Wanted, places
+from app.models.model import LONGEST_TAG, LONGEST_VALUE
+from app.store.listing import Wanted
 from app.store.references import Pointer, require_alias
-from app.store.store import ModelStore, Stored
+from app.store.store import Stored
 
-MOST_TAGS, LONGEST_TAG = 10, 301  # a tag, "=" and its value
+MOST_ASKED = 10  # tags
 
 
 async def meant(parts: PartsOf, name: NameInPath) -> Stored:
@@ -39,24 +39,10 @@ async def new_alias(name: BareNameInPath, alias: AliasInPath) -> Pointer:
 async def wanted_models(
     prefix: Annotated[str, Query(max_length=63, description="What names begin with.")] = "",
     tag: Annotated[
-        list[Annotated[str, MaxLen(LONGEST_TAG)]],
-        Query(max_length=MOST_TAGS, description="`tag` or `tag=value` of what the name means; of several, all."),
+        list[Annotated[str, MaxLen(LONGEST_TAG + len("=") + LONGEST_VALUE)]],
+        Query(max_length=MOST_ASKED, description="`tag` or `tag=value` of what the name means; of several, all."),
     ] = [],  # noqa: B006 - which nobody changes, and the document shows
     sort: Annotated[Literal["name", "newest"], Query(description="By name, or the newest first.")] = "name",
 ) -> Wanted:
     """Read which models of a list are wanted, and in which order."""
     return Wanted(prefix, tuple(tag), newest_first=sort == "newest")
-
-
-def own_places(
-    store: ModelStore, caller: Caller, wanted: Wanted = ALL, *, after: Place | None = None, limit: int
-) -> list[Place]:
-    """List the models that a caller's key is for, as `listing.places` does."""
-    found: list[Place] = []
-    while len(found) < limit:
-        listed = places(store.catalogue, wanted, after=after, limit=limit)
-        found += [place for place in listed if caller.sees(place.name)]
-        if len(listed) < limit:
-            break
-        after = listed[-1]
-    return found[:limit]

@@ -13,7 +13,7 @@ from app.engine.config import TrainingConfig
 from app.engine.network import Architecture
 from app.errors import InvalidRequest
 from app.faults import Fault
-from app.models.model import Report
+from app.models.model import LONGEST_TAG, LONGEST_VALUE, MOST_TAGS, Report
 from app.models.preprocessing import Scaling
 from app.models.recipe import TASKS
 from app.models.sweep import MOST_RUNS
@@ -84,9 +84,9 @@ class LearntRows(LabelledRows):
         "auto"
     )
     """Optimizer, epochs, seed and so on."""
-    tags: Annotated[dict[Annotated[str, MaxLen(100)], Annotated[str, MaxLen(200)]], MaxLen(50)] = Field(
-        default_factory=dict
-    )
+    tags: Annotated[
+        dict[Annotated[str, MaxLen(LONGEST_TAG)], Annotated[str, MaxLen(LONGEST_VALUE)]], MaxLen(MOST_TAGS)
+    ] = Field(default_factory=dict)
     """Words of your own to find the model by."""
     description: Annotated[str, MaxLen(2000)] = ""
     """A sentence of your own."""

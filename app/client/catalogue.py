@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from app.client.asking import Asking
+from app.client.errors import NotUsable
 from app.client.references import part, path_of, path_of_alias
 from app.client.results import Alias, Dataset, Export, Job, Kept, ListedDataset, ListedModel, Model, Move
 from app.client.rows import address_of, as_json
@@ -26,8 +27,12 @@ class Catalogue(Asking):
     ) -> AsyncGenerator[ListedModel]:
         """List models whose names begin with a prefix, and that have all of the tags, None being any value.
 
-        They come by name, or the newest first; pages are asked for as they are needed.
+        They come by name, or the newest first; pages are asked for as they are needed. Raises NotUsable for a tag
+        with = in it.
         """
+        if unfit := next((tag for tag in tags if "=" in tag), None):
+            message = f"No model is found by the tag {unfit!r}: what comes after = is asked for as its value."
+            raise NotUsable(message)
         tagged = [("tag", tag if value is None else f"{tag}={value}") for tag, value in tags.items()]
         wanted = [("prefix", prefix), *tagged, ("sort", "newest" if newest_first else "name")]
         async for told in self._pages("/models", "models", wanted):

@@ -55,10 +55,21 @@ MOVES: dict[str, Heading] = {
 
 def list_models(talk: Talk, prefix: str, tags: Sequence[str], *, newest_first: bool) -> None:
     """List models."""
-    named = {tag: value if equals else None for tag, equals, value in (text.partition("=") for text in tags)}
     with talk.client() as client:
-        listed = client.models(prefix, tags=named, newest_first=newest_first)
+        listed = client.models(prefix, tags=_named(tags), newest_first=newest_first)
         talk.rows(MODELS, (model.raw for model in listed), "model")
+
+
+def _named(tags: Sequence[str]) -> dict[str, str | None]:
+    """Give tags their values; raise NotUsable where one is to have two, which none has."""
+    named: dict[str, str | None] = {}
+    for tag, equals, value in (text.partition("=") for text in tags):
+        former = named.get(tag)
+        if equals and former not in {None, value}:
+            message = f"No model has two values of one tag: ask for {tag}={former} or for {tag}={value}."
+            raise NotUsable(message)
+        named[tag] = value if equals else former
+    return named
 
 
 def show_model(talk: Talk, reference: str) -> None:

@@ -24,6 +24,7 @@ from app.models.trials import Searched
 from app.models.uncertainty import Misses
 
 TILE = 8  # rows in one matrix product where answers are computed
+LONGEST_TAG, LONGEST_VALUE, MOST_TAGS = 100, 200, 50  # of one that is trained here
 BLOCK_NUMBERS = 2**15  # numbers in the widest layer of rows that are answered at once: bounds the memory
 
 

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends, Response
 from app.access.keyring import Caller
 from app.api.bodies import OctetsBody
 from app.api.measuring import require_ready
-from app.api.named import meant, own_places
+from app.api.named import meant
 from app.api.parts import Parts, PartsOf
 from app.api.problems import documented
 from app.errors import InvalidRequest
 from app.faults import Fault
 from app.protocols.answering import rows_as
 from app.protocols.rows import predictions
+from app.store.listing import places
 from app.store.store import Stored
 
 router = APIRouter(tags=["mlflow"])
@@ -51,7 +52,7 @@ async def invoke(parts: PartsOf, body: OctetsBody, model: str | None = None) -> 
 
 
 def _only(parts: Parts, caller: Caller) -> str:
-    found = own_places(parts.store, caller, limit=2)
+    found = places(parts.store.catalogue, grant=caller.grant, limit=2)
     if len(found) != 1:
         message = "There is not exactly one model. Name one, as in /invocations?model=exam or /models/exam/invocations."
         raise InvalidRequest(message, [Fault("a model's name", field="model")])

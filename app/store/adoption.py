@@ -5,9 +5,9 @@ import os
 from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, select, union_all, update
+from sqlalchemy import Row, bindparam, insert, select, union_all, update
 
 from app.errors import StorageError
 from app.store import snapshot
@@ -21,6 +21,7 @@ from app.store.remote import NOTHING, Kept, Remote
 from app.store.schema import datasets, leaving, models, versions
 
 AT_ONCE = 16  # headers that are on their way from a bucket
+TAGGED_AT_ONCE = 1000  # versions, after which others have their turn to write
 KNOWN = union_all(select(versions.c.name, versions.c.version), select(leaving.c.name, leaving.c.version))
 """Versions that are listed, or that were deleted and may still have their files."""
 UNKNOWN = ""  # SHA-256 of a snapshot that was damaged when it was found
@@ -71,12 +72,17 @@ def tag_all(root: Path, catalogue: Catalogue) -> None:
     Where that cannot be read or written, they are found by no tag, until a store is opened again.
     """
     rows = catalogue.read(select(versions).where(versions.c.tagged.is_(False)))
-    lying = [Kept(root / row.name / snapshot_file(row.version), row.bytes, row.created) for row in rows]
     try:
-        if found := [one for one in _all_found(lying, catalogue.remote) if one.tagged]:
-            catalogue.write(lambda unit: write_tags(unit, _tagged(_untagged(unit, found)))).result()
+        for first in range(0, len(rows), TAGGED_AT_ONCE):
+            _tag_some(root, catalogue, rows[first : first + TAGGED_AT_ONCE])
     except StorageError as error:
-        log.warning("it is not known what %d versions are tagged with (%s)", len(rows), error)
+        log.warning("of %d versions not all are known by what they are tagged with (%s)", len(rows), error)
+
+
+def _tag_some(root: Path, catalogue: Catalogue, rows: Sequence[Row[Any]]) -> None:
+    lying = [Kept(root / row.name / snapshot_file(row.version), row.bytes, row.created) for row in rows]
+    if found := [one for one in _all_found(lying, catalogue.remote) if one.tagged]:
+        catalogue.write(lambda unit: write_tags(unit, _tagged(_untagged(unit, found)))).result()
 
 
 def _untagged(unit: Unit, found: Sequence[Found]) -> list[Found]:

@@ -178,10 +178,10 @@ def are_there(catalogue: Catalogue) -> bool:
 def models_beside(grant: Grant, names: Collection[str]) -> Select[int]:
     """Choose how many models a key is for beside some, with those that are still to be trained."""
     waiting = jobs.c.state.in_(("queued", "running"))
-    coming = select(jobs.c.name).where(waiting, jobs.c.groups.is_(None), _matching(grant, jobs.c.name))
+    coming = select(jobs.c.name).where(waiting, jobs.c.groups.is_(None), matching(grant, jobs.c.name))
     several = select(grouped.c.name).join(jobs, grouped.c.job == jobs.c.id)
-    several = several.where(waiting, grouped.c.error.is_(None), _matching(grant, grouped.c.name))
-    there = select(versions.c.name).where(_matching(grant, versions.c.name))
+    several = several.where(waiting, grouped.c.error.is_(None), matching(grant, grouped.c.name))
+    there = select(versions.c.name).where(matching(grant, versions.c.name))
     known = there.union(coming, several).subquery()
     return select(func.count()).select_from(known).where(known.c.name.not_in(names))
 
@@ -189,7 +189,7 @@ def models_beside(grant: Grant, names: Collection[str]) -> Select[int]:
 def bytes_of(catalogue: Catalogue, grant: Grant) -> int:
     """Add up the sizes of the models that a key is for."""
     (row,) = catalogue.read(
-        select(func.coalesce(func.sum(versions.c.bytes), 0)).where(_matching(grant, versions.c.name))
+        select(func.coalesce(func.sum(versions.c.bytes), 0)).where(matching(grant, versions.c.name))
     )
     return int(row[0])
 
@@ -229,7 +229,7 @@ _ANY = select(api_keys.c.number).limit(1)
 _OWNER = select(owners.c.key).where(owners.c.key == bindparam("key"), owners.c.dataset == bindparam("dataset"))
 
 
-def _matching(grant: Grant, name: ColumnElement[str]) -> ColumnElement[bool]:
+def matching(grant: Grant, name: ColumnElement[str]) -> ColumnElement[bool]:
     """Choose the names of a key's models in SQL."""
     if grant.sees_all:
         return true()

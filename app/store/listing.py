@@ -12,13 +12,17 @@ from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select
 
 from app.errors import InvalidRequest
 from app.faults import Fault
+from app.models.model import LONGEST_TAG, LONGEST_VALUE, MOST_TAGS
+from app.store.api_keys import Grant, matching
 from app.store.catalogue import Catalogue, Unit
 from app.store.references import LIVE, is_name
 from app.store.schema import aliases, tags, versions
 
 PREFIX = re.compile(r"[a-z0-9._-]*", re.ASCII)
+TOO_LONG = "\\"  # which no text is kept as
 AFTER_ALL = "~"  # comes after all that a name may have, and so stands between a time and a name
-TIME = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,16})?", re.ASCII)
+TIME = re.compile(r"-?[0-9]{1,17}(?:\.[0-9]{1,21})?(?:e[+-][0-9]{1,2})?", re.ASCII)
+"""As Python writes a number, whatever a clock or a file says: before 1970, too, or long after it."""
 LONGEST_PLACE = 100
 
 _later = versions.alias()
@@ -62,14 +66,16 @@ class Wanted:
         return Place(name, float(created))
 
 
-ALL = Wanted()
+ALL, EVERY_MODEL = Wanted(), Grant(frozenset())
 
 
-def places(catalogue: Catalogue, wanted: Wanted = ALL, *, after: Place | None = None, limit: int) -> list[Place]:
-    """List models, those that come after a place; raise StorageError."""
+def places(
+    catalogue: Catalogue, wanted: Wanted = ALL, grant: Grant = EVERY_MODEL, *, after: Place | None = None, limit: int
+) -> list[Place]:
+    """List models that a grant is for, those that come after a place; raise StorageError."""
     if not PREFIX.fullmatch(wanted.prefix):
         return []
-    rows = catalogue.read(_chosen(wanted, after).limit(limit))
+    rows = catalogue.read(_chosen(wanted, after).where(matching(grant, versions.c.name)).limit(limit))
     return [Place(row.name, row.created if wanted.newest_first else None) for row in rows]
 
 
@@ -102,14 +108,22 @@ def _says(columns: Any, text: str) -> list[ColumnElement[bool]]:  # noqa: ANN401
 
 
 def write_tags(unit: Unit, tagged: Iterable[tuple[str, int, Mapping[str, str]]]) -> None:
-    """Write down of each (name, version, tags) what that version is tagged with."""
+    """Write down of each (name, version, tags) what that version is tagged with.
+
+    A snapshot that was brought in may have more than a training takes: it is found by what can be asked for, and by a
+    tag of a longer value only where no value is asked for.
+    """
     rows = [
-        {"name": name, "version": version, "tag": _kept(tag), "value": _kept(value)}
+        {"name": name, "version": version, "tag": _kept(tag), "value": _kept_value(value)}
         for name, version, own in tagged
-        for tag, value in own.items()
+        for tag, value in [pair for pair in own.items() if len(pair[0]) <= LONGEST_TAG][:MOST_TAGS]
     ]
     if rows:
         unit.execute(insert(tags), rows)
+
+
+def _kept_value(value: str) -> str:
+    return _kept(value) if len(value) <= LONGEST_VALUE else TOO_LONG
 
 
 def _kept(text: str) -> str:

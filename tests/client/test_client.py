@@ -210,6 +210,8 @@ def test_models_are_listed_by_what_they_are_tagged_with(client: Client) -> None:
     assert [model.model for model in client.models(tags={"kind": "tagged", "plan": "paid"})] == ["tagged-2"]
     all_of_them = [model.tags for model in client.models(tags={"kind": "tagged", "plan": None})]
     assert all_of_them == [{"plan": plan, "kind": "tagged"} for plan in ("free", "paid")]
+    with pytest.raises(NotUsable, match="'a=b'"):
+        list(client.models(tags={"a=b": "c"}))
 
 
 def test_models_leave_and_come_in(client: Client, tmp_path: Path) -> None:

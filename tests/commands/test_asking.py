@@ -182,6 +182,20 @@ def test_models_are_listed_by_their_tags_and_age(url: str) -> None:
     assert (paid.out, newest.out) == ("ls-2\n", "ls-2\nls-1\n")
 
 
+def test_a_tag_that_is_named_twice_is_asked_for_with_its_value(url: str) -> None:
+    """In whatever order; with two values no model has it, which is said."""
+    with Client(url) as client:
+        for name, plan in (("twice-1", "free"), ("twice-2", "paid")):
+            client.train(ROWS, "score", name=name, preset="tutorial", tags={"plan": plan})
+
+    for tags in (["plan=paid", "plan"], ["plan", "plan=paid"], ["plan=paid", "plan=paid"]):
+        named = [part for tag in tags for part in ("--tag", tag)]
+        assert netlet(url, "models", "ls", "twice-", *named, "--quiet").out == "twice-2\n"
+    refused = netlet(url, "models", "ls", "--tag", "plan=free", "--tag", "plan=paid")
+    assert "plan=free" in refused.err
+    assert (refused.code, refused.out) == (2, "")
+
+
 def test_what_is_deleted_is_asked_about_on_a_terminal(url: str, name: str) -> None:
     """A no leaves all as it is, and a yes does not."""
     line = [sys.executable, "-m", "app.cli", "models", "rm", name, "--url", url]

@@ -5,14 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 
-from app.models.model import Model
+from app.models.model import MOST_TAGS, Model
+from app.store import adoption
+from app.store.api_keys import Grant
+from app.store.arriving import bring_in
 from app.store.listing import Place, Wanted, places
 from app.store.numbering import next_versions, place_all
 from app.store.references import Reference
 from app.store.saving import save_all_aside
 from app.store.schema import tags, versions
+from app.store.snapshot import encode
 from app.store.store import ModelStore
 from app.store.unit import Unit
 from tests.conftest import StoreIn, names_in
@@ -137,6 +141,65 @@ def test_a_damaged_snapshot_has_no_tags_that_anybody_knows(older: Path, store_in
         store.open()
         assert tagged(store, "of") == ["exam", "other"]
         assert store.catalogue.read(select(versions).where(versions.c.tagged.is_(False))) == []
+
+
+def test_many_versions_are_tagged_some_at_a_time(
+    tmp_path: Path, store_in: StoreIn, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others that share the database have their turn to write meanwhile, and none is left out."""
+    root, names = tmp_path / "older", ["a", "b", "c", "d", "e"]
+    with closing(store_in(root)) as store:
+        store.open()
+        for name in names:
+            store.publish(name, replace(model, tags={"of": name}))
+        store.catalogue.write(_make_older).result()
+
+    monkeypatch.setattr(adoption, "TAGGED_AT_ONCE", 2)
+    with closing(store_in(root)) as store:
+        store.open()
+        assert tagged(store, "of") == names
+        assert store.catalogue.commits == 3
+
+
+def test_a_snapshot_that_was_brought_in_may_have_tags_as_no_training_takes_them(
+    store: ModelStore, model: Model
+) -> None:
+    """It is found by those that can be asked for, and by a tag of a value that is too long, whatever that is."""
+    long = {"t" * 101: "x", "long": "v" * 201, "wide": "😀" * 3000, "fit": "v" * 200}
+    bring_in(store, "long", encode(replace(model, tags=long)))
+    bring_in(store, "many", encode(replace(model, tags={str(number): "" for number in range(3000)})))
+
+    assert tagged(store, "long") == tagged(store, "wide") == tagged(store, f"fit={long['fit']}") == ["long"]
+    assert tagged(store, f"long={long['long']}") == tagged(store, "long=\\") == tagged(store, "t" * 101) == []
+    assert kept(store) == 3 + MOST_TAGS
+
+
+@pytest.mark.parametrize("created", [-1.5, -1e-05, 1e-05, 0.00012345678901234567, 2.0**63, -(2.0**62)])
+def test_pages_go_on_whatever_time_a_clock_or_a_file_says(store: ModelStore, model: Model, created: float) -> None:
+    """Before 1970, or long after it."""
+    for name in ("a", "b"):
+        store.publish(name, model)
+    store.catalogue.write(lambda unit: unit.execute(update(versions).values(created=created))).result()
+    wanted = Wanted(newest_first=True)
+
+    (first,) = places(store.catalogue, wanted, limit=1)
+
+    assert places(store.catalogue, wanted, after=wanted.place(str(first)), limit=2) == [Place("b", created)]
+
+
+def test_a_list_of_one_key_is_asked_for_once(store: ModelStore, model: Model) -> None:
+    """The database leaves out what the key is not for: page after page would be read for nothing."""
+    for name in ("a-1", "b-1", "b_1", "bx1", "c-1", "d"):
+        store.publish(name, replace(model, tags={"of": "x"}))
+
+    for wanted in (Wanted(), Wanted(newest_first=True), Wanted(tags=("of",))):
+        for patterns in (("b?1", "c-*"), ("b_1",), ("*-1",), ("no",)):
+            grant = Grant(frozenset({"predict"}), patterns)
+            own = [place.name for place in places(store.catalogue, wanted, limit=9) if grant.sees(place.name)]
+            assert [place.name for place in places(store.catalogue, wanted, grant, limit=9)] == own
+            after = places(store.catalogue, wanted, grant, limit=1)
+            rest = places(store.catalogue, wanted, grant, after=after[0], limit=9) if after else []
+            assert [place.name for place in after + rest] == own
 
 
 @pytest.mark.only_on("sqlite")

@@ -12,14 +12,14 @@ from app.api.alias_schemas import ModelVersions, OneVersion, RuleAnswer, RuleReq
 from app.api.answers import as_json, history, summary, weights
 from app.api.bodies import ShortBody
 from app.api.model_schema import openapi_of, row_schema
-from app.api.named import meant, one_version, own_places, wanted_models
+from app.api.named import meant, one_version, wanted_models
 from app.api.openapi import BareNameInPath, VersionInPath, json_body
 from app.api.parsing import parse_object
 from app.api.parts import CallerOf, Parts, PartsOf
 from app.api.problems import documented
 from app.api.schemas import HistoryAnswer, ModelList, WeightsAnswer
 from app.errors import NotFound, TooManyAnswers
-from app.store.listing import LONGEST_PLACE, Place, Wanted
+from app.store.listing import LONGEST_PLACE, Place, Wanted, places
 from app.store.references import Reference
 from app.store.store import Stored
 
@@ -47,7 +47,7 @@ async def models(
 
 
 def _page(parts: Parts, caller: Caller, wanted: Wanted, after: Place | None, limit: int) -> ModelList:
-    found = own_places(parts.store, caller, wanted, after=after, limit=limit + 1)
+    found = places(parts.store.catalogue, wanted, caller.grant, after=after, limit=limit + 1)
     listed = []
     for place in found[:limit]:
         with suppress(NotFound):  # deleted since the names were read
